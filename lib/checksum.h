@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The Internet checksum (RFC 1071) and its incremental update (RFC 1624).
+ * Sums are running 32-bit sums of 16-bit words in network order as they lie in
+ * memory; fold and complement once at the end.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/byteorder.h"
+
+/* Adds `bytes` bytes (at most 65,535; odd allowed only in the last part) to `sum`. */
+uint32_t checksum_add(uint32_t sum, const void *data, size_t bytes);
+
+/* Adds one 16-bit or 32-bit field. */
+uint32_t checksum_add_be16(uint32_t sum, be16 value);
+uint32_t checksum_add_be32(uint32_t sum, be32 value);
+
+/* The sum of an IPv4 pseudo-header: addresses, protocol, transport length (host order). */
+uint32_t checksum_pseudo_ip4(be32 source, be32 destination, uint8_t protocol, uint16_t length);
+
+/* Folds to 16 bits without complement (what a blank checksum field holds). */
+be16 checksum_fold(uint32_t sum);
+
+/* Folds and complements: the value for a checksum field. */
+be16 checksum_finish(uint32_t sum);
+
+/*
+ * RFC 1624 eqn. 3: the checksum field after a 16-bit or 32-bit field changed from
+ * `from` to `to`. For a complemented (ordinary) checksum field.
+ */
+be16 checksum_replace_be16(be16 field, be16 from, be16 to);
+be16 checksum_replace_be32(be16 field, be32 from, be32 to);
