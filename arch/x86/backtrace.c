@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The table is made from the linked image and linked in at the second pass (see
+ * arch/x86/make-symbols): addresses in order, each with an offset into the names.
+ */
+#include "arch/x86/backtrace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arch/x86/emergency.h"
+#include "arch/x86/memory.h"
+#include "arch/x86/paging.h"
+
+#define MAX_DEPTH 32u
+
+struct symbol {
+	uint32_t address;
+	uint32_t name;
+};
+
+extern const struct symbol symbols_table[];
+extern const uint32_t symbols_count;
+extern const char symbols_names[];
+
+static bool is_text(uint64_t address)
+{
+	return address >= (uint64_t)text_start && address < (uint64_t)text_end;
+}
+
+static void address_print(uint64_t address)
+{
+	uint32_t low = 0, high = symbols_count;
+
+	while (high - low > 1) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (symbols_table[middle].address <= address)
+			low = middle;
+		else
+			high = middle;
+	}
+	if (!is_text(address) || symbols_count == 0 || symbols_table[low].address > address)
+		emergency_print("  %016lx\n", address);
+	else
+		emergency_print("  %016lx %s+%#lx\n", address,
+				&symbols_names[symbols_table[low].name],
+				address - symbols_table[low].address);
+}
+
+void backtrace_print(uint64_t rip, uint64_t rbp)
+{
+	uint64_t ram = boot_info_get()->ram_bytes;
+	uint64_t end = ram ? ram : (uint64_t)image_end;
+
+	emergency_print("backtrace:\n");
+	if (rip)
+		address_print(rip);
+	for (unsigned int depth = 0; depth < MAX_DEPTH; depth++) {
+		const uint64_t *frame = (const uint64_t *)rbp;
+
+		if (rbp < (uint64_t)data_start || rbp % 8 || rbp + 16 > end)
+			return;
+		/* A frame at the very top of its page's neighbour may be a guard page. */
+		if (!is_text(frame[1]))
+			return;
+		address_print(frame[1]);
+		if (frame[0] <= rbp)
+			return;
+		rbp = frame[0];
+	}
+}

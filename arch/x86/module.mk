@@ -1,0 +1,14 @@
+arch_SRCS := \
+	arch/x86/backtrace.c \
+	arch/x86/boot.S \
+	arch/x86/clock.c \
+	arch/x86/context.c \
+	arch/x86/emergency.c \
+	arch/x86/entry.S \
+	arch/x86/fault.c \
+	arch/x86/memory.c \
+	arch/x86/newlib_syscalls.c \
+	arch/x86/paging_pv.c \
+	arch/x86/paging_pvh.c \
+	arch/x86/start.c \
+	arch/x86/traps.c

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Page tables in PVH mode: our own. boot.S mapped the low 4 GiB in 2 MiB pages;
+ * here the image gets 4 KiB pages with rights, what is not RAM disappears, RAM
+ * above 4 GiB and the window are added.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "arch/x86/hypercall.h"
+#include "arch/x86/memory.h"
+#include "arch/x86/paging.h"
+#include "lib/panic.h"
+
+#define TABLE_ENTRIES 512u
+#define TABLE_FLAGS (PTE_PRESENT | PTE_WRITE)
+#define LARGE_BYTES (1ull << 21)
+#define FOUR_GIB (1ull << 32)
+/* Xen's special pages (console and xenstore rings) and the LAPIC lie above this. */
+#define SPECIAL_START 0xfec00000ull
+
+extern uint64_t boot_pml4[], boot_pdpt[];
+
+static uint64_t *table_new(void)
+{
+	uint64_t *table = memory_alloc_pages(1);
+
+	if (!table)
+		panic("no memory for a page table");
+	return table;
+}
+
+static uint64_t *table_below(uint64_t *entry)
+{
+	if (!(*entry & PTE_PRESENT))
+		*entry = (uint64_t)table_new() | TABLE_FLAGS;
+	return (uint64_t *)(*entry & PTE_FRAME_MASK);
+}
+
+static uint64_t *directory_entry(uint64_t address)
+{
+	uint64_t *pdpt = table_below(&boot_pml4[address >> 39 & (TABLE_ENTRIES - 1)]);
+	uint64_t *pd = table_below(&pdpt[address >> 30 & (TABLE_ENTRIES - 1)]);
+
+	return &pd[address >> 21 & (TABLE_ENTRIES - 1)];
+}
+
+static void invalidate(uint64_t address)
+{
+	__asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+
+/* The 4 KiB entry of `address`; a 2 MiB page is split first. */
+static uint64_t *page_entry(uint64_t address)
+{
+	uint64_t *entry = directory_entry(address);
+
+	if (*entry & PTE_LARGE) {
+		uint64_t start = *entry & PTE_FRAME_MASK & ~(LARGE_BYTES - 1);
+		uint64_t flags = *entry & (PAGING_RW_NX);
+		uint64_t *table = table_new();
+
+		for (unsigned int i = 0; i < TABLE_ENTRIES; i++)
+			table[i] = (start + i * PAGE_BYTES) | flags;
+		*entry = (uint64_t)table | TABLE_FLAGS;
+		invalidate(address);
+	}
+	return &table_below(entry)[address >> 12 & (TABLE_ENTRIES - 1)];
+}
+
+static int pvh_protect(uint64_t address, uint64_t flags)
+{
+	*page_entry(address) = flags ? address | flags : 0;
+	invalidate(address);
+	return 0;
+}
+
+static void pvh_finish(uint64_t ram_end, uint64_t window)
+{
+	for (uint64_t a = 0; a < FOUR_GIB || a < ram_end; a += LARGE_BYTES) {
+		bool present =
+			a < ram_end || (a >= (SPECIAL_START & ~(LARGE_BYTES - 1)) && a < FOUR_GIB);
+
+		*directory_entry(a) = present ? a | PAGING_RW_NX | PTE_LARGE : 0;
+		if (a == 0)
+			*directory_entry(a) &= ~PTE_NX; /* we are running there */
+	}
+	for (uint64_t a = 0; a < (uint64_t)image_end; a += PAGE_BYTES)
+		*page_entry(a) = paging_rights(a) ? a | paging_rights(a) : 0;
+	for (uint64_t a = window; a < window + WINDOW_PAGES * PAGE_BYTES; a += LARGE_BYTES)
+		(void)table_below(directory_entry(a));
+	__asm__ volatile("mov %0, %%cr3" : : "r"(boot_pml4) : "memory");
+}
+
+static uint64_t pvh_frame_of(uint64_t address)
+{
+	return address / PAGE_BYTES;
+}
+
+static void pvh_window_open(uint64_t address)
+{
+	*page_entry(address) = address | PAGING_RW_NX;
+	invalidate(address);
+}
+
+static void pvh_window_shut(uint64_t address)
+{
+	*page_entry(address) = 0;
+	invalidate(address);
+}
+
+static int pvh_map_grant_frames(unsigned int first, unsigned int count, uint64_t address)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		struct xen_add_to_physmap add = {
+			.domid = DOMID_SELF,
+			.space = XENMAPSPACE_grant_table,
+			.idx = first + i,
+			.gpfn = address / PAGE_BYTES + i,
+		};
+		long result = hypercall_memory_op(XENMEM_add_to_physmap, &add);
+
+		if (result)
+			return (int)result;
+	}
+	return 0;
+}
+
+const struct paging_ops paging_pvh = {
+	.finish = pvh_finish,
+	.protect = pvh_protect,
+	.frame_of = pvh_frame_of,
+	.window_open = pvh_window_open,
+	.window_shut = pvh_window_shut,
+	.map_grant_frames = pvh_map_grant_frames,
+};

@@ -1,0 +1,2 @@
+images += hello
+hello_SRCS := configs/hello/main.c $(arch_SRCS)
