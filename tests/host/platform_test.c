@@ -16,6 +16,7 @@ int main(void)
 	suite_add_tcase(suite, host_evtchn_tests());
 	suite_add_tcase(suite, host_gnttab_tests());
 	suite_add_tcase(suite, host_store_tests());
+	suite_add_tcase(suite, host_toolstack_tests());
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	run = srunner_ntests_run(runner);

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: ISC */
+/* A netback without manners. */
+#include "tests/host/hostile_backend.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <xen/io/xenbus.h>
+
+#include "arch/x86/clock.h"
+#include "arch/x86/memory.h"
+#include "tests/host/internal.h"
+#include "xen/fiber.h"
+#include "xen/store.h"
+
+#define WAIT_NS 1000000000u
+#define STEP_NS 1000000u
+
+void hostile_backend_init(struct hostile_backend *back, struct host_domain *domain,
+			  const struct host_domain *frontend, uint32_t devid)
+{
+	*back = (struct hostile_backend){ .domain = domain,
+					  .frontend_domid = host_domid(frontend),
+					  .devid = devid };
+}
+
+/* ---- the handshake ---- */
+
+static void event(void *context)
+{
+	(void)context; /* it acts when it is told to */
+}
+
+static void own_path(const struct hostile_backend *back, const char *key, char *to)
+{
+	snprintf(to, STORE_PATH_BYTES, "backend/vif/%u/%u/%s", back->frontend_domid, back->devid,
+		 key);
+}
+
+static uint64_t peer_number(const struct hostile_backend *back, const char *key)
+{
+	char path[STORE_PATH_BYTES];
+	uint64_t number;
+
+	snprintf(path, sizeof(path), "/local/domain/%u/device/vif/%u/%s", back->frontend_domid,
+		 back->devid, key);
+	return store_read_u64(0, path, &number) ? 0 : number;
+}
+
+void hostile_backend_set_state(const struct hostile_backend *back, uint32_t state)
+{
+	char path[STORE_PATH_BYTES];
+
+	own_path(back, "state", path);
+	(void)!store_writef(0, path, "%u", state);
+}
+
+uint32_t hostile_backend_peer_state(const struct hostile_backend *back)
+{
+	return (uint32_t)peer_number(back, "state");
+}
+
+void hostile_backend_offer(void *argument)
+{
+	static const char *const features[] = { "feature-sg", "feature-gso-tcpv4",
+						"feature-gso-tcpv6", "feature-rx-copy",
+						"feature-ipv6-csum-offload" };
+	struct hostile_backend *back = argument;
+
+	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
+		char path[STORE_PATH_BYTES];
+
+		own_path(back, features[i], path);
+		(void)!store_write(0, path, back->features ? back->features : "1");
+	}
+	hostile_backend_set_state(back, XenbusStateInitWait);
+}
+
+static int wait_frontend(const struct hostile_backend *back)
+{
+	uint64_t deadline = clock_now_ns() + WAIT_NS;
+
+	for (;;) {
+		uint32_t state = hostile_backend_peer_state(back);
+
+		if (state == XenbusStateInitialised || state == XenbusStateConnected)
+			return 0;
+		if (clock_now_ns() >= deadline)
+			return -ETIMEDOUT;
+		fiber_sleep_until(clock_now_ns() + STEP_NS);
+	}
+}
+
+/* Split event channels are not offered, so there is one port. */
+void hostile_backend_connect(void *argument)
+{
+	struct hostile_backend *back = argument;
+	uint16_t domid = back->frontend_domid;
+
+	back->error = wait_frontend(back);
+	if (!back->error)
+		back->error = gnttab_map(domid, (uint32_t)peer_number(back, "tx-ring-ref"), false,
+					 &back->tx_map);
+	if (!back->error)
+		back->error = gnttab_map(domid, (uint32_t)peer_number(back, "rx-ring-ref"), false,
+					 &back->rx_map);
+	if (!back->error)
+		back->error = evtchn_bind_interdomain(
+			domid, (evtchn_port)peer_number(back, "event-channel"), event, back,
+			&back->port);
+	if (back->error)
+		return;
+	back->tx = back->tx_map.address;
+	back->rx = back->rx_map.address;
+	back->tx_answered = back->rx_answered = 0;
+	hostile_backend_set_state(back, XenbusStateConnected);
+}
+
+void hostile_backend_remove(void *argument)
+{
+	const struct hostile_backend *back = argument;
+	char path[STORE_PATH_BYTES];
+
+	snprintf(path, sizeof(path), "backend/vif/%u/%u", back->frontend_domid, back->devid);
+	(void)!store_remove(0, path);
+}
+
+void hostile_backend_release(void *argument)
+{
+	struct hostile_backend *back = argument;
+
+	evtchn_close(back->port);
+	back->port = EVTCHN_NONE;
+	gnttab_unmap(&back->tx_map);
+	gnttab_unmap(&back->rx_map);
+	back->tx = NULL;
+	back->rx = NULL;
+}
+
+/* ---- the rings ---- */
+
+uint32_t hostile_tx_waiting(const struct hostile_backend *back)
+{
+	return __atomic_load_n(&back->tx->req_prod, __ATOMIC_ACQUIRE) - back->tx_answered;
+}
+
+uint32_t hostile_rx_waiting(const struct hostile_backend *back)
+{
+	return __atomic_load_n(&back->rx->req_prod, __ATOMIC_ACQUIRE) - back->rx_answered;
+}
+
+struct netif_tx_request hostile_tx_request(const struct hostile_backend *back, uint32_t ahead)
+{
+	return back->tx->ring[(back->tx_answered + ahead) % HOSTILE_RING].req;
+}
+
+struct netif_rx_request hostile_rx_request(const struct hostile_backend *back, uint32_t ahead)
+{
+	return back->rx->ring[(back->rx_answered + ahead) % HOSTILE_RING].req;
+}
+
+void hostile_answer_tx(struct hostile_backend *back, uint16_t id, int16_t status)
+{
+	back->tx->ring[back->tx_answered++ % HOSTILE_RING].rsp =
+		(struct netif_tx_response){ .id = id, .status = status };
+}
+
+void hostile_answer_rx(struct hostile_backend *back, const struct netif_rx_response *response)
+{
+	back->rx->ring[back->rx_answered++ % HOSTILE_RING].rsp = *response;
+}
+
+void hostile_answer_rx_extra(struct hostile_backend *back, const struct netif_extra_info *extra)
+{
+	void *slot = &back->rx->ring[back->rx_answered++ % HOSTILE_RING];
+
+	memcpy(slot, extra, sizeof(*extra));
+}
+
+void hostile_backend_jump(struct hostile_backend *back, uint32_t tx_prod, uint32_t rx_prod)
+{
+	__atomic_store_n(&back->tx->rsp_prod, tx_prod, __ATOMIC_RELEASE);
+	__atomic_store_n(&back->rx->rsp_prod, rx_prod, __ATOMIC_RELEASE);
+	/* A backend asks to hear of the next request, or it would never be told. */
+	back->tx->req_event = back->tx_answered + 1;
+	back->rx->req_event = back->rx_answered + 1;
+	evtchn_notify(back->port);
+}
+
+void hostile_backend_publish(struct hostile_backend *back)
+{
+	hostile_backend_jump(back, back->tx_answered, back->rx_answered);
+}
+
+void hostile_backend_drain(struct hostile_backend *back)
+{
+	while (hostile_tx_waiting(back))
+		hostile_answer_tx(back, hostile_tx_request(back, 0).id, NETIF_RSP_OKAY);
+	hostile_backend_publish(back);
+}
+
+int hostile_deliver(struct hostile_backend *back, uint16_t size, uint16_t flags)
+{
+	struct netif_rx_request request;
+	struct gnttab_copy op = { .len = size, .flags = GNTCOPY_dest_gref };
+
+	if (!hostile_rx_waiting(back))
+		return -EAGAIN;
+	request = hostile_rx_request(back, 0);
+	if (!back->page)
+		back->page = memory_alloc_pages(1);
+	memset(back->page, 0xa5, PAGE_BYTES);
+	op.source.u.gmfn = memory_frame_of(back->page);
+	op.source.domid = DOMID_SELF;
+	op.dest.u.ref = request.gref;
+	op.dest.domid = back->frontend_domid;
+	gnttab_copy(&op, 1);
+	hostile_answer_rx(back, &(struct netif_rx_response){ .id = request.id,
+							     .flags = flags,
+							     .status = (int16_t)size });
+	return op.status == GNTST_okay ? 0 : -EIO;
+}
