@@ -29,3 +29,7 @@ uint64_t random_u64(struct random *random);
 
 /* Uniform in [0, bound); bound > 0. */
 uint32_t random_below(struct random *random, uint32_t bound);
+
+/* One block of ChaCha20 (RFC 8439, 2.3): 64 bytes of key stream. */
+void random_chacha20_block(const uint32_t key[8], uint32_t counter, const uint32_t nonce[3],
+			   uint8_t out[64]);

@@ -24,6 +24,7 @@ struct wheel_timer {
 struct wheel {
 	uint64_t tick; /* last tick that was run */
 	uint32_t armed;
+	uint64_t occupied[WHEEL_LEVELS]; /* bit i: slot i may hold timers */
 	struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
 };
 

@@ -1,0 +1,10 @@
+lib_SRCS := \
+	lib/checksum.c \
+	lib/drop.c \
+	lib/iopage.c \
+	lib/log.c \
+	lib/packet.c \
+	lib/random.c \
+	lib/ring.c \
+	lib/siphash.c \
+	lib/wheel.c
