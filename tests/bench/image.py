@@ -1,0 +1,320 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""Makes what the bench boots: Xen, a Linux kernel, dom0's initramfs and disk, and
+the Linux guests' initramfs. All of it comes from Debian packages, which are unpacked
+and not installed (installing a hypervisor would change the boot loader).
+
+The result is kept in the cache under a hash of everything it is made from, so it is
+made once, and again when a recipe changes.
+"""
+import fcntl
+import gzip
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SUITE = "bookworm"
+XEN_PACKAGE = "xen-hypervisor-4.17-amd64"
+KERNEL_META = "linux-image-amd64"
+DOM0_PACKAGES = """xen-utils-4.17 xenstore-utils iproute2 iperf3 dnsmasq-base tcpdump
+    iputils-ping traceroute nftables kmod procps netcat-openbsd busybox-static bind9-host
+    ethtool python3-minimal mount""".split()
+INITRAMFS_MODULES = ["virtio_pci", "virtio_blk", "ext4"]
+GUEST_MODULES = """xen-netfront xen-netback xen-evtchn xen-gntdev xenfs nf_tables nft_chain_nat
+    nft_masq nft_ct nft_limit nf_conntrack nf_nat""".split()
+GUEST_PROGRAMS = """/usr/bin/iperf3 /usr/sbin/nft /usr/bin/ping /usr/sbin/traceroute
+    /usr/bin/host /usr/bin/xenstore /usr/sbin/ip /usr/bin/nc.openbsd
+    /usr/bin/kmod""".split()
+XENSTORE_LINKS = ["read", "write", "list", "rm", "watch", "ls", "exists"]
+DISK_MIB = 900
+
+
+def cache_root():
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(base, "ringwall")
+
+
+def say(text):
+    print(f"image: {text}", flush=True)
+
+
+def run(*command, **options):
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            check=False, **options)
+    if result.returncode:
+        sys.stdout.write(result.stdout.decode("utf-8", "replace"))
+        raise SystemExit(f"image: failed: {' '.join(command)[:200]}")
+    return result.stdout.decode("utf-8", "replace")
+
+
+def recipe_hash():
+    digest = hashlib.sha256()
+    for folder in ("dom0", "guest"):
+        for name in sorted(os.listdir(os.path.join(HERE, folder))):
+            with open(os.path.join(HERE, folder, name), "rb") as f:
+                digest.update(name.encode() + b"\0" + f.read())
+    with open(os.path.join(HERE, "image.py"), "rb") as f:
+        digest.update(f.read())
+    return digest.hexdigest()[:24]
+
+
+def locked(path):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    handle = open(path, "w", encoding="ascii")
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle
+
+
+def fetch_package(name, to):
+    """Unpacks a Debian package into `to` without installing it."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        command = ["apt-get", "download", "-qq", name]
+        if subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, check=False).returncode:
+            run("apt-get", "update", "-qq")
+            run(*command, cwd=folder)
+        (deb,) = os.listdir(folder)
+        run("dpkg-deb", "-x", os.path.join(folder, deb), to)
+
+
+def xen():
+    """The hypervisor alone, for tests that boot our kernel as the initial domain."""
+    path = os.path.join(cache_root(), f"xen-{XEN_PACKAGE}")
+    if os.path.exists(path):
+        return path
+    with locked(os.path.join(cache_root(), "xen.lock")):
+        if os.path.exists(path):
+            return path
+        with tempfile.TemporaryDirectory() as folder:
+            fetch_package(XEN_PACKAGE, folder)
+            boot = os.path.join(folder, "boot")
+            name = next(n for n in sorted(os.listdir(boot)) if n.endswith(".gz"))
+            with gzip.open(os.path.join(boot, name)) as packed, \
+                    open(path + ".new", "wb") as plain:
+                shutil.copyfileobj(packed, plain)
+        os.rename(path + ".new", path)
+    return path
+
+
+def kernel_package():
+    text = run("apt-cache", "depends", KERNEL_META)
+    for line in text.splitlines():
+        if "Depends:" in line and "linux-image-" in line:
+            return line.split()[-1]
+    raise SystemExit(f"image: {KERNEL_META} names no kernel")
+
+
+def apt_sources():
+    """The machine's own package sources, one a line."""
+    text = run("apt-get", "indextargets", "--format",
+               "deb $(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages")
+    lines = sorted({line for line in text.splitlines() if f" {SUITE}" in line})
+    if not lines:
+        run("apt-get", "update", "-qq")
+        return apt_sources()
+    return "\n".join(lines) + "\n"
+
+
+def apt_options(folder):
+    """The machine's own way to reach them (proxies and the like)."""
+    lines = [line for line in run("apt-config", "dump").splitlines()
+             if line.startswith(("Acquire::http", "Acquire::https", "Acquire::Check"))]
+    path = os.path.join(folder, "apt.options")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("\n".join(lines + ['Acquire::Languages "none";',
+                                   'APT::Install-Recommends "false";']) + "\n")
+    return path
+
+
+def make_root(folder):
+    root = os.path.join(folder, "root")
+    subprocess_input = apt_sources().encode()
+    run("mmdebstrap", "--variant=apt", "--include=" + ",".join(DOM0_PACKAGES),
+        "--aptopt=" + apt_options(folder),
+        "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
+        "--dpkgopt=path-exclude=/usr/share/locale/*", SUITE, root, "-", input=subprocess_input)
+    return root
+
+
+def install(root, source, target, mode=0o755):
+    path = os.path.join(root, target.lstrip("/"))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    shutil.copyfile(source, path)
+    os.chmod(path, mode)
+
+
+def module_files(root, version, modules):
+    """Paths, relative to root, of the modules and all that they need."""
+    found = []
+    for module in modules:
+        text = run("modprobe", "-d", root, "-S", version, "--show-depends", module)
+        for line in text.splitlines():
+            words = line.split()
+            if words[0] == "insmod":
+                relative = os.path.relpath(words[1], root)
+                if relative not in found:
+                    found.append(relative)
+    return found
+
+
+def copy_modules(root, version, modules, to):
+    for relative in module_files(root, version, modules):
+        install(to, os.path.join(root, relative), relative, 0o644)
+    for name in os.listdir(os.path.join(root, "lib/modules", version)):
+        if name.startswith("modules.") and ("builtin" in name or "order" in name):
+            install(to, os.path.join(root, "lib/modules", version, name),
+                    f"lib/modules/{version}/{name}", 0o644)
+    run("depmod", "-b", to, version)
+
+
+def pack(folder, to):
+    with open(to, "wb") as out:
+        find = subprocess.Popen(["find", "."], cwd=folder, stdout=subprocess.PIPE)
+        cpio = subprocess.Popen(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"], cwd=folder,
+                                stdin=find.stdout, stdout=subprocess.PIPE)
+        subprocess.run(["gzip", "-6", "-n"], stdin=cpio.stdout, stdout=out, check=True)
+        if find.wait() or cpio.wait():
+            raise SystemExit("image: cpio failed")
+
+
+DOM0_INITRAMFS = """#!/bin/busybox sh
+/bin/busybox mkdir -p /proc /sys /dev /root
+/bin/busybox mount -t devtmpfs dev /dev
+/bin/busybox mount -t proc proc /proc
+for m in %s; do /bin/busybox modprobe $m; done
+n=0
+while [ ! -b /dev/vda ] && [ $n -lt 100 ]; do /bin/busybox sleep 0.1; n=$((n + 1)); done
+/bin/busybox mount -t ext4 -o noatime /dev/vda /root
+/bin/busybox umount /proc
+exec /bin/busybox switch_root /root /sbin/bench-init
+"""
+
+
+def make_dom0_initramfs(root, version, folder, to):
+    tree = os.path.join(folder, "initramfs")
+    install(tree, os.path.join(root, "usr/bin/busybox"), "/bin/busybox")
+    copy_modules(root, version, INITRAMFS_MODULES, tree)
+    for module in ("bin/modprobe",):
+        os.symlink("busybox", os.path.join(tree, module))
+    os.symlink("bin", os.path.join(tree, "sbin"))
+    with open(os.path.join(tree, "init"), "w", encoding="ascii") as f:
+        f.write(DOM0_INITRAMFS % " ".join(INITRAMFS_MODULES))
+    os.chmod(os.path.join(tree, "init"), 0o755)
+    pack(tree, to)
+
+
+def libraries_of(root, program):
+    """Shared libraries that a program of the root needs, as paths in it."""
+    text = run("chroot", root, "/lib64/ld-linux-x86-64.so.2", "--list", program)
+    paths = []
+    for line in text.splitlines():
+        for word in line.split():
+            if word.startswith("/") and ".so" in word:
+                paths.append(word)
+    return paths
+
+
+def copy_program(root, program, tree):
+    wanted = [program] + libraries_of(root, program)
+    for path in wanted:
+        real = os.path.join(root, path.lstrip("/"))
+        while os.path.islink(real):
+            link = os.readlink(real)
+            real = os.path.join(root, link.lstrip("/")) if link.startswith("/") else \
+                os.path.join(os.path.dirname(real), link)
+        install(tree, real, path)
+
+
+def make_guest_initramfs(root, version, folder, to):
+    tree = os.path.join(folder, "guest")
+    for directory in ("usr/bin", "usr/sbin", "usr/lib", "lib64", "etc", "tmp", "var", "root"):
+        os.makedirs(os.path.join(tree, directory), exist_ok=True)
+    for name in ("bin", "sbin", "lib"):
+        os.symlink("usr/" + name, os.path.join(tree, name))
+    install(tree, os.path.join(root, "usr/bin/busybox"), "/usr/bin/busybox")
+    for program in GUEST_PROGRAMS:
+        copy_program(root, program, tree)
+    for verb in XENSTORE_LINKS:
+        os.symlink("xenstore", os.path.join(tree, "usr/bin/xenstore-" + verb))
+    os.symlink("nc.openbsd", os.path.join(tree, "usr/bin/nc"))
+    os.symlink("../bin/kmod", os.path.join(tree, "usr/sbin/modprobe"))
+    copy_modules(root, version, GUEST_MODULES, tree)
+    install(tree, os.path.join(HERE, "guest/init"), "/init")
+    install(tree, os.path.join(HERE, "guest/router-vifs"), "/etc/router-vifs")
+    install(tree, os.path.join(HERE, "guest/router.nft"), "/etc/router.nft", 0o644)
+    pack(tree, to)
+
+
+def make_disk(root, to):
+    for name, target in (("init", "/sbin/bench-init"), ("agent.py", "/usr/local/bin/agent.py"),
+                         ("guest-run", "/usr/local/bin/guest-run"),
+                         ("vif-bench", "/etc/xen/scripts/vif-bench")):
+        install(root, os.path.join(HERE, "dom0", name), target)
+    os.makedirs(os.path.join(root, "share"), exist_ok=True)
+    run("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", root, to, f"{DISK_MIB}M")
+
+
+def make(target):
+    start = time.time()
+
+    def step(text):
+        say(f"[{time.time() - start:4.0f} s] {text}")
+
+    folder = tempfile.mkdtemp(dir=os.path.dirname(target), prefix="new-")
+    out = os.path.join(folder, "out")
+    os.makedirs(out)
+    try:
+        step("the bench image is not in the cache; making it (about two minutes)")
+        shutil.copyfile(xen(), os.path.join(out, "xen"))
+        step("dom0's root from Debian packages")
+        root = make_root(folder)
+        package = kernel_package()
+        step(f"kernel {package}")
+        # Not into the root itself: the package's lib/ would replace the root's link.
+        unpacked = os.path.join(folder, "kernel")
+        fetch_package(package, unpacked)
+        boot = os.path.join(unpacked, "boot")
+        kernel = next(n for n in os.listdir(boot) if n.startswith("vmlinuz-"))
+        version = kernel[len("vmlinuz-"):]
+        shutil.copyfile(os.path.join(boot, kernel), os.path.join(out, "vmlinuz"))
+        os.makedirs(os.path.join(root, "usr/lib/modules"), exist_ok=True)
+        shutil.move(os.path.join(unpacked, "lib/modules", version),
+                    os.path.join(root, "usr/lib/modules", version))
+        run("depmod", "-b", root, version)
+        step("initramfs of dom0 and of the Linux guests")
+        make_dom0_initramfs(root, version, folder, os.path.join(out, "dom0.initramfs"))
+        make_guest_initramfs(root, version, folder, os.path.join(out, "guest.initramfs"))
+        for unused in ("sound", "media", "gpu", "wireless", "iio", "infiniband", "scsi", "usb",
+                       "staging", "hwmon", "input"):
+            for base in ("kernel", "kernel/drivers", "kernel/drivers/net"):
+                shutil.rmtree(os.path.join(root, "lib/modules", version, base, unused),
+                              ignore_errors=True)
+        step("dom0's disk")
+        make_disk(root, os.path.join(out, "dom0.disk"))
+        os.rename(out, target)
+        step("done")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def ensure():
+    """The folder with xen, vmlinuz, dom0.initramfs, dom0.disk and guest.initramfs."""
+    target = os.path.join(cache_root(), recipe_hash())
+    if os.path.isdir(target):
+        return target
+    with locked(os.path.join(cache_root(), "image.lock")):
+        if not os.path.isdir(target):
+            if os.geteuid() != 0:
+                raise SystemExit("image: making the bench image needs root (mmdebstrap)")
+            make(target)
+    return target
+
+
+if __name__ == "__main__":
+    print(ensure())
