@@ -4,8 +4,9 @@
  * in its owner's arena, in the window of a domain that mapped its grant (gnttab.c),
  * and in the hypervisor's direct map, which grant copies use.
  *
- * Frame numbers begin far above any arena's addresses and differ from domain to
- * domain, so a pointer, a page index or a neighbour's frame is never a valid one.
+ * Frame numbers fit the 32 bits of a grant entry, are far from any page number of this
+ * process, and differ from domain to domain, so that a pointer, a page index or a
+ * neighbour's frame is never a valid one.
  */
 #define _GNU_SOURCE /* memfd_create, fallocate */
 #include "arch/x86/memory.h"
@@ -21,8 +22,8 @@
 #include "lib/panic.h"
 #include "tests/host/internal.h"
 
-#define FRAME_BASE 0x4000000000ull
-#define FRAMES_PER_DOMAIN 0x100000ull
+#define FRAME_BASE 0x40000000ull
+#define FRAMES_PER_DOMAIN 0x8000ull
 
 void panic_at(const char *file, int line, const char *format, ...)
 {
@@ -99,6 +100,8 @@ void host_memory_add_domain(struct host_domain *domain, uint32_t pages)
 	struct host_machine *machine = domain->machine;
 	size_t bytes = (size_t)pages * PAGE_BYTES;
 
+	if (pages == 0 || pages > FRAMES_PER_DOMAIN)
+		host_fatal("a domain cannot have %u pages", pages);
 	reap_dead(machine);
 	domain->first_page = take_run(machine, pages);
 	domain->page_count = pages;
