@@ -10,7 +10,7 @@ HOSTED_CFLAGS = -std=gnu11 -g -O1 $(WARNINGS) -I. -D__XEN_INTERFACE_VERSION__=0x
 # gcc's ThreadSanitizer knows no fences; grant mappings have addresses of their own,
 # so it never sees the two ends of a ring meet.
 HOSTED_FLAGS_asan = -fsanitize=address,undefined -fno-sanitize-recover=all
-HOSTED_FLAGS_tsan = -fsanitize=thread -Wno-tsan
+HOSTED_FLAGS_tsan = -fsanitize=thread $(if $(findstring gcc,$(HOSTED_CC)),-Wno-tsan)
 HOSTED_LDFLAGS = $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_alloc memalign \
 	strdup free)
 HOSTED_LIBS = -lcheck -lsubunit -lm -lrt -lpthread
