@@ -28,7 +28,7 @@ INITRAMFS_MODULES = ["virtio_pci", "virtio_blk", "ext4"]
 GUEST_MODULES = """xen-netfront xen-netback xen-evtchn xen-gntdev xenfs nf_tables nft_chain_nat
     nft_masq nft_ct nft_limit nf_conntrack nf_nat""".split()
 GUEST_PROGRAMS = """/usr/bin/iperf3 /usr/sbin/nft /usr/bin/ping /usr/sbin/traceroute
-    /usr/bin/host /usr/bin/xenstore /usr/sbin/ip /usr/bin/nc.openbsd
+    /usr/bin/xenstore /usr/sbin/ip /usr/bin/nc.openbsd
     /usr/bin/kmod""".split()
 XENSTORE_LINKS = ["read", "write", "list", "rm", "watch", "ls", "exists"]
 DISK_MIB = 900
