@@ -30,7 +30,13 @@ typedef uint32_t store_transaction;
 /* Maps the ring that the boot code found. 0, or -ENODEV: there is no store. */
 must_check int store_init(void);
 
-/* Our own domain id, read from Xen (no store access). */
+/*
+ * Forgets watches that an earlier kernel of this domain left (kexec), when the store
+ * can do that. Call once, first of all calls.
+ */
+must_check int store_reset_watches(void);
+
+/* Our own domain id; read from the store by the first call, which blocks the fiber. */
 uint16_t store_domid(void);
 
 /*

@@ -3,6 +3,7 @@ arch_SRCS := \
 	arch/x86/boot.S \
 	arch/x86/clock.c \
 	arch/x86/context.c \
+	arch/x86/cpu.c \
 	arch/x86/emergency.c \
 	arch/x86/entry.S \
 	arch/x86/fault.c \

@@ -11,6 +11,7 @@
 
 #include "arch/x86/boot.h"
 #include "arch/x86/clock.h"
+#include "arch/x86/cpu.h"
 #include "arch/x86/emergency.h"
 #include "arch/x86/hypercall.h"
 #include "arch/x86/memory.h"
@@ -65,14 +66,6 @@ static void cmdline_copy(const char *from)
 	info.cmdline = cmdline;
 }
 
-static void cpuid(uint32_t leaf, uint32_t registers[4])
-{
-	__asm__ volatile("cpuid"
-			 : "=a"(registers[0]), "=b"(registers[1]), "=c"(registers[2]),
-			   "=d"(registers[3])
-			 : "a"(leaf), "c"(0));
-}
-
 /* Xen's leaves may be moved up by a Viridian interface in front of them. */
 static bool xen_is_present(void)
 {
@@ -80,7 +73,7 @@ static bool xen_is_present(void)
 
 	for (uint32_t leaf = XEN_CPUID_FIRST_LEAF; leaf < XEN_CPUID_FIRST_LEAF + 0x10000;
 	     leaf += 0x100) {
-		cpuid(leaf, r);
+		cpu_id(leaf, r);
 		if (r[1] == XEN_CPUID_SIGNATURE_EBX && r[2] == XEN_CPUID_SIGNATURE_ECX &&
 		    r[3] == XEN_CPUID_SIGNATURE_EDX)
 			return true;
@@ -93,7 +86,7 @@ static enum hypercall_kind hypercall_kind_of_cpu(void)
 	static const uint32_t intel = 0x756e6547, zhaoxin = 0x68532020, centaur = 0x746e6543;
 	uint32_t r[4];
 
-	cpuid(0, r);
+	cpu_id(0, r);
 	if (r[1] == intel || r[1] == zhaoxin || r[1] == centaur)
 		return HYPERCALL_VMCALL;
 	return HYPERCALL_VMMCALL;

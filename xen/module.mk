@@ -1,0 +1,13 @@
+xen_SRCS := \
+	xen/bus.c \
+	xen/console.c \
+	xen/entropy.c \
+	xen/evtchn.c \
+	xen/fiber.c \
+	xen/gnttab.c \
+	xen/loop.c \
+	xen/shutdown.c \
+	xen/start.c \
+	xen/stats.c \
+	xen/store.c \
+	xen/store_wire.c
