@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * netfront: the frontend side of our uplink (<xen/io/netif.h>). A fiber follows the
+ * backend for as long as we live: it connects, notices that the backend closes,
+ * restarts or is replaced, and connects again.
+ *
+ * RX pages are granted read-write to the backend for the life of a connection and
+ * come home to be posted again when their packet is freed. TX pages are granted
+ * read-only; packets in such pages are sent without a copy.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "lib/compiler.h"
+#include "lib/packet.h"
+#include "net/netdev.h"
+
+struct netfront_config {
+	uint32_t index; /* device/vif/INDEX */
+	struct packet_pool *packets;
+	uint32_t rx_pages; /* at least the ring's 256 slots; the rest are under way in packets */
+	uint32_t tx_pages; /* pages of class UPLINK_READ that netback and the stack use */
+	/* Connected; set netdev->input before returning. */
+	void (*attached)(struct netdev *netdev, void *context);
+	/* Gone, perhaps to come back: drop every packet that waits for it. */
+	void (*detached)(struct netdev *netdev, void *context);
+	void *context;
+};
+
+struct netfront;
+
+/* Takes the pages out of the pool and starts the fiber. 0 or -ENOMEM. */
+must_check int netfront_start(const struct netfront_config *config, struct netfront **front);
+
+/* Closes the interface for good, for a shutdown. From a fiber; takes a bounded time. */
+void netfront_close(struct netfront *front);
+
+void netfront_print_stats(const struct netfront *front,
+			  void (*line)(void *context, const char *text), void *context);
