@@ -76,8 +76,11 @@ void iopage_quarantine(struct iopage *page)
 {
 	struct iopage_pool *pool = page->pool;
 
-	if (page->state != IOPAGE_OWNED)
-		panic("iopage_quarantine: page %p has no owner", (void *)page->data);
+	if (page->state == IOPAGE_QUARANTINED)
+		panic("iopage_quarantine: page %p is lost already", (void *)page->data);
+	if (page->state == IOPAGE_FREE)
+		pool->free_count[page->class]--;
+	list_remove(&page->link);
 	page->state = IOPAGE_QUARANTINED;
 	pool->class_count[page->class]--;
 	pool->quarantined++;

@@ -89,7 +89,10 @@ void iopage_free(struct iopage *page);
  */
 void iopage_reclass(struct iopage *page, enum iopage_class class);
 
-/* Gives up a page that a neighbour still holds. It is counted and never reused. */
+/*
+ * Gives up a page that a neighbour still holds, free or owned by the caller. It is
+ * counted and never reused.
+ */
 void iopage_quarantine(struct iopage *page);
 
 /* The descriptor of the page that holds address `p`; NULL outside the arena. */

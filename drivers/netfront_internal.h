@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+/* What the files of netfront share. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "drivers/netfront.h"
+#include "drivers/netif_ring.h"
+#include "lib/iopage.h"
+#include "lib/list.h"
+#include "lib/log.h"
+#include "lib/ring.h"
+#include "net/netdev.h"
+#include "xen/bus.h"
+#include "xen/evtchn.h"
+#include "xen/gnttab.h"
+#include "xen/loop.h"
+#include "xen/store.h"
+
+/* What may wait for TX slots. Beyond it the newest packet drops. */
+#define NETFRONT_QUEUE_PACKETS 128u
+/* How much of a received frame is copied before it is looked at. */
+#define NETFRONT_HEAD_BYTES (PACKET_HEAD_BYTES - PACKET_HEADROOM)
+
+/* A TX slot under way. The packet is freed when the last of its slots is answered. */
+struct netfront_tx_slot {
+	struct packet *packet; /* NULL: the id is free */
+	uint16_t first;	       /* the id of the packet's first slot */
+	uint16_t remaining;    /* in the first slot: slots not answered yet */
+	uint16_t next_free;
+};
+
+struct netfront_tx {
+	struct netif_tx_sring *shared;
+	struct iopage *page;
+	struct ring_producer ring;
+	uint32_t consumed; /* responses taken */
+	uint16_t first_free;
+	struct netfront_tx_slot slots[NETIF_TX_SLOTS];
+	struct list queue;
+	uint32_t queue_packets;
+};
+
+struct netfront_rx {
+	struct netif_rx_sring *shared;
+	struct iopage *page;
+	uint32_t produced; /* requests posted */
+	uint32_t consumed; /* responses taken */
+	uint32_t seen;	   /* the backend's index when we last looked */
+	struct iopage *posted[NETIF_RX_SLOTS]; /* by ring index */
+	struct list idle; /* granted pages at home */
+	uint32_t idle_count;
+};
+
+struct netfront {
+	struct netfront_config config;
+	char directory[32]; /* device/vif/N */
+	char backend[STORE_PATH_BYTES];
+	uint16_t backend_id;
+	struct store_watch directory_watch, backend_watch;
+	struct fiber_event event;
+	bool connected; /* the rings are set up and the backend may use them */
+	bool broken;	/* the backend broke the protocol */
+	bool closing, closed;
+	evtchn_port tx_port, rx_port; /* the same unless split */
+	struct loop_source source;
+	struct netfront_tx tx;
+	struct netfront_rx rx;
+	struct iopage **rx_pages, **tx_pages; /* all that belong to this interface */
+	uint64_t connects;
+	struct netdev netdev;
+	struct log_limit log_limit;
+};
+
+void netfront_break(struct netfront *front, const char *why);
+
+/* netfront_tx.c */
+void netfront_tx_init(struct netfront *front);
+void netfront_tx_transmit(struct netdev *netdev, struct packet_vector *vector);
+void netfront_tx_poll(struct netfront *front);
+/* Asks for an event when half of what is under way is answered; true: look again. */
+bool netfront_tx_arm(struct netfront *front);
+/* Drops what waits and frees what is under way. */
+void netfront_tx_purge(struct netfront *front);
+
+/* netfront_rx.c */
+void netfront_rx_init(struct netfront *front);
+bool netfront_rx_poll(struct netfront *front, uint32_t budget);
+/* Posts every page that is at home. */
+void netfront_rx_refill(struct netfront *front);
+bool netfront_rx_arm(struct netfront *front);
+/* Takes all posted pages back, after the backend has gone. */
+void netfront_rx_purge(struct netfront *front);
+void netfront_rx_page_home(struct iopage *page, void *context);
