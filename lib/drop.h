@@ -30,6 +30,7 @@
 	DROP(BAD_TRANSPORT, "bad-transport", "malformed TCP, UDP or ICMP header")                  \
 	DROP(SPOOFED, "spoofed", "the source address is not the client's")                         \
 	DROP(MARTIAN, "martian", "an address that must not be on the wire")                        \
+	DROP(MULTICAST, "multicast", "broadcast or multicast, which is not forwarded")             \
 	DROP(TTL, "ttl", "time to live exceeded")                                                  \
 	DROP(TOO_BIG, "too-big", "larger than the next link and may not be split")                 \
 	DROP(NO_ROUTE, "no-route", "no interface leads there")                                     \
