@@ -4,6 +4,7 @@
  * Xen's PV frames carry %rcx and %r11 below the hardware frame.
  */
 #define VCPU_UPCALL_PENDING 0
+#define FRAME_RIP 0
 #define FRAME_CS 8
 #define FRAME_RFLAGS 16
 #define FRAME_SS 32
@@ -107,7 +108,16 @@ upcall_pvh:
 	pushq %rax
 	movq vcpu_info(%rip), %rax
 	movb $0, VCPU_UPCALL_PENDING(%rax)
-	popq %rax
+	/*
+	 * The shadow of sti should keep us away from the hlt behind it, but an exit to
+	 * the hypervisor between the two can lose it (seen under emulation). A hlt with
+	 * interrupts off would power the domain off, so it is stepped over.
+	 */
+	leaq idle_pvh_halt(%rip), %rax
+	cmpq %rax, 8 + FRAME_RIP(%rsp)
+	jne 1f
+	incq 8 + FRAME_RIP(%rsp)
+1:	popq %rax
 	andq $~RFLAGS_IF, FRAME_RFLAGS(%rsp)
 	iretq
 
@@ -138,6 +148,7 @@ failsafe_pv:
 	.globl idle_pvh
 idle_pvh:
 	sti
+idle_pvh_halt:
 	hlt
 	cli
 	ret
