@@ -2,8 +2,10 @@ lib_SRCS := \
 	lib/checksum.c \
 	lib/drop.c \
 	lib/iopage.c \
+	lib/ip4_text.c \
 	lib/log.c \
 	lib/packet.c \
+	lib/params.c \
 	lib/random.c \
 	lib/ring.c \
 	lib/siphash.c \

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/params.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/ip4_text.h"
+
+/* One "key=value"; `text` is the value. */
+struct word {
+	const char *text;
+	size_t length;
+	uint32_t column;
+};
+
+static void complain(struct params *params, uint32_t column, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void complain(struct params *params, uint32_t column, const char *format, ...)
+{
+	struct params_error *error;
+	va_list arguments;
+
+	if (params->error_count++ >= PARAMS_ERRORS_MAX)
+		return;
+	error = &params->errors[params->error_count - 1];
+	error->column = column;
+	va_start(arguments, format);
+	vsnprintf(error->message, sizeof(error->message), format, arguments);
+	va_end(arguments);
+}
+
+/* No network's or host's address: 0/8, loopback, multicast and above. */
+static bool is_host_address(be32 address)
+{
+	uint32_t first = be32_get(address) >> 24;
+
+	return first != 0 && first != 127 && first < 224;
+}
+
+static void parse_ip(struct params *params, const struct word *value)
+{
+	if (ip4_text_parse_prefix(value->text, value->length, &params->ip, &params->prefix) ||
+	    !is_host_address(params->ip)) {
+		complain(params, value->column, "ip= needs an address like 10.137.0.5/24");
+		return;
+	}
+	params->has_ip = true;
+}
+
+static void parse_gateway(struct params *params, const struct word *value)
+{
+	if (ip4_text_parse(value->text, value->length, &params->gateway) ||
+	    !is_host_address(params->gateway)) {
+		complain(params, value->column, "gw= needs an address like 10.137.0.1");
+		return;
+	}
+	params->has_gateway = true;
+}
+
+static void parse_dns(struct params *params, const struct word *value)
+{
+	size_t done = 0;
+
+	while (done <= value->length) {
+		const char *item = value->text + done;
+		const char *comma = memchr(item, ',', value->length - done);
+		size_t length = comma ? (size_t)(comma - item) : value->length - done;
+		uint32_t column = value->column + (uint32_t)done;
+		be32 address;
+
+		if (ip4_text_parse(item, length, &address) || !is_host_address(address)) {
+			complain(params, column, "dns= needs addresses like 10.139.1.1,10.139.1.2");
+			return;
+		}
+		if (params->dns_count == PARAMS_DNS_MAX) {
+			complain(params, column, "dns= takes at most %u addresses", PARAMS_DNS_MAX);
+			return;
+		}
+		params->dns[params->dns_count++] = address;
+		done += length + 1;
+	}
+}
+
+static void parse_log(struct params *params, const struct word *value)
+{
+	char text[8] = "";
+	int level = -EINVAL;
+
+	if (value->length < sizeof(text)) {
+		memcpy(text, value->text, value->length);
+		level = log_level_parse(text);
+	}
+	if (level < 0)
+		complain(params, value->column, "log= is error, warn, info or debug");
+	else
+		params->log = (enum log_level)level;
+}
+
+static void parse_fault(struct params *params, const struct word *value)
+{
+	if (value->length == 0 || value->length >= sizeof(params->fault)) {
+		complain(params, value->column, "fault= needs a short word");
+		return;
+	}
+	memcpy(params->fault, value->text, value->length);
+	params->fault[value->length] = '\0';
+}
+
+static const struct {
+	const char *name;
+	void (*parse)(struct params *params, const struct word *value);
+} keys[] = {
+	{ "ip", parse_ip },   { "gw", parse_gateway },	{ "dns", parse_dns },
+	{ "log", parse_log }, { "fault", parse_fault },
+};
+
+/* What toolstacks put on every Linux command line; matched to the '=' or to the end. */
+static const char *const foreign[] = {
+	"root",	   "ro",	    "rw",	 "nomodeset",	  "console",	 "quiet",
+	"splash",  "rd_NO_PLYMOUTH", "rd.plymouth.enable", "plymouth.enable",
+	"clocksource", "xen_scrub_pages", "selinux", "swiotlb", "apparmor", "security",
+	"rhgb",	   "rootflags",	    "earlyprintk", "noresume",	  "kernelopts", "init",
+	"usbcore.authorized_default", "gpt",
+};
+
+static bool name_is(const char *word, size_t length, const char *name)
+{
+	return strlen(name) == length && memcmp(word, name, length) == 0;
+}
+
+static void parse_word(struct params *params, const char *word, size_t length, uint32_t column,
+		       uint32_t *seen)
+{
+	const char *equals = memchr(word, '=', length);
+	size_t name = equals ? (size_t)(equals - word) : length;
+	struct word value = { equals ? equals + 1 : word + length, equals ? length - name - 1 : 0,
+			      column + (uint32_t)name + 1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (!name_is(word, name, keys[i].name))
+			continue;
+		if (*seen & 1u << i)
+			complain(params, column, "%s= is given twice", keys[i].name);
+		else if (!equals)
+			complain(params, column, "%s needs =VALUE", keys[i].name);
+		else
+			keys[i].parse(params, &value);
+		*seen |= 1u << i;
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)
+		if (name_is(word, name, foreign[i]))
+			return;
+	complain(params, column, "unknown word \"%.*s\"", (int)(length < 40 ? length : 40), word);
+}
+
+int params_parse(const char *cmdline, struct params *params)
+{
+	const char *p = cmdline;
+	uint32_t seen = 0;
+
+	memset(params, 0, sizeof(*params));
+	params->log = LOG_INFO;
+	while (*p) {
+		size_t length = strcspn(p, " \t\n");
+
+		if (length)
+			parse_word(params, p, length, (uint32_t)(p - cmdline) + 1, &seen);
+		p += length ? length : 1;
+	}
+	if (!(seen & 1u))
+		complain(params, (uint32_t)(p - cmdline) + 1, "ip= is missing");
+	if (!(seen & 2u))
+		complain(params, (uint32_t)(p - cmdline) + 1, "gw= is missing");
+	if (params->has_ip && params->has_gateway && be32_equal(params->ip, params->gateway))
+		complain(params, 1, "ip= and gw= are the same address");
+	return params->error_count ? -EINVAL : 0;
+}
