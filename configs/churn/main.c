@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The churn guest: a client that lives to be destroyed. It floods its gateway with
+ * echo requests to `target=` from the moment it is connected, so that whenever it
+ * dies there are packets under way on all rings.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/x86/memory.h"
+#include "drivers/netfront.h"
+#include "lib/byteorder.h"
+#include "lib/checksum.h"
+#include "lib/ip4_text.h"
+#include "lib/log.h"
+#include "lib/panic.h"
+#include "lib/params.h"
+#include "xen/console.h"
+#include "xen/fiber.h"
+#include "xen/loop.h"
+#include "xen/start.h"
+
+#define PAGES 1024u
+#define PACKETS 512u
+#define RX_PAGES 320u
+#define TX_PAGES 512u
+#define BURST 32u
+#define PAUSE_NS 5000000ull
+#define SAY_EVERY 50u
+#define FRAME_BYTES 98u
+
+struct __attribute__((packed)) echo_frame {
+	uint8_t to[6], from[6];
+	be16 ethertype;
+	uint8_t version_ihl, tos;
+	be16 total_length, id, fragment;
+	uint8_t ttl, protocol;
+	be16 header_sum;
+	be32 source, destination;
+	uint8_t type, code;
+	be16 sum, echo_id, sequence;
+	uint8_t payload[56];
+};
+
+_Static_assert(sizeof(struct echo_frame) == FRAME_BYTES, "an echo request as ping sends it");
+
+static struct iopage_pool pages;
+static struct packet_pool packets;
+static struct netfront *front;
+static struct netdev *uplink;
+static struct params params;
+static be32 target;
+static uint16_t sequence;
+static uint32_t answers;
+
+static struct packet *echo_make(void)
+{
+	struct packet *packet = packet_alloc_page(&packets, IOPAGE_UPLINK_READ);
+	struct echo_frame frame = {
+		/* Ringwall's MAC on every client's link */
+		.to = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff },
+		.ethertype = be16_of(0x0800),
+		.version_ihl = 0x45,
+		.total_length = be16_of(FRAME_BYTES - 14),
+		.ttl = 64,
+		.protocol = 1,
+		.source = params.ip,
+		.destination = target,
+		.type = 8,
+		.echo_id = be16_of(1),
+		.sequence = be16_of(sequence++),
+	};
+	uint8_t *to = packet ? packet_append(packet, sizeof(frame)) : NULL;
+
+	if (!to) {
+		packet_free(packet);
+		return NULL;
+	}
+	memcpy(frame.from, uplink->mac, sizeof(frame.from));
+	frame.header_sum = checksum_finish(checksum_add(0, &frame.version_ihl, 20));
+	frame.sum = checksum_finish(checksum_add(0, &frame.type, FRAME_BYTES - 34));
+	memcpy(to, &frame, sizeof(frame));
+	return packet;
+}
+
+static void flood(void *argument)
+{
+	(void)argument;
+	for (;;) {
+		struct packet_vector vector = { .count = 0 };
+
+		while (uplink && vector.count < BURST) {
+			struct packet *packet = echo_make();
+
+			if (!packet)
+				break;
+			packet_vector_add(&vector, packet);
+		}
+		if (uplink)
+			uplink->ops->transmit(uplink, &vector);
+		fiber_sleep_until(loop_now_ns() + PAUSE_NS);
+	}
+}
+
+static void input(struct netdev *netdev, struct packet_vector *vector)
+{
+	(void)netdev;
+	for (uint32_t i = 0; i < vector->count; i++) {
+		const struct packet *packet = vector->packets[i];
+		struct echo_frame frame;
+
+		if (packet->length < FRAME_BYTES ||
+		    packet_copy_out(packet, 0, &frame, sizeof(frame)) ||
+		    frame.protocol != 1 || frame.type != 0)
+			continue;
+		if (++answers % SAY_EVERY == 0)
+			log_line(LOG_INFO, "churn", "%u answers", answers);
+	}
+	packet_vector_drop(vector, DROP_NOT_OURS);
+}
+
+static void attached(struct netdev *netdev, void *context)
+{
+	(void)context;
+	uplink = netdev;
+	netdev->input = input;
+}
+
+static void detached(struct netdev *netdev, void *context)
+{
+	(void)netdev;
+	(void)context;
+	uplink = NULL;
+}
+
+/* "target=A.B.C.D" is this guest's own word. */
+static void target_find(const char *cmdline)
+{
+	const char *word = strstr(cmdline, "target=");
+	const char *value = word ? word + strlen("target=") : "";
+
+	if (ip4_text_parse(value, strcspn(value, " "), &target))
+		panic("target= is missing");
+}
+
+void guest_main(const char *cmdline, const void *module, size_t module_bytes)
+{
+	struct iopage *page_descriptors = calloc(PAGES, sizeof(*page_descriptors));
+	struct packet *packet_descriptors = calloc(PACKETS, sizeof(*packet_descriptors));
+	void *arena = memory_alloc_pages(PAGES);
+	struct netfront_config config = { .packets = &packets, .rx_pages = RX_PAGES,
+					  .tx_pages = TX_PAGES, .attached = attached,
+					  .detached = detached };
+
+	(void)module;
+	(void)module_bytes;
+	if (params_parse(cmdline, &params) && !params.has_ip)
+		panic("ip= is missing");
+	target_find(cmdline);
+	if (!page_descriptors || !packet_descriptors || !arena)
+		panic("not enough memory for the pools");
+	iopage_pool_init(&pages, arena, page_descriptors, PAGES, memory_frame_of);
+	if (packet_pool_init(&packets, &pages, packet_descriptors, PACKETS) ||
+	    netfront_start(&config, &front) || fiber_start("flood", flood, NULL))
+		panic("not enough memory");
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The firewall guest: one uplink, any number of clients, rules from the ramdisk.
+ * This is the composition root: it alone knows both the drivers and the stack,
+ * sizes the memory pools, and wires interfaces to the router as they come and go.
+ *
+ * Fail closed: while the command line or the rules are wrong, no packet passes, and
+ * the reason stands on the console.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arch/x86/boot.h"
+#include "arch/x86/clock.h"
+#include "arch/x86/fault.h"
+#include "arch/x86/memory.h"
+#include "drivers/netback.h"
+#include "drivers/netfront.h"
+#include "lib/ip4_text.h"
+#include "lib/log.h"
+#include "lib/panic.h"
+#include "lib/params.h"
+#include "net/router.h"
+#include "net/rules.h"
+#include "xen/console.h"
+#include "xen/entropy.h"
+#include "xen/fiber.h"
+#include "xen/loop.h"
+#include "xen/shutdown.h"
+#include "xen/start.h"
+#include "xen/stats.h"
+
+#define MAX_CLIENTS 100u
+#define NS_PER_MS 1000000u
+/*
+ * Pages by purpose, as shares of what is free at the start, in percent. A page in
+ * excess of the most that the data path can use stays free for heap and stacks.
+ */
+#define RX_SHARE 15u
+#define TX_SHARE 25u
+#define FLOW_SHARE 20u
+#define RX_PAGES_LEAST 320u
+#define RX_PAGES_MOST 768u
+#define TX_PAGES_LEAST 256u
+#define TX_PAGES_MOST 2048u
+#define FLOWS_MOST 65536u
+#define RING_PAGES 2u
+
+static struct {
+	struct iopage_pool pages;
+	struct packet_pool packets;
+	struct random random;
+	struct params params;
+	struct router router;
+	struct ruleset *rules;
+	struct netfront *uplink;
+	struct loop_timer timer;
+	bool router_runs;
+	bool ready_said;
+} firewall;
+
+static uint32_t share(size_t pages, uint32_t percent, uint32_t least, uint32_t most)
+{
+	size_t part = pages * percent / 100;
+
+	return part < least ? least : part > most ? most : (uint32_t)part;
+}
+
+/* ---- memory ---- */
+
+static void pools_make(uint32_t rx_pages, uint32_t tx_pages)
+{
+	/* A packet for every page that can hold one, and private heads of 16 to a page. */
+	uint32_t packet_count = rx_pages + tx_pages;
+	uint32_t head_pages = packet_count * PACKET_HEAD_BYTES / IOPAGE_SIZE + 1;
+	uint32_t page_count = rx_pages + tx_pages + head_pages + RING_PAGES;
+	size_t packet_bytes = packet_count * sizeof(struct packet);
+	size_t page_bytes = page_count * sizeof(struct iopage);
+	struct packet *packets = memory_alloc_pages(packet_bytes / PAGE_BYTES + 1);
+	struct iopage *pages = memory_alloc_pages(page_bytes / PAGE_BYTES + 1);
+	void *arena = memory_alloc_pages(page_count);
+
+	if (!packets || !pages || !arena)
+		panic("not enough memory: %zu KiB", boot_info_get()->ram_bytes / 1024);
+	iopage_pool_init(&firewall.pages, arena, pages, page_count, memory_frame_of);
+	if (packet_pool_init(&firewall.packets, &firewall.pages, packets, packet_count))
+		panic("not enough pages for the packets' heads");
+}
+
+static void router_make(size_t free_pages)
+{
+	size_t bytes_per_flow = router_memory_bytes(2) - router_memory_bytes(1);
+	uint32_t flows = share(free_pages * PAGE_BYTES / (bytes_per_flow + 1), FLOW_SHARE, 1024,
+			       FLOWS_MOST);
+	struct router_config config = {
+		.address = firewall.params.ip,
+		.prefix = firewall.params.prefix,
+		.gateway = firewall.params.gateway,
+		.flows = flows,
+		.memory = memory_alloc_pages(router_memory_bytes(flows) / PAGE_BYTES + 1),
+		.packets = &firewall.packets,
+		.random = &firewall.random,
+		.now_ns = clock_now_ns(),
+	};
+
+	if (!config.memory)
+		panic("not enough memory for %u flows", flows);
+	if (router_init(&firewall.router, &config)) {
+		log_line(LOG_ERROR, "router", "the addresses cannot be used together");
+		return;
+	}
+	firewall.router_runs = true;
+}
+
+/* ---- what we were given ---- */
+
+static bool params_read(const char *cmdline)
+{
+	struct params *params = &firewall.params;
+
+	if (params_parse(cmdline, params) == 0)
+		return true;
+	for (uint32_t i = 0; i < params->error_count && i < PARAMS_ERRORS_MAX; i++)
+		log_line(LOG_ERROR, "cmdline", "1:%u: %s", params->errors[i].column,
+			 params->errors[i].message);
+	return false;
+}
+
+static void rules_read(const void *module, size_t bytes)
+{
+	struct rules_error error;
+	int result;
+
+	if (!module || !bytes) {
+		log_line(LOG_ERROR, "rules", "no rules: give a rule file as ramdisk=");
+		return;
+	}
+	result = ruleset_parse(module, bytes, &firewall.rules, &error);
+	if (result == -ENOMEM)
+		log_line(LOG_ERROR, "rules", "not enough memory for the rules");
+	else if (result)
+		log_line(LOG_ERROR, "rules", "%u:%u: %s", error.line, error.column, error.message);
+	else
+		log_line(LOG_INFO, "rules", "%u rules", ruleset_count(firewall.rules));
+}
+
+/* ---- interfaces ---- */
+
+static void ready_say(void)
+{
+	uint64_t now = clock_now_ns() - boot_info_get()->entry_ns;
+	char address[IP4_TEXT_BYTES];
+
+	if (firewall.ready_said)
+		return;
+	firewall.ready_said = true;
+	log_line(LOG_INFO, "firewall", "ready in %" PRIu64 " ms: %s/%u, %s", now / NS_PER_MS,
+		 ip4_text_format(firewall.params.ip, address), firewall.params.prefix,
+		 firewall.rules ? "rules loaded" : "CLOSED: nothing passes without rules");
+}
+
+static void input_closed(struct netdev *netdev, struct packet_vector *vector)
+{
+	(void)netdev;
+	packet_vector_drop(vector, DROP_NO_RULES);
+}
+
+static void uplink_attached(struct netdev *netdev, void *context)
+{
+	(void)context;
+	netdev->input = input_closed;
+	if (!firewall.router_runs)
+		return;
+	router_set_now(&firewall.router, clock_now_ns());
+	if (router_attach_uplink(&firewall.router, netdev))
+		log_line(LOG_ERROR, netdev->name, "there is an uplink already");
+	ready_say();
+}
+
+static void client_attached(struct netdev *netdev, const struct netback_client *client,
+			    void *context)
+{
+	size_t length = strcspn(client->ip, " ");
+	be32 address;
+
+	(void)context;
+	netdev->input = input_closed;
+	if (!firewall.router_runs)
+		return;
+	if (ip4_text_parse(client->ip, length, &address)) {
+		log_line(LOG_WARNING, netdev->name,
+			 "its vif has no ip=: nothing passes from or to it");
+		return;
+	}
+	router_set_now(&firewall.router, clock_now_ns());
+	if (router_attach_client(&firewall.router, netdev, address))
+		log_line(LOG_WARNING, netdev->name, "%s cannot be a client's address", client->ip);
+}
+
+static void detached(struct netdev *netdev, void *context)
+{
+	(void)context;
+	if (firewall.router_runs)
+		router_detach(&firewall.router, netdev);
+}
+
+static void timer_run(struct loop_timer *timer, uint64_t now_ns)
+{
+	(void)timer;
+	router_set_now(&firewall.router, now_ns);
+	router_run_timers(&firewall.router);
+}
+
+static uint64_t timer_next(struct loop_timer *timer)
+{
+	(void)timer;
+	return router_next_ns(&firewall.router);
+}
+
+/* ---- console ---- */
+
+static void line_print(void *context, const char *text)
+{
+	(void)context;
+	console_write("stats: ", strlen("stats: "));
+	console_write(text, strlen(text));
+	console_write("\n", 1);
+}
+
+static void pages_print(void)
+{
+	const struct iopage_pool *pool = &firewall.pages;
+	char text[160];
+
+	snprintf(text, sizeof(text),
+		 "pool: packets-free %u of %u, pages private %u/%u uplink-read %u/%u "
+		 "uplink-write %u/%u free, quarantined %u",
+		 firewall.packets.free_count, firewall.packets.total,
+		 pool->free_count[IOPAGE_PRIVATE], pool->class_count[IOPAGE_PRIVATE],
+		 pool->free_count[IOPAGE_UPLINK_READ], pool->class_count[IOPAGE_UPLINK_READ],
+		 pool->free_count[IOPAGE_UPLINK_WRITE], pool->class_count[IOPAGE_UPLINK_WRITE],
+		 pool->quarantined);
+	line_print(NULL, text);
+}
+
+static void stats_print(void)
+{
+	stats_print_xen(line_print, NULL);
+	pages_print();
+	netfront_print_stats(firewall.uplink, line_print, NULL);
+	netback_print_stats(line_print, NULL);
+	if (firewall.router_runs)
+		router_print_stats(&firewall.router, line_print, NULL);
+	line_print(NULL, "end");
+}
+
+static void command(const char *line, void *context)
+{
+	(void)context;
+	if (strcmp(line, "stats") == 0)
+		stats_print();
+	else if (strncmp(line, "log ", 4) == 0 && log_level_parse(line + 4) >= 0)
+		log_set_level((enum log_level)log_level_parse(line + 4));
+	else
+		log_line(LOG_ERROR, "console", "commands: stats, log error|warn|info|debug");
+}
+
+static void shutdown_requested(enum shutdown_request request, void *context)
+{
+	(void)request;
+	(void)context;
+	netback_close_all();
+	netfront_close(firewall.uplink);
+}
+
+/* ---- start ---- */
+
+static void loop_hook(void)
+{
+	if (!firewall.router_runs)
+		return;
+	firewall.timer.run = timer_run;
+	firewall.timer.next_ns = timer_next;
+	loop_add_timer(&firewall.timer);
+}
+
+static void drivers_start(uint32_t rx_pages, uint32_t tx_pages)
+{
+	struct netfront_config front = { .packets = &firewall.packets, .rx_pages = rx_pages,
+					 .tx_pages = tx_pages, .attached = uplink_attached,
+					 .detached = detached };
+	struct netback_config back = { .packets = &firewall.packets,
+				       .mac = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff },
+				       .max_clients = MAX_CLIENTS, .attached = client_attached,
+				       .detached = detached };
+
+	if (netfront_start(&front, &firewall.uplink) || netback_start(&back) ||
+	    shutdown_start(shutdown_requested, NULL))
+		panic("not enough memory for the drivers");
+}
+
+static void fault_if_asked(void)
+{
+	const char *fault = firewall.params.fault;
+
+	if (!fault[0])
+		return;
+	log_line(LOG_WARNING, "firewall", "fault=%s", fault);
+	console_flush();
+	if (fault_force(fault))
+		log_line(LOG_ERROR, "cmdline", "fault=%s: no such fault", fault);
+}
+
+void guest_main(const char *cmdline, const void *module, size_t module_bytes)
+{
+	size_t free_pages = memory_free_pages();
+	uint32_t rx_pages = share(free_pages, RX_SHARE, RX_PAGES_LEAST, RX_PAGES_MOST);
+	uint32_t tx_pages = share(free_pages, TX_SHARE, TX_PAGES_LEAST, TX_PAGES_MOST);
+	bool params_good = params_read(cmdline);
+	uint8_t seed[RANDOM_SEED_BYTES];
+
+	log_set_level(firewall.params.log);
+	fault_if_asked();
+	entropy_gather(seed);
+	random_init(&firewall.random, seed);
+	pools_make(rx_pages, tx_pages);
+	rules_read(module, module_bytes);
+	if (params_good)
+		router_make(free_pages);
+	if (firewall.router_runs)
+		router_set_rules(&firewall.router, firewall.rules);
+	if (!firewall.router_runs || !firewall.rules)
+		log_line(LOG_ERROR, "firewall", "CLOSED: nothing passes until this is mended");
+	loop_hook();
+	console_set_input(command, NULL);
+	drivers_start(rx_pages, tx_pages);
+}
