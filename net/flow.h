@@ -89,7 +89,6 @@ struct flow {
 	struct flow_side side[2]; /* TCP: [d] is the sender of direction d */
 	uint8_t side_flags[2];	  /* enum flow_side_flags */
 	uint8_t side_scale[2];
-	uint32_t rule; /* that let it pass */
 };
 static_assert(sizeof(struct flow) == 128, "two cache lines");
 static_assert(offsetof(struct flow, timer) == 64, "the first line is the fast path's");

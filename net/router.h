@@ -77,7 +77,8 @@ struct router_interface {
 	struct router *router;
 	enum router_kind kind;
 	uint8_t index;	 /* its place; part of the flow keys */
-	bool peer_known; /* peer_mac holds: given by the driver or learnt from the client */
+	bool peer_fixed; /* the driver told peer_mac: nobody else may send */
+	bool peer_known; /* peer_mac holds: told, or learnt from the client */
 	uint8_t peer_mac[NETDEV_MAC_BYTES];
 	be32 address;	       /* ours on the uplink, the client's on its link */
 	uint64_t attached;     /* counts up; of two clients with one address the later gets it */

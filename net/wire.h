@@ -168,6 +168,35 @@ static inline struct tcp_header *tcp_at(const struct packet *packet, size_t offs
 	return wire_at(packet, offset, sizeof(struct tcp_header));
 }
 
+/*
+ * The same without a check, for what parse_ip4() has checked or we have just made:
+ * the headers at data, l3_offset and l4_offset.
+ */
+static inline struct ethernet_header *ethernet_of(const struct packet *packet)
+{
+	return (struct ethernet_header *)packet->data;
+}
+
+static inline struct ip4_header *ip4_of(const struct packet *packet)
+{
+	return (struct ip4_header *)(packet->data + packet->l3_offset);
+}
+
+static inline struct icmp4_header *icmp4_of(const struct packet *packet)
+{
+	return (struct icmp4_header *)(packet->data + packet->l4_offset);
+}
+
+static inline struct udp_header *udp_of(const struct packet *packet)
+{
+	return (struct udp_header *)(packet->data + packet->l4_offset);
+}
+
+static inline struct tcp_header *tcp_of(const struct packet *packet)
+{
+	return (struct tcp_header *)(packet->data + packet->l4_offset);
+}
+
 static inline bool mac_is_group(const uint8_t *mac)
 {
 	return mac[0] & 1;

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: ISC */
+#include "net/parse.h"
+
+#include "lib/checksum.h"
+
+#define TCP_FLAGS_CHECKED (TCP_FIN | TCP_SYN | TCP_RST | TCP_PSH | TCP_ACK | TCP_URG)
+
+bool address_is_martian(be32 address)
+{
+	uint32_t a = be32_get(address);
+	uint32_t first = a >> 24;
+
+	return first == 0 || first == 127 || first >= 224 || a >> 16 == 0xa9fe;
+}
+
+bool address_is_multicast(be32 address)
+{
+	uint32_t a = be32_get(address);
+
+	return a >> 28 == 14 || a == UINT32_MAX;
+}
+
+/* Combinations that no TCP sends and that confuse state machines. */
+static bool tcp_flags_are_sane(uint8_t flags)
+{
+	switch (flags & (TCP_SYN | TCP_FIN | TCP_RST)) {
+	case TCP_SYN:
+	case TCP_RST:
+		return true;
+	case TCP_FIN:
+		return flags & TCP_ACK;
+	case 0:
+		return flags & TCP_FLAGS_CHECKED;
+	default:
+		return false;
+	}
+}
+
+static bool parse_tcp(const struct packet *packet, struct packet_info *info)
+{
+	const struct tcp_header *tcp = tcp_at(packet, packet->l4_offset);
+	uint16_t bytes;
+
+	if (!tcp)
+		return false;
+	bytes = (uint16_t)((tcp->data_offset >> 4) * 4u);
+	if (bytes < sizeof(*tcp) || bytes > info->transport_length ||
+	    !wire_at(packet, packet->l4_offset, bytes))
+		return false;
+	if (tcp->source_port.raw == 0 || tcp->destination_port.raw == 0 ||
+	    !tcp_flags_are_sane(tcp->flags))
+		return false;
+	info->key.source_port = tcp->source_port;
+	info->key.destination_port = tcp->destination_port;
+	info->tcp_flags = tcp->flags;
+	info->tcp_sequence = be32_get(tcp->sequence);
+	info->tcp_acknowledgement = be32_get(tcp->acknowledgement);
+	info->tcp_window = be16_get(tcp->window);
+	info->header_length = (uint16_t)(info->header_length + bytes);
+	return true;
+}
+
+static bool parse_udp(const struct packet *packet, struct packet_info *info)
+{
+	const struct udp_header *udp = udp_at(packet, packet->l4_offset);
+
+	if (!udp || udp->destination_port.raw == 0)
+		return false;
+	if (be16_get(udp->length) < sizeof(*udp) || be16_get(udp->length) > info->transport_length)
+		return false;
+	info->key.source_port = udp->source_port;
+	info->key.destination_port = udp->destination_port;
+	info->header_length = (uint16_t)(info->header_length + sizeof(*udp));
+	return true;
+}
+
+static bool parse_icmp(const struct packet *packet, struct packet_info *info)
+{
+	const struct icmp4_header *icmp = icmp4_at(packet, packet->l4_offset);
+
+	if (!icmp)
+		return false;
+	info->icmp_type = icmp->type;
+	info->icmp_code = icmp->code;
+	info->header_length = (uint16_t)(info->header_length + sizeof(*icmp));
+	switch (icmp->type) {
+	case ICMP4_ECHO_REQUEST:
+		info->key.source_port = icmp->id;
+		break;
+	case ICMP4_ECHO_REPLY:
+		info->key.destination_port = icmp->id;
+		break;
+	case ICMP4_UNREACHABLE:
+	case ICMP4_TIME_EXCEEDED:
+	case ICMP4_PARAMETER_PROBLEM:
+		info->kind = PACKET_ICMP_ERROR;
+		break;
+	default: /* source quench and redirect too: nobody should obey them */
+		info->kind = PACKET_ICMP_OTHER;
+		break;
+	}
+	return true;
+}
+
+/* The IPv4 header itself; fills what follows from it. */
+static bool parse_header(struct packet *packet, struct packet_info *info, enum drop_reason *reason)
+{
+	const struct ip4_header *ip = ip4_at(packet, sizeof(struct ethernet_header));
+	uint32_t available = packet->length - (uint32_t)sizeof(struct ethernet_header);
+	uint16_t total, fragment;
+
+	*reason = DROP_SHORT;
+	if (!ip)
+		return false;
+	total = be16_get(ip->total_length);
+	fragment = be16_get(ip->fragment);
+	*reason = DROP_BAD_IP_HEADER;
+	if (ip->version_length >> 4 != 4 || (ip->version_length & 15) < 5 || total < sizeof(*ip))
+		return false;
+	if (ip->version_length != IP4_VERSION_NO_OPTIONS) {
+		*reason = DROP_IP_OPTIONS;
+		return false;
+	}
+	if (total > available) {
+		*reason = DROP_SHORT;
+		return false;
+	}
+	if (checksum_fold(checksum_add(0, ip, sizeof(*ip))).raw != 0xffff) {
+		*reason = DROP_BAD_CHECKSUM;
+		return false;
+	}
+	if (fragment & (IP4_MORE_FRAGMENTS | IP4_OFFSET_MASK)) {
+		*reason = DROP_FRAGMENT;
+		return false;
+	}
+	if (total < available)
+		packet_trim(packet, total + (uint32_t)sizeof(struct ethernet_header));
+	packet->l3_offset = sizeof(struct ethernet_header);
+	packet->l4_offset = sizeof(struct ethernet_header) + sizeof(struct ip4_header);
+	info->ttl = ip->ttl;
+	info->dont_fragment = fragment & IP4_DONT_FRAGMENT;
+	info->ip_length = total;
+	info->transport_length = (uint16_t)(total - sizeof(*ip));
+	info->header_length = sizeof(*ip);
+	info->key.source = ip->source;
+	info->key.destination = ip->destination;
+	info->key.protocol = ip->protocol;
+	return true;
+}
+
+/* A large packet's checksum is what its segments will be given: always blank here. */
+static void make_blank(struct packet *packet, const struct packet_info *info)
+{
+	struct tcp_header *tcp = tcp_at(packet, packet->l4_offset);
+
+	if (packet->flags & PACKET_CSUM_BLANK)
+		return;
+	tcp->checksum = checksum_fold(checksum_pseudo_ip4(info->key.source, info->key.destination,
+							  IP_PROTOCOL_TCP, info->transport_length));
+	packet->flags |= PACKET_CSUM_BLANK | PACKET_CSUM_VALID;
+}
+
+static bool parse_offloads(struct packet *packet, const struct packet_info *info,
+			   enum drop_reason *reason)
+{
+	uint8_t protocol = info->key.protocol;
+
+	if (packet->gso_type) {
+		*reason = DROP_BAD_GSO;
+		if (packet->gso_type != PACKET_GSO_TCPV4 || protocol != IP_PROTOCOL_TCP ||
+		    packet->gso_size == 0 || (info->tcp_flags & (TCP_SYN | TCP_RST | TCP_URG)))
+			return false;
+		make_blank(packet, info);
+		if (info->payload_length <= packet->gso_size) {
+			packet->gso_type = PACKET_GSO_NONE;
+			packet->gso_size = 0;
+		}
+	}
+	if (packet->flags & PACKET_CSUM_BLANK && protocol != IP_PROTOCOL_TCP &&
+	    protocol != IP_PROTOCOL_UDP) {
+		*reason = DROP_BAD_OFFLOAD;
+		return false;
+	}
+	return true;
+}
+
+bool parse_ip4(struct packet *packet, uint8_t interface, struct packet_info *info,
+	       enum drop_reason *reason)
+{
+	bool good = true;
+
+	memset(info, 0, sizeof(*info));
+	info->key.interface = interface;
+	if (!parse_header(packet, info, reason))
+		return false;
+	*reason = DROP_BAD_TRANSPORT;
+	if (info->key.protocol == IP_PROTOCOL_TCP)
+		good = parse_tcp(packet, info);
+	else if (info->key.protocol == IP_PROTOCOL_UDP)
+		good = parse_udp(packet, info);
+	else if (info->key.protocol == IP_PROTOCOL_ICMP)
+		good = parse_icmp(packet, info);
+	if (!good)
+		return false;
+	info->payload_length = (uint16_t)(info->ip_length - info->header_length);
+	if (packet->gso_type || packet->flags & PACKET_CSUM_BLANK)
+		return parse_offloads(packet, info, reason);
+	return true;
+}
+
+static bool quoted_ports(const struct packet *packet, struct quoted_packet *quoted)
+{
+	struct flow_key *answer = &quoted->answer;
+	const struct icmp4_header *icmp;
+	const struct udp_header *udp;
+
+	switch (answer->protocol) {
+	case IP_PROTOCOL_TCP: /* its ports are where UDP's are */
+	case IP_PROTOCOL_UDP:
+		udp = udp_at(packet, quoted->transport_offset);
+		if (!udp)
+			return false;
+		answer->source_port = udp->destination_port;
+		answer->destination_port = udp->source_port;
+		return true;
+	case IP_PROTOCOL_ICMP:
+		icmp = icmp4_at(packet, quoted->transport_offset);
+		if (!icmp)
+			return false;
+		quoted->icmp_type = icmp->type;
+		if (icmp->type == ICMP4_ECHO_REQUEST)
+			answer->destination_port = icmp->id;
+		else if (icmp->type == ICMP4_ECHO_REPLY)
+			answer->source_port = icmp->id;
+		else
+			return false;
+		return true;
+	default:
+		return true;
+	}
+}
+
+bool parse_quoted(const struct packet *packet, const struct packet_info *info,
+		  struct quoted_packet *quoted)
+{
+	uint16_t offset = (uint16_t)(packet->l4_offset + sizeof(struct icmp4_header));
+	const struct ip4_header *ip = ip4_at(packet, offset);
+	uint16_t bytes;
+
+	memset(quoted, 0, sizeof(*quoted));
+	if (!ip || ip->version_length >> 4 != 4)
+		return false;
+	bytes = (uint16_t)((ip->version_length & 15) * 4u);
+	if (bytes < sizeof(*ip) || be16_get(ip->fragment) & IP4_OFFSET_MASK)
+		return false;
+	quoted->ip_offset = offset;
+	quoted->transport_offset = (uint16_t)(offset + bytes);
+	quoted->answer.source = ip->destination;
+	quoted->answer.destination = ip->source;
+	quoted->answer.protocol = ip->protocol;
+	quoted->answer.interface = info->key.interface;
+	return quoted_ports(packet, quoted);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * From one interface to another: packets of flows on a short path, first packets of
+ * new flows past the rules. Whatever has to be said to the sender is said before a
+ * byte is rewritten, so that it is told about the packet that it sent.
+ */
+#include <errno.h>
+
+#include "net/flow_tcp.h"
+#include "net/icmp4.h"
+#include "net/nat.h"
+#include "net/router_parts.h"
+
+struct router_interface *router_client_of(struct router *router, be32 address)
+{
+	struct router_interface *found = NULL;
+
+	for (uint32_t i = 0; i < router->interfaces_used; i++) {
+		struct router_interface *interface = &router->interfaces[i];
+
+		if (interface->netdev && interface->kind == ROUTER_CLIENT &&
+		    be32_equal(interface->address, address) &&
+		    (!found || interface->attached > found->attached))
+			found = interface;
+	}
+	return found;
+}
+
+/* TTL and size, with the errors that they call for. False: consumed. */
+static bool may_leave(struct router *router, struct router_interface *in,
+		      const struct router_interface *out, struct packet *packet,
+		      const struct packet_info *info)
+{
+	if (unlikely(info->ttl <= 1)) {
+		router_refuse(router, in, packet, info, DROP_TTL, ICMP4_TIME_EXCEEDED, 0, 0);
+		return false;
+	}
+	if (likely(router_egress_fits(out, packet, info)))
+		return true;
+	if (info->dont_fragment || packet->gso_type)
+		router_refuse(router, in, packet, info, DROP_TOO_BIG, ICMP4_UNREACHABLE,
+			      ICMP4_FRAGMENTATION_NEEDED, out->netdev->mtu);
+	else
+		packet_drop(packet, DROP_TOO_BIG);
+	return false;
+}
+
+static void refresh(struct router *router, struct flow *flow, enum flow_direction direction)
+{
+	if (flow->state == FLOW_UDP_NEW && direction == FLOW_REPLY)
+		flow_set_state(flow, FLOW_UDP_REPLIED, router->now_ns);
+	else
+		flow_refresh(flow, router->now_ns);
+}
+
+/* A packet of a flow. */
+static void forward_known(struct router *router, struct router_interface *in, struct packet *packet,
+			  const struct packet_info *info, struct flow *flow,
+			  enum flow_direction direction)
+{
+	const struct flow_key *leaves = &flow->key[!direction];
+	struct router_interface *out = &router->interfaces[leaves->interface];
+
+	if (!may_leave(router, in, out, packet, info))
+		return;
+	if (info->key.protocol != IP_PROTOCOL_TCP) {
+		refresh(router, flow, direction);
+	} else if (!flow_tcp_track(flow, direction, packet, info, router->now_ns)) {
+		packet_drop(packet, DROP_FLOW_STATE);
+		return;
+	}
+	nat_rewrite(packet, info, flow, direction);
+	router_egress(router, out, packet, leaves->source);
+}
+
+/* An ICMP error goes where the packet that it quotes came from. */
+static void forward_error(struct router *router, struct router_interface *in, struct packet *packet,
+			  const struct packet_info *info)
+{
+	struct quoted_packet quoted;
+	enum flow_direction direction;
+	struct router_interface *out;
+	struct flow *flow;
+
+	if (!parse_quoted(packet, info, &quoted)) {
+		packet_drop(packet, DROP_BAD_TRANSPORT);
+		return;
+	}
+	/* The quoted packet went the other way: an answer to it would come this way. */
+	flow = flow_find(&router->flows, &quoted.answer, flow_hash(&router->flows, &quoted.answer),
+			 &direction);
+	if (!flow || !be32_equal(info->key.destination, quoted.answer.destination)) {
+		packet_drop(packet, DROP_NO_FLOW);
+		return;
+	}
+	out = &router->interfaces[flow->key[!direction].interface];
+	if (!may_leave(router, in, out, packet, info))
+		return;
+	nat_rewrite_error(packet, &quoted, flow, direction);
+	router_egress(router, out, packet, flow->key[!direction].source);
+}
+
+static enum flow_state first_state(const struct packet_info *info)
+{
+	switch (info->key.protocol) {
+	case IP_PROTOCOL_TCP:
+		return FLOW_TCP_SYN_SENT;
+	case IP_PROTOCOL_UDP:
+		return FLOW_UDP_NEW;
+	case IP_PROTOCOL_ICMP:
+		return FLOW_ICMP;
+	default:
+		return FLOW_OTHER;
+	}
+}
+
+/* However many clients use up theirs, there is a share left for one more. */
+static uint32_t quota_of(const struct router *router)
+{
+	uint32_t quota = router->flows.total / (router->clients + 1);
+
+	return quota ? quota : 1;
+}
+
+/* 0 and `*flow`, or a negative number and the reason for the drop. */
+static int make_flow(struct router *router, const struct router_interface *out,
+		     const struct packet_info *info, struct flow **flow, enum drop_reason *reason)
+{
+	struct flow_key reply = flow_key_reverse(&info->key, out->index);
+	int error;
+
+	*reason = DROP_NAT_PORTS;
+	if (out->kind == ROUTER_UPLINK &&
+	    nat_choose_reply(&router->flows, router->random, &info->key, out->index,
+			     router->address, &reply))
+		return -EADDRINUSE;
+	error = flow_create(&router->flows, &info->key, &reply, quota_of(router), first_state(info),
+			    router->now_ns, flow);
+	if (error == -EDQUOT)
+		*reason = DROP_QUOTA;
+	else if (error == -ENOSPC)
+		*reason = DROP_FLOW_TABLE_FULL;
+	else
+		*reason = DROP_FLOW_STATE;
+	if (!error && out->kind == ROUTER_UPLINK)
+		nat_prepare(*flow);
+	return error;
+}
+
+/* Where a packet goes, or NULL: it has been consumed. */
+static struct router_interface *route(struct router *router, struct router_interface *in,
+				      struct packet *packet, const struct packet_info *info)
+{
+	struct router_interface *out;
+
+	if (address_is_martian(info->key.destination) ||
+	    be32_equal(info->key.destination, in->address)) {
+		packet_drop(packet, address_is_multicast(info->key.destination) ? DROP_MULTICAST
+										: DROP_MARTIAN);
+		return NULL;
+	}
+	out = router_client_of(router, info->key.destination);
+	if (!out && in->kind == ROUTER_CLIENT)
+		out = router->uplink;
+	if (!out) {
+		router_refuse(router, in, packet, info, DROP_NO_ROUTE, ICMP4_UNREACHABLE,
+			      ICMP4_NET_UNREACHABLE, 0);
+		return NULL;
+	}
+	return out;
+}
+
+static bool is_first_packet(const struct packet_info *info)
+{
+	if (info->key.protocol == IP_PROTOCOL_TCP)
+		return flow_tcp_is_first(info);
+	if (info->key.protocol == IP_PROTOCOL_ICMP)
+		return info->icmp_type == ICMP4_ECHO_REQUEST;
+	return true;
+}
+
+/* A packet that no flow claims. */
+static void forward_new(struct router *router, struct router_interface *in, struct packet *packet,
+			const struct packet_info *info)
+{
+	struct rules_verdict verdict_in, verdict_out;
+	struct router_interface *out;
+	enum drop_reason reason;
+	struct flow *flow;
+
+	if (!router_judge(router, in, in, RULES_IN, packet, info, &verdict_in))
+		return;
+	out = route(router, in, packet, info);
+	if (!out || !router_judge(router, in, out, RULES_OUT, packet, info, &verdict_out) ||
+	    !may_leave(router, in, out, packet, info))
+		return;
+	if (out->kind == ROUTER_CLIENT && !(verdict_in.keep_state && verdict_out.keep_state)) {
+		nat_decrement_ttl(packet);
+		router_egress(router, out, packet, info->key.destination);
+		return;
+	}
+	if (!is_first_packet(info)) {
+		packet_drop(packet, DROP_NO_FLOW);
+		return;
+	}
+	if (make_flow(router, out, info, &flow, &reason)) {
+		packet_drop(packet, reason);
+		return;
+	}
+	forward_known(router, in, packet, info, flow, FLOW_ORIGINAL);
+}
+
+void router_forward(struct router *router, struct router_interface *in, struct packet *packet,
+		    const struct packet_info *info)
+{
+	enum flow_direction direction = FLOW_ORIGINAL;
+	struct flow *flow;
+
+	if (unlikely(info->kind == PACKET_ICMP_ERROR)) {
+		forward_error(router, in, packet, info);
+		return;
+	}
+	flow = flow_find(&router->flows, &info->key, info->hash, &direction);
+	if (flow && unlikely(info->key.protocol == IP_PROTOCOL_TCP &&
+			     flow_tcp_is_reuse(flow, direction, info))) {
+		flow_remove(flow);
+		flow = NULL;
+	}
+	if (likely(flow))
+		forward_known(router, in, packet, info, flow, direction);
+	else if (in->kind == ROUTER_UPLINK && router_client_of(router, info->key.source))
+		packet_drop(packet, DROP_SPOOFED);
+	else if (be32_equal(info->key.destination, router->address))
+		router_local(router, in, packet, info);
+	else
+		forward_new(router, in, packet, info);
+}
