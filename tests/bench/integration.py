@@ -169,7 +169,8 @@ class Suite:
                "iperf3's server sees the firewall's address only", log[-500:])
 
     def check_udp(self):
-        out = self.bench.guest("client", f"iperf3 -u -b 5M -l 512 -t 2 -c {OUTSIDE}", 60,
+        # To the bridge's own address: iperf3 answers UDP from the address of the route.
+        out = self.bench.guest("client", f"iperf3 -u -b 5M -l 512 -t 2 -c {UPLINK_GATEWAY}", 60,
                                False).out
         lost = re.findall(r"(\d+)/(\d+) \(", out)
         expect(lost and int(lost[-1][1]) > 500, "some thousand UDP packets", out)
@@ -293,11 +294,9 @@ class Suite:
             self.churn_once(number)
         for _ in range(LINUX_CHURNS):
             self.start_client("dying", 11)
-            b.run("pkill -f 'iperf3 -s -D -p 5202'; iperf3 -s -D -p 5202", check=False)
-            transfer = b.guest_begin("dying", f"ping -i 0.01 -c 3000 {OUTSIDE} | tail -2", 60)
+            b.guest_begin("dying", f"ping -i 0.01 -c 3000 {OUTSIDE} | tail -2", 60)
             time.sleep(2)
             b.destroy("dying")
-            transfer["done"].set() if False else None
         out = b.finish(job, check=False).out
         intervals = re.findall(r"sec +([0-9.]+) [KMG]?Bytes", out)
         expect("receiver" in out and intervals, "the steady client's transfer to finish", out)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: ISC
+# Everything that is tested or measured. `test` runs all stages and sums them up.
+
+include tests/unit.mk
+include tests/host.mk
+
+packages:
+	@tests/bench/install-packages
+
+lint: packages
+	@tests/lint/run
+
+unit: packages
+	@tests/unit/run-both
+
+test-xen: packages
+	@$(MAKE) -s images
+	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn
+
+run: packages
+	@$(MAKE) -s images
+	@tests/bench/show.py $(BUILD)/ringwall
+
+bench: packages
+	@$(MAKE) -s images $(BUILD)/count.so
+	@tests/bench/measure.py $(BUILD)/ringwall $(BUILD)/count.so $(BUILD)/bench
+
+test: packages
+	@tests/run-all
+
+$(BUILD)/count.so: tests/bench/count/plugin.c
+	@mkdir -p $(@D)
+	@gcc -O2 $(WARNINGS) -shared -fPIC -fvisibility=hidden -o $@ $< -lpthread
+
+.PHONY: packages lint unit test-xen run bench test

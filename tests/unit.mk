@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: ISC
+# Unit tests of lib and net under AddressSanitizer and UBSan: each
+# tests/{lib,net,xen}/NAME_test.c is a program of its own, linked with all of lib, net
+# and the parts of xen that need no hypervisor.
+
+UNIT_BUILD = $(BUILD)/unit
+UNIT_CFLAGS = -std=gnu11 -g -O1 $(WARNINGS) -I. -D__XEN_INTERFACE_VERSION__=0x00040e00 \
+	-fno-strict-aliasing -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all
+UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/store_wire.c tests/unit/panic.c
+UNIT_TESTS = $(sort $(wildcard tests/lib/*_test.c tests/net/*_test.c tests/xen/*_test.c))
+UNIT_HELPERS = $(filter-out %_test.c,$(wildcard tests/lib/*.c tests/net/*.c))
+UNIT_OBJS = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(UNIT_SRCS) $(UNIT_HELPERS))
+UNIT_PROGRAMS = $(patsubst tests/%.c,$(UNIT_BUILD)/bin/%,$(UNIT_TESTS))
+
+$(UNIT_BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  unit $<"
+	@gcc $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
+$(UNIT_BUILD)/bin/%: $(UNIT_BUILD)/tests/%.o $(UNIT_OBJS)
+	@mkdir -p $(@D)
+	@gcc -fsanitize=address,undefined -o $@ $^ -lcheck -lsubunit -lm -lrt -lpthread
+
+unit-programs: $(UNIT_PROGRAMS)
+unit-only: $(UNIT_PROGRAMS)
+	@tests/unit/run $(UNIT_PROGRAMS)
+
+-include $(shell [ -d $(UNIT_BUILD) ] && find $(UNIT_BUILD) -name '*.d')
+.PHONY: unit-programs unit-only
+.SECONDARY:
