@@ -59,10 +59,8 @@ void backtrace_print(uint64_t rip, uint64_t rbp)
 	for (unsigned int depth = 0; depth < MAX_DEPTH; depth++) {
 		const uint64_t *frame = (const uint64_t *)rbp;
 
-		if (rbp < (uint64_t)data_start || rbp % 8 || rbp + 16 > end)
-			return;
-		/* A frame at the very top of its page's neighbour may be a guard page. */
-		if (!is_text(frame[1]))
+		/* Stacks lie anywhere in RAM above page 0. */
+		if (rbp < PAGE_BYTES || rbp % 8 || rbp + 16 > end || !is_text(frame[1]))
 			return;
 		address_print(frame[1]);
 		if (frame[0] <= rbp)
