@@ -333,8 +333,7 @@ static void vif_serve(struct netback_vif *vif)
 
 static struct netback_vif *vif_find(uint16_t domid, uint32_t handle)
 {
-	list_for_each(link, &netback.vifs)
-	{
+	list_for_each(link, &netback.vifs) {
 		struct netback_vif *vif = list_entry(link, struct netback_vif, link);
 
 		if (vif->client.domid == domid && vif->client.handle == handle)
@@ -345,8 +344,7 @@ static struct netback_vif *vif_find(uint16_t domid, uint32_t handle)
 
 static int vif_describe(struct netback_vif *vif)
 {
-	int error = bus_read_string(vif->backend, "frontend", vif->frontend,
-				    sizeof(vif->frontend));
+	int error = bus_read_string(vif->backend, "frontend", vif->frontend, sizeof(vif->frontend));
 
 	if (error < 0)
 		return error;
@@ -440,8 +438,7 @@ static void clients_list(void)
 
 	if (error && error != -ENOENT)
 		return; /* no news is not a sign that all clients went */
-	list_for_each(link, &netback.vifs)
-	{
+	list_for_each(link, &netback.vifs) {
 		list_entry(link, struct netback_vif, link)->seen = false;
 	}
 	if (error)
@@ -466,8 +463,7 @@ static void clients_serve(void)
 /* Directories wait to be removed for a moment after Closed. */
 static uint64_t next_look(void)
 {
-	list_for_each(link, &netback.vifs)
-	{
+	list_for_each(link, &netback.vifs) {
 		if (list_entry(link, struct netback_vif, link)->closed_ns)
 			return loop_now_ns() + REMOVE_SOON_NS / 2;
 	}
@@ -476,8 +472,7 @@ static uint64_t next_look(void)
 
 static void close_all(void)
 {
-	list_for_each(link, &netback.vifs)
-	{
+	list_for_each(link, &netback.vifs) {
 		struct netback_vif *vif = list_entry(link, struct netback_vif, link);
 
 		vif_release(vif);
@@ -534,8 +529,7 @@ void netback_print_stats(void (*line)(void *context, const char *text), void *co
 		 netback.vif_count, (unsigned long long)netback.attached,
 		 (unsigned long long)netback.detached, (unsigned long long)netback.broken);
 	line(context, text);
-	list_for_each(link, &netback.vifs)
-	{
+	list_for_each(link, &netback.vifs) {
 		const struct netback_vif *vif = list_entry(link, struct netback_vif, link);
 		const struct netdev_stats *s = &vif->netdev.stats;
 

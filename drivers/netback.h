@@ -31,8 +31,7 @@ struct netback_config {
 	 * A client's interface is connected; set netdev->input before returning. `client`
 	 * lives until detached() has returned.
 	 */
-	void (*attached)(struct netdev *netdev, const struct netback_client *client,
-			 void *context);
+	void (*attached)(struct netdev *netdev, const struct netback_client *client, void *context);
 	/* It is gone: no call or packet may use `netdev` when this returns. */
 	void (*detached)(struct netdev *netdev, void *context);
 	void *context;

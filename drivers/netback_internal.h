@@ -38,8 +38,8 @@ struct netback_vif {
 	struct gnttab_mapping tx_page, rx_page;
 	struct netif_tx_sring *tx;
 	struct netif_rx_sring *rx;
-	uint32_t tx_consumed; /* requests taken */
-	uint32_t tx_answered; /* responses written */
+	uint32_t tx_consumed;	      /* requests taken */
+	uint32_t tx_answered;	      /* responses written */
 	struct ring_producer rx_ring; /* limit: the client's request index */
 	evtchn_port tx_port, rx_port; /* the same unless split */
 	struct loop_source source;

@@ -101,8 +101,10 @@ static void packet_plan(struct netback_vif *vif, struct packet *packet, uint32_t
 	};
 	uint32_t left = packet->length;
 
-	*entry = (struct sent_packet){ .packet = packet, .first_slot = first,
-				       .slot_count = slot_count, .first_op = op_count };
+	*entry = (struct sent_packet){ .packet = packet,
+				       .first_slot = first,
+				       .slot_count = slot_count,
+				       .first_op = op_count };
 	for (uint32_t i = 0; i < slot_count; i++) {
 		uint32_t part = left < NETIF_PAGE_BYTES ? left : NETIF_PAGE_BYTES;
 		struct netif_rx_request request;

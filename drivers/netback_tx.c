@@ -58,8 +58,7 @@ static int extras_read(struct netback_vif *vif, uint32_t available, struct chain
 	union netif_tx_slot slot;
 
 	do {
-		if (chain->ring_slots == available ||
-		    chain->ring_slots > XEN_NETIF_EXTRA_TYPE_MAX)
+		if (chain->ring_slots == available || chain->ring_slots > XEN_NETIF_EXTRA_TYPE_MAX)
 			return -EPROTO;
 		slot_read(vif, vif->tx_consumed + chain->ring_slots, &slot);
 		chain->ring_slots++;
@@ -282,8 +281,8 @@ static void answers_write(struct netback_vif *vif)
 
 static int64_t requests_waiting(struct netback_vif *vif)
 {
-	int64_t waiting = ring_pending(read_once(vif->tx->req_prod), vif->tx_consumed,
-				       NETIF_TX_SLOTS);
+	int64_t waiting =
+		ring_pending(read_once(vif->tx->req_prod), vif->tx_consumed, NETIF_TX_SLOTS);
 
 	read_barrier();
 	return waiting;

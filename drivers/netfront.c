@@ -221,8 +221,7 @@ static int details_write(struct netfront *front)
 		return error;
 	error = bus_write(t, front->directory, "tx-ring-ref", "%u", front->tx.page->gref);
 	if (!error)
-		error = bus_write(t, front->directory, "rx-ring-ref", "%u",
-				  front->rx.page->gref);
+		error = bus_write(t, front->directory, "rx-ring-ref", "%u", front->rx.page->gref);
 	if (!error && front->rx_port == front->tx_port)
 		error = bus_write(t, front->directory, "event-channel", "%u", front->tx_port);
 	if (!error && front->rx_port != front->tx_port) {

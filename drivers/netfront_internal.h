@@ -45,11 +45,11 @@ struct netfront_tx {
 struct netfront_rx {
 	struct netif_rx_sring *shared;
 	struct iopage *page;
-	uint32_t produced; /* requests posted */
-	uint32_t consumed; /* responses taken */
-	uint32_t seen;	   /* the backend's index when we last looked */
+	uint32_t produced;		       /* requests posted */
+	uint32_t consumed;		       /* responses taken */
+	uint32_t seen;			       /* the backend's index when we last looked */
 	struct iopage *posted[NETIF_RX_SLOTS]; /* by ring index */
-	struct list idle; /* granted pages at home */
+	struct list idle;		       /* granted pages at home */
 	uint32_t idle_count;
 };
 

@@ -53,8 +53,7 @@ void netfront_rx_refill(struct netfront *front)
 	uint32_t old = rx->produced;
 	struct list *link;
 
-	while (rx->produced - rx->consumed < NETIF_RX_SLOTS &&
-	       (link = list_pop_front(&rx->idle))) {
+	while (rx->produced - rx->consumed < NETIF_RX_SLOTS && (link = list_pop_front(&rx->idle))) {
 		struct iopage *page = list_entry(link, struct iopage, link);
 		uint32_t slot = rx->produced & NETIF_SLOT_MASK;
 		struct netif_rx_request request = { .id = (uint16_t)slot, .gref = page->gref };

@@ -94,8 +94,8 @@ no_memory:
 	return NULL;
 }
 
-static void slot_write(struct netfront_tx *tx, uint32_t index, struct packet *packet, uint16_t first,
-		       const struct iopage *page, struct netif_tx_request request)
+static void slot_write(struct netfront_tx *tx, uint32_t index, struct packet *packet,
+		       uint16_t first, const struct iopage *page, struct netif_tx_request request)
 {
 	uint16_t id = id_take(tx);
 
@@ -302,8 +302,7 @@ bool netfront_tx_arm(struct netfront *front)
 
 	write_once(tx->shared->rsp_event, tx->consumed + (under_way >> 1) + 1);
 	memory_barrier();
-	return under_way &&
-	       read_once(tx->shared->rsp_prod) - tx->consumed > under_way >> 1;
+	return under_way && read_once(tx->shared->rsp_prod) - tx->consumed > under_way >> 1;
 }
 
 void netfront_tx_purge(struct netfront *front)

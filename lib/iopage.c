@@ -69,7 +69,7 @@ void iopage_reclass(struct iopage *page, enum iopage_class class)
 	memset(page->data, 0, IOPAGE_SIZE);
 	pool->class_count[page->class]--;
 	pool->class_count[class]++;
-	page->class = (uint8_t)class;
+	page->class = (uint8_t) class;
 }
 
 void iopage_quarantine(struct iopage *page)

@@ -25,12 +25,7 @@
 #define IOPAGE_SIZE 4096u
 #define IOPAGE_NO_GREF UINT32_MAX
 
-enum iopage_class {
-	IOPAGE_PRIVATE,
-	IOPAGE_UPLINK_READ,
-	IOPAGE_UPLINK_WRITE,
-	IOPAGE_CLASS_COUNT
-};
+enum iopage_class { IOPAGE_PRIVATE, IOPAGE_UPLINK_READ, IOPAGE_UPLINK_WRITE, IOPAGE_CLASS_COUNT };
 
 enum iopage_state {
 	IOPAGE_FREE,	    /* in its class's free list */
@@ -47,7 +42,7 @@ struct iopage;
 typedef void iopage_home(struct iopage *page, void *context);
 
 struct iopage {
-	uint8_t *data; /* the page itself: IOPAGE_SIZE bytes, aligned */
+	uint8_t *data;	/* the page itself: IOPAGE_SIZE bytes, aligned */
 	uint64_t frame; /* what a grant entry or a grant copy takes (GFN, or MFN in PV) */
 	struct iopage_pool *pool;
 	iopage_home *home;

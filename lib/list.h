@@ -24,8 +24,8 @@ struct list {
 	for (struct list *link = (head)->next; link != (head); link = link->next)
 
 /* The same, and the body may remove or free `link`. */
-#define list_for_each_safe(link, spare, head)                                              \
-	for (struct list *link = (head)->next, *spare = link->next; link != (head);        \
+#define list_for_each_safe(link, spare, head)                                       \
+	for (struct list *link = (head)->next, *spare = link->next; link != (head); \
 	     link = spare, spare = link->next)
 
 /* Makes `l` an empty list, or a link that is in no list. */

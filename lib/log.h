@@ -44,7 +44,10 @@ struct log_limit {
 	uint32_t suppressed;
 };
 
-#define LOG_LIMIT_INIT { .burst = 5, .tokens = 5 }
+#define LOG_LIMIT_INIT                  \
+	{                               \
+		.burst = 5, .tokens = 5 \
+	}
 
 void log_limited(struct log_limit *limit, enum log_level level, const char *subsystem,
 		 const char *format, ...) __attribute__((format(printf, 4, 5)));

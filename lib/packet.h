@@ -30,8 +30,8 @@
 #include "lib/iopage.h"
 
 #define PACKET_MAX_FRAGS 17u
-#define PACKET_HEAD_BYTES 256u	 /* private head area, a divisor of the page size */
-#define PACKET_HEADROOM 64u	 /* kept free in front of what a driver receives */
+#define PACKET_HEAD_BYTES 256u /* private head area, a divisor of the page size */
+#define PACKET_HEADROOM 64u    /* kept free in front of what a driver receives */
 #define PACKET_VECTOR_MAX 32u
 #define PACKET_MAX_BYTES (65535u + 18u)
 
@@ -62,15 +62,15 @@ struct packet {
 	uint32_t length;      /* bytes, whole packet */
 	uint16_t head_length; /* bytes at data */
 	uint8_t frag_count;
-	uint8_t flags;	       /* enum packet_flags */
-	uint8_t gso_type;      /* enum packet_gso */
-	uint8_t l3_offset;     /* bytes from data to the network header, set by the stack */
-	uint16_t gso_size;     /* bytes of payload a segment (MSS), when gso_type is set */
-	uint16_t l4_offset;    /* bytes from data to the transport header, set by the stack */
-	struct netdev *in;     /* interface it came from; NULL for our own */
+	uint8_t flags;		  /* enum packet_flags */
+	uint8_t gso_type;	  /* enum packet_gso */
+	uint8_t l3_offset;	  /* bytes from data to the network header, set by the stack */
+	uint16_t gso_size;	  /* bytes of payload a segment (MSS), when gso_type is set */
+	uint16_t l4_offset;	  /* bytes from data to the transport header, set by the stack */
+	struct netdev *in;	  /* interface it came from; NULL for our own */
 	struct iopage *head_page; /* owned page that data lies in; NULL: private head */
-	uint8_t *private_head; /* PACKET_HEAD_BYTES, fixed for the descriptor's life */
-	uint64_t private_frame; /* frame number of the page that private_head lies in */
+	uint8_t *private_head;	  /* PACKET_HEAD_BYTES, fixed for the descriptor's life */
+	uint64_t private_frame;	  /* frame number of the page that private_head lies in */
 	struct packet_pool *pool;
 	struct list link; /* for whoever owns the packet */
 	struct packet_frag frags[PACKET_MAX_FRAGS];

@@ -119,11 +119,30 @@ static const struct {
 
 /* What toolstacks put on every Linux command line; matched to the '=' or to the end. */
 static const char *const foreign[] = {
-	"root",	   "ro",	    "rw",	 "nomodeset",	  "console",	 "quiet",
-	"splash",  "rd_NO_PLYMOUTH", "rd.plymouth.enable", "plymouth.enable",
-	"clocksource", "xen_scrub_pages", "selinux", "swiotlb", "apparmor", "security",
-	"rhgb",	   "rootflags",	    "earlyprintk", "noresume",	  "kernelopts", "init",
-	"usbcore.authorized_default", "gpt",
+	"root",
+	"ro",
+	"rw",
+	"nomodeset",
+	"console",
+	"quiet",
+	"splash",
+	"rd_NO_PLYMOUTH",
+	"rd.plymouth.enable",
+	"plymouth.enable",
+	"clocksource",
+	"xen_scrub_pages",
+	"selinux",
+	"swiotlb",
+	"apparmor",
+	"security",
+	"rhgb",
+	"rootflags",
+	"earlyprintk",
+	"noresume",
+	"kernelopts",
+	"init",
+	"usbcore.authorized_default",
+	"gpt",
 };
 
 static bool name_is(const char *word, size_t length, const char *name)

@@ -34,9 +34,8 @@ static inline void quarter_round(uint32_t s[16], unsigned int a, unsigned int b,
 void random_chacha20_block(const uint32_t key[8], uint32_t counter, const uint32_t nonce[3],
 			   uint8_t out[BLOCK_BYTES])
 {
-	const uint32_t start[16] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574,
-				     key[0],	 key[1],     key[2],	 key[3],
-				     key[4],	 key[5],     key[6],	 key[7],
+	const uint32_t start[16] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574, key[0], key[1],
+				     key[2],	 key[3],     key[4],	 key[5],     key[6], key[7],
 				     counter,	 nonce[0],   nonce[1],	 nonce[2] };
 	uint32_t s[16];
 

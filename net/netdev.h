@@ -50,16 +50,16 @@ struct netdev_ops {
 };
 
 struct netdev {
-	const struct netdev_ops *ops;	/* (driver) */
-	void *driver;			/* (driver) its own state */
-	char name[NETDEV_NAME_BYTES];	/* (driver) "uplink0", "client3.0" */
-	uint8_t mac[NETDEV_MAC_BYTES];	/* (driver) our MAC on this link */
+	const struct netdev_ops *ops;	    /* (driver) */
+	void *driver;			    /* (driver) its own state */
+	char name[NETDEV_NAME_BYTES];	    /* (driver) "uplink0", "client3.0" */
+	uint8_t mac[NETDEV_MAC_BYTES];	    /* (driver) our MAC on this link */
 	uint8_t peer_mac[NETDEV_MAC_BYTES]; /* (driver) the only MAC behind it; zero: any */
-	uint16_t mtu;			/* (driver) largest IP packet, bytes */
-	uint32_t features;		/* (driver) enum netdev_features */
-	bool up;			/* (driver) connected */
-	struct netdev_stats stats;	/* (driver) */
-	void *stack;			/* (stack) its own state */
+	uint16_t mtu;			    /* (driver) largest IP packet, bytes */
+	uint32_t features;		    /* (driver) enum netdev_features */
+	bool up;			    /* (driver) connected */
+	struct netdev_stats stats;	    /* (driver) */
+	void *stack;			    /* (stack) its own state */
 	/*
 	 * (stack) Takes the packets of a received vector and consumes all of
 	 * them. data points at the Ethernet header; head_length covers at least

@@ -17,7 +17,7 @@
 #include "lib/byteorder.h"
 #include "lib/compiler.h"
 
-#define RULES_MAX 16384u      /* rules in a set, after lists are expanded */
+#define RULES_MAX 16384u	   /* rules in a set, after lists are expanded */
 #define RULES_MAX_BYTES (4u << 20) /* text of a rule file */
 #define RULES_LABEL_BYTES 32u
 #define RULES_INTERFACE_BYTES 24u
@@ -36,8 +36,8 @@ struct rules_query {
 	uint16_t destination_port;
 	uint8_t icmp_type; /* ICMP */
 	uint8_t icmp_code;
-	uint8_t tcp_flags;	  /* TCP: the flag byte */
-	bool source_is_self;	  /* the address is the firewall's own */
+	uint8_t tcp_flags;   /* TCP: the flag byte */
+	bool source_is_self; /* the address is the firewall's own */
 	bool destination_is_self;
 };
 

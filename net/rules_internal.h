@@ -33,8 +33,8 @@ struct rules_rule {
 	uint16_t protocol;  /* or RULES_ANY_PROTOCOL */
 	uint16_t icmp_type; /* or RULES_ANY_ICMP */
 	uint16_t icmp_code;
-	uint8_t action;	    /* enum rules_action */
-	uint8_t directions; /* mask of enum rules_direction */
+	uint8_t action;		       /* enum rules_action */
+	uint8_t directions;	       /* mask of enum rules_direction */
 	uint8_t flags_set, flags_mask; /* TCP: (flags & mask) == set */
 	bool quick, log, keep_state, interface_negated;
 	char interface[RULES_INTERFACE_BYTES]; /* "" : any */

@@ -67,8 +67,10 @@ struct rules_token rules_lexer_next(struct rules_lexer *lexer)
 	blanks_skip(lexer);
 	start = lexer->at;
 	c = byte_at(lexer, start);
-	token = (struct rules_token){ .kind = RULES_TOKEN_BAD, .text = lexer->text + start,
-				      .length = 1, .line = lexer->line,
+	token = (struct rules_token){ .kind = RULES_TOKEN_BAD,
+				      .text = lexer->text + start,
+				      .length = 1,
+				      .line = lexer->line,
 				      .column = (uint32_t)(start - lexer->line_start) + 1 };
 	if (c < 0) {
 		token.kind = RULES_TOKEN_END;

@@ -151,8 +151,8 @@ static int parse_protocol(struct parser *p)
 	static const struct {
 		const char *name;
 		uint16_t number;
-	} names[] = { { "icmp", 1 }, { "igmp", 2 }, { "tcp", 6 },   { "udp", 17 },
-		      { "gre", 47 }, { "esp", 50 },  { "ah", 51 },   { "sctp", 132 } };
+	} names[] = { { "icmp", 1 }, { "igmp", 2 }, { "tcp", 6 }, { "udp", 17 },
+		      { "gre", 47 }, { "esp", 50 }, { "ah", 51 }, { "sctp", 132 } };
 	uint32_t number = RULES_ANY_PROTOCOL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -215,8 +215,8 @@ static int port_number(struct parser *p, const char *text, size_t length, uint16
 	static const struct {
 		const char *name;
 		uint16_t number;
-	} names[] = { { "ssh", 22 },    { "smtp", 25 },   { "domain", 53 }, { "http", 80 },
-		      { "ntp", 123 },   { "imap", 143 },  { "https", 443 }, { "submission", 587 },
+	} names[] = { { "ssh", 22 },	{ "smtp", 25 },	 { "domain", 53 }, { "http", 80 },
+		      { "ntp", 123 },	{ "imap", 143 }, { "https", 443 }, { "submission", 587 },
 		      { "imaps", 993 }, { "pop3s", 995 } };
 	uint32_t number;
 
@@ -299,8 +299,8 @@ static int parse_port(struct parser *p, struct port_list *list)
 			error = advance(p);
 			if (!error)
 				error = port_word(p, &end);
-			if (!error && (ports.low != ports.high || end.low != end.high ||
-				       end.low < ports.low))
+			if (!error &&
+			    (ports.low != ports.high || end.low != end.high || end.low < ports.low))
 				return fail_at(p, &mark, "expected two ports in order");
 			ports.high = end.low;
 			if (rules_token_is(&mark, "<>")) {
@@ -370,7 +370,7 @@ static int parse_icmp(struct parser *p)
 	static const struct {
 		const char *name;
 		uint16_t type;
-	} names[] = { { "echorep", 0 }, { "unreach", 3 }, { "redir", 5 },    { "echoreq", 8 },
+	} names[] = { { "echorep", 0 }, { "unreach", 3 },    { "redir", 5 },	{ "echoreq", 8 },
 		      { "timex", 11 },	{ "paramprob", 12 }, { "timereq", 13 }, { "timerep", 14 } };
 	uint32_t number = RULES_ANY_ICMP;
 	int error;
@@ -555,9 +555,8 @@ static int rule_complete(struct parser *p)
 /* The product of all lists; `n` counts through it. */
 static int rule_expand(struct parser *p, const struct rules_token *where)
 {
-	uint64_t total = (uint64_t)p->protocol_count * p->sources.count *
-			 p->source_ports.count * p->destinations.count *
-			 p->destination_ports.count;
+	uint64_t total = (uint64_t)p->protocol_count * p->sources.count * p->source_ports.count *
+			 p->destinations.count * p->destination_ports.count;
 
 	if (total > RULES_MAX - p->set->count) {
 		fail_at(p, where, "more than %u rules after lists are expanded", RULES_MAX);

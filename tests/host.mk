@@ -6,7 +6,7 @@
 HOSTED_CC ?= gcc
 HOSTED_BUILD = $(BUILD)/hosted
 HOSTED_CFLAGS = -std=gnu11 -g -O1 $(WARNINGS) -I. -D__XEN_INTERFACE_VERSION__=0x00040e00 \
-	-fno-omit-frame-pointer -fno-strict-aliasing
+	-fPIC -fno-omit-frame-pointer -fno-strict-aliasing
 # gcc's ThreadSanitizer knows no fences; grant mappings have addresses of their own,
 # so it never sees the two ends of a ring meet.
 HOSTED_FLAGS_asan = -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -16,39 +16,39 @@ HOSTED_LDFLAGS = $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_al
 HOSTED_LIBS = -lcheck -lsubunit -lm -lrt -lpthread
 comma = ,
 
-HOSTED_PRODUCT = $(lib_SRCS) $(drivers_SRCS) $(wildcard xen/bus.c) arch/x86/context.c
-HOSTED_MACHINE = $(filter-out %_test.c,$(wildcard tests/host/*.c)) tests/host/context_switch.S
-HOSTED_OBJS = $(addsuffix .o,$(basename $(HOSTED_PRODUCT) $(HOSTED_MACHINE)))
+HOSTED_MACHINE = $(filter-out %_test.c,$(wildcard tests/host/*.c)) tests/host/context_switch.S \
+	arch/x86/context.c
+# The guest image of the drivers' tests: what every guest loads a copy of.
+HOSTED_IMAGE = $(lib_SRCS) $(drivers_SRCS) xen/bus.c tests/drivers/netif_guest.c \
+	tests/drivers/netif_traffic.c
+HOSTED_TESTS = $(filter-out $(HOSTED_IMAGE),$(wildcard tests/drivers/netif_*.c))
 
-# $(call hosted_program,NAME,SOURCES): NAME-asan and NAME-tsan.
-define hosted_program
-$(foreach kind,asan tsan,$(call hosted_link,$(1),$(kind),$(2)))
-endef
-define hosted_link
-$(HOSTED_BUILD)/$(1)-$(2): $(addprefix $(HOSTED_BUILD)/$(2)/,$(HOSTED_OBJS) $(3:.c=.o))
-	@echo "  link $$@"
-	@$(HOSTED_CC) $(HOSTED_FLAGS_$(2)) -o $$@ $$^ $(HOSTED_LDFLAGS) $(HOSTED_LIBS)
-HOSTED_PROGRAMS += $(HOSTED_BUILD)/$(1)-$(2)
+hosted_objects = $(patsubst %,$(HOSTED_BUILD)/$(1)/%.o,$(basename $(2)))
 
-endef
-define hosted_compile
+# $(call hosted_kind,KIND): the rules for one set of sanitizers.
+define hosted_kind
 $(HOSTED_BUILD)/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
+	@echo "  host $$<"
 	@$(HOSTED_CC) $(HOSTED_CFLAGS) $(HOSTED_FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
 $(HOSTED_BUILD)/$(1)/%.o: %.S
 	@mkdir -p $$(@D)
 	@$(HOSTED_CC) -I. -c -o $$@ $$<
+$(HOSTED_BUILD)/platform-$(1): $(call hosted_objects,$(1),$(HOSTED_MACHINE) $(wildcard tests/host/*_test.c))
+	@echo "  link $$@"
+	@$(HOSTED_CC) $(HOSTED_FLAGS_$(1)) -o $$@ $$^ $(HOSTED_LDFLAGS) $(HOSTED_LIBS)
+$(HOSTED_BUILD)/netif-$(1): $(call hosted_objects,$(1),$(HOSTED_MACHINE) $(HOSTED_TESTS)) | $(HOSTED_BUILD)/netif-$(1).so
+	@echo "  link $$@"
+	@$(HOSTED_CC) $(HOSTED_FLAGS_$(1)) -rdynamic -o $$@ $$^ $(HOSTED_LDFLAGS) $(HOSTED_LIBS)
+$(HOSTED_BUILD)/netif-$(1).so: $(call hosted_objects,$(1),$(HOSTED_IMAGE))
+	@echo "  link $$@"
+	@$(HOSTED_CC) $(HOSTED_FLAGS_$(1)) -shared -Wl,-Bsymbolic -o $$@ $$^ $(HOSTED_LDFLAGS)
+HOSTED_PROGRAMS += $(HOSTED_BUILD)/platform-$(1) $(HOSTED_BUILD)/netif-$(1)
 endef
-$(foreach kind,asan tsan,$(eval $(call hosted_compile,$(kind))))
-
-$(eval $(call hosted_program,platform,$(wildcard tests/host/*_test.c)))
-hosted_drivers = $(wildcard tests/drivers/netif_*.c)
-ifneq ($(drivers_SRCS),)
-$(eval $(call hosted_program,netif,$(hosted_drivers)))
-endif
+$(foreach kind,asan tsan,$(eval $(call hosted_kind,$(kind))))
 
 # Runs them all and closes with the sum of their counts. SEED=n repeats a run.
-hosted: $(HOSTED_PROGRAMS)
+hosted: $(HOSTED_PROGRAMS) $(addsuffix .so,$(filter %/netif-asan %/netif-tsan,$(HOSTED_PROGRAMS)))
 	@tests/host/run $(HOSTED_PROGRAMS)
 
 -include $(shell [ -d $(HOSTED_BUILD) ] && find $(HOSTED_BUILD) -name '*.d')

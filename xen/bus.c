@@ -29,9 +29,9 @@ int bus_state_write(store_transaction t, const char *directory, enum xenbus_stat
 
 const char *bus_state_name(enum xenbus_state state)
 {
-	static const char *const names[] = { "Unknown",	 "Initialising", "InitWait",
-					     "Initialised", "Connected", "Closing",
-					     "Closed",	 "Reconfiguring", "Reconfigured" };
+	static const char *const names[] = { "Unknown",	    "Initialising",  "InitWait",
+					     "Initialised", "Connected",     "Closing",
+					     "Closed",	    "Reconfiguring", "Reconfigured" };
 
 	return (unsigned int)state < sizeof(names) / sizeof(names[0]) ? names[state] : "?";
 }

@@ -19,8 +19,7 @@
 enum xenbus_state bus_state_read(const char *directory);
 
 /* Writes `directory`/state. Errors as store_write(). */
-must_check int bus_state_write(store_transaction t, const char *directory,
-			       enum xenbus_state state);
+must_check int bus_state_write(store_transaction t, const char *directory, enum xenbus_state state);
 
 /* "InitWait" and so on, for messages; never NULL. */
 const char *bus_state_name(enum xenbus_state state);

@@ -59,8 +59,8 @@ int evtchn_alloc_unbound(uint16_t remote_domid, evtchn_handler *handler, void *c
 	return port_take(op.port, handler, context);
 }
 
-int evtchn_bind_interdomain(uint16_t remote_domid, evtchn_port remote_port,
-			    evtchn_handler *handler, void *context, evtchn_port *port)
+int evtchn_bind_interdomain(uint16_t remote_domid, evtchn_port remote_port, evtchn_handler *handler,
+			    void *context, evtchn_port *port)
 {
 	struct evtchn_bind_interdomain op = { .remote_dom = remote_domid,
 					      .remote_port = remote_port };

@@ -54,8 +54,7 @@ int gnttab_init(void)
 {
 	struct gnttab_query_size query = { .dom = DOMID_SELF };
 
-	if (hypercall_grant_table_op(GNTTABOP_query_size, &query, 1) ||
-	    query.status != GNTST_okay)
+	if (hypercall_grant_table_op(GNTTABOP_query_size, &query, 1) || query.status != GNTST_okay)
 		return -EIO;
 	frames_limit = query.max_nr_frames < MAX_FRAMES ? query.max_nr_frames : MAX_FRAMES;
 	table = window_alloc(frames_limit);
@@ -159,8 +158,7 @@ void gnttab_unmap(struct gnttab_mapping *mapping)
 
 	if (!mapping->address)
 		return;
-	if (hypercall_grant_table_op(GNTTABOP_unmap_grant_ref, &op, 1) ||
-	    op.status != GNTST_okay)
+	if (hypercall_grant_table_op(GNTTABOP_unmap_grant_ref, &op, 1) || op.status != GNTST_okay)
 		panic("a grant cannot be unmapped (status %d)", op.status);
 	window_free(mapping->address, 1);
 	mapping->address = NULL;

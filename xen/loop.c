@@ -83,8 +83,7 @@ bool loop_round(void)
 		any = true;
 	if (fiber_run_ready(now_ns))
 		any = true;
-	list_for_each(link, &timers)
-	{
+	list_for_each(link, &timers) {
 		struct loop_timer *timer = list_entry(link, struct loop_timer, link);
 
 		timer->run(timer, now_ns);
@@ -96,8 +95,7 @@ static uint64_t next_deadline(void)
 {
 	uint64_t deadline = fiber_next_ns();
 
-	list_for_each(link, &timers)
-	{
+	list_for_each(link, &timers) {
 		struct loop_timer *timer = list_entry(link, struct loop_timer, link);
 		uint64_t next = timer->next_ns(timer);
 

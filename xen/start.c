@@ -51,7 +51,8 @@ static void guest_fiber(void *argument)
 	guest_main(info->cmdline, info->module, info->module_bytes);
 }
 
-__attribute__((optimize("no-stack-protector"))) void kernel_main(const struct boot_info *info)
+/* Never returns, so the canary may change under it. */
+void kernel_main(const struct boot_info *info)
 {
 	evtchn_port port;
 	uint64_t word = 0;

@@ -25,7 +25,8 @@ void stats_print_xen(stats_line *line, void *context)
 		 gnttab_granted_count(), gnttab_mapped_count(), evtchn_open_count(),
 		 store_watch_count(), fiber_count());
 	line(context, text);
-	snprintf(text, sizeof(text), "memory: pages-free %zu heap-used %zu console-dropped %" PRIu64,
+	snprintf(text, sizeof(text),
+		 "memory: pages-free %zu heap-used %zu console-dropped %" PRIu64,
 		 memory_free_pages(), (size_t)heap.uordblks, console_dropped_bytes());
 	line(context, text);
 	snprintf(text, sizeof(text), "loop: rounds %" PRIu64 " idles %" PRIu64 " polls %" PRIu64,

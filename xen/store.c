@@ -64,8 +64,8 @@ static void break_connection(const char *why)
 		log_line(LOG_ERROR, "store", "connection given up: %s", why);
 	broken = true;
 	while (!list_is_empty(&requests)) {
-		struct request *request = list_entry(list_pop_front(&requests), struct request,
-						     link);
+		struct request *request =
+			list_entry(list_pop_front(&requests), struct request, link);
 
 		request->done = true;
 		request->error = -EIO;
@@ -82,8 +82,7 @@ static void watch_fire(char *body, uint32_t length)
 
 	if (store_wire_parse_event(body, length, &token))
 		return;
-	list_for_each(link, &watches)
-	{
+	list_for_each(link, &watches) {
 		struct store_watch *watch = list_entry(link, struct store_watch, link);
 
 		if (watch->token != token)
@@ -106,8 +105,7 @@ static void message_done(void)
 		incoming.body = NULL;
 		return;
 	}
-	list_for_each(link, &requests)
-	{
+	list_for_each(link, &requests) {
 		struct request *request = list_entry(link, struct request, link);
 
 		if (request->id != header->req_id)
@@ -293,9 +291,9 @@ static int store_call(uint32_t type, store_transaction t, const struct part *par
 		return result ? result : -EIO;
 	if (request.error)
 		return request.error;
-	result = request.type == XS_ERROR ? store_wire_errno(request.body) :
-		 request.type == type	  ? (int)request.length :
-					    -EIO;
+	result = request.type == XS_ERROR ? store_wire_errno(request.body)
+		 : request.type == type	  ? (int)request.length
+					  : -EIO;
 	if (result >= 0 && body)
 		*body = request.body;
 	else
@@ -466,8 +464,8 @@ static int directory_read_parts(store_transaction t, const char *path, uint32_t 
 		used += (uint32_t)length;
 		free(body);
 		/* The last part ends with an empty name. */
-		if (length == 0 || (used >= 1 && all[used - 1] == '\0' &&
-				    (used == 1 || all[used - 2] == '\0'))) {
+		if (length == 0 ||
+		    (used >= 1 && all[used - 1] == '\0' && (used == 1 || all[used - 2] == '\0'))) {
 			*names = all;
 			return used ? (int)used - 1 : 0;
 		}
@@ -525,8 +523,8 @@ int store_set_permissions(const char *path, const char *const *permissions, size
 	parts[0] = part_string(path);
 	for (size_t i = 0; i < count; i++)
 		parts[i + 1] = part_string(permissions[i]);
-	return result_of(store_call(XS_SET_PERMS, STORE_NO_TRANSACTION, parts,
-				    (uint32_t)count + 1, NULL));
+	return result_of(
+		store_call(XS_SET_PERMS, STORE_NO_TRANSACTION, parts, (uint32_t)count + 1, NULL));
 }
 
 int store_transaction_start(store_transaction *t)

@@ -9,10 +9,10 @@ static const struct {
 	const char *name;
 	int number;
 } errors[] = {
-	{ "EINVAL", EINVAL }, { "EACCES", EACCES }, { "EEXIST", EEXIST }, { "EISDIR", EISDIR },
-	{ "ENOENT", ENOENT }, { "ENOMEM", ENOMEM }, { "ENOSPC", ENOSPC }, { "EIO", EIO },
-	{ "ENOSYS", ENOSYS }, { "EROFS", EROFS },   { "EBUSY", EBUSY },	  { "EAGAIN", EAGAIN },
-	{ "EISCONN", EISCONN }, { "E2BIG", E2BIG }, { "EPERM", EPERM },	  { "EQUOTA", EDQUOT },
+	{ "EINVAL", EINVAL },	{ "EACCES", EACCES }, { "EEXIST", EEXIST }, { "EISDIR", EISDIR },
+	{ "ENOENT", ENOENT },	{ "ENOMEM", ENOMEM }, { "ENOSPC", ENOSPC }, { "EIO", EIO },
+	{ "ENOSYS", ENOSYS },	{ "EROFS", EROFS },   { "EBUSY", EBUSY },   { "EAGAIN", EAGAIN },
+	{ "EISCONN", EISCONN }, { "E2BIG", E2BIG },   { "EPERM", EPERM },   { "EQUOTA", EDQUOT },
 };
 
 int store_wire_errno(const char *body)
@@ -55,8 +55,7 @@ int store_wire_parse_event(const char *body, uint32_t length, uint32_t *token)
 	return 0;
 }
 
-int store_wire_parse_list(const char *body, uint32_t length, uint32_t max,
-			  struct store_list *list)
+int store_wire_parse_list(const char *body, uint32_t length, uint32_t max, struct store_list *list)
 {
 	uint32_t count = 0;
 	char *text;

@@ -54,9 +54,7 @@ static void fault_ud(void)
 
 static void fault_div(void)
 {
-	volatile int zero = 0;
-
-	zero = 1 / zero;
+	__asm__ volatile("xorl %%ecx, %%ecx; divl %%ecx" : : "a"(1), "d"(0) : "ecx", "cc");
 }
 
 static void fault_panic(void)

@@ -190,7 +190,7 @@ static void pvh_learn(const struct hvm_start_info *start)
 	info.initial_domain = start->flags & SIF_INITDOMAIN;
 	cmdline_copy((const char *)start->cmdline_paddr);
 	pvh_learn_memory(start);
-	reserve((uint64_t)image_start, (uint64_t)(image_end - image_start));
+	reserve((uint64_t)image_start, (uint64_t)image_end - (uint64_t)image_start);
 	reserve((uint64_t)start, sizeof(*start));
 	if (start->nr_modules && modules) {
 		info.module = (const void *)modules[0].paddr;

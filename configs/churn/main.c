@@ -110,8 +110,8 @@ static void input(struct netdev *netdev, struct packet_vector *vector)
 		struct echo_frame frame;
 
 		if (packet->length < FRAME_BYTES ||
-		    packet_copy_out(packet, 0, &frame, sizeof(frame)) ||
-		    frame.protocol != 1 || frame.type != 0)
+		    packet_copy_out(packet, 0, &frame, sizeof(frame)) || frame.protocol != 1 ||
+		    frame.type != 0)
 			continue;
 		if (++answers % SAY_EVERY == 0)
 			log_line(LOG_INFO, "churn", "%u answers", answers);
@@ -148,8 +148,10 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 	struct iopage *page_descriptors = calloc(PAGES, sizeof(*page_descriptors));
 	struct packet *packet_descriptors = calloc(PACKETS, sizeof(*packet_descriptors));
 	void *arena = memory_alloc_pages(PAGES);
-	struct netfront_config config = { .packets = &packets, .rx_pages = RX_PAGES,
-					  .tx_pages = TX_PAGES, .attached = attached,
+	struct netfront_config config = { .packets = &packets,
+					  .rx_pages = RX_PAGES,
+					  .tx_pages = TX_PAGES,
+					  .attached = attached,
 					  .detached = detached };
 
 	(void)module;

@@ -92,8 +92,8 @@ static void pools_make(uint32_t rx_pages, uint32_t tx_pages)
 static void router_make(size_t free_pages)
 {
 	size_t bytes_per_flow = router_memory_bytes(2) - router_memory_bytes(1);
-	uint32_t flows = share(free_pages * PAGE_BYTES / (bytes_per_flow + 1), FLOW_SHARE, 1024,
-			       FLOWS_MOST);
+	uint32_t flows =
+		share(free_pages * PAGE_BYTES / (bytes_per_flow + 1), FLOW_SHARE, 1024, FLOWS_MOST);
 	struct router_config config = {
 		.address = firewall.params.ip,
 		.prefix = firewall.params.prefix,
@@ -288,12 +288,15 @@ static void loop_hook(void)
 
 static void drivers_start(uint32_t rx_pages, uint32_t tx_pages)
 {
-	struct netfront_config front = { .packets = &firewall.packets, .rx_pages = rx_pages,
-					 .tx_pages = tx_pages, .attached = uplink_attached,
+	struct netfront_config front = { .packets = &firewall.packets,
+					 .rx_pages = rx_pages,
+					 .tx_pages = tx_pages,
+					 .attached = uplink_attached,
 					 .detached = detached };
 	struct netback_config back = { .packets = &firewall.packets,
 				       .mac = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff },
-				       .max_clients = MAX_CLIENTS, .attached = client_attached,
+				       .max_clients = MAX_CLIENTS,
+				       .attached = client_attached,
 				       .detached = detached };
 
 	if (netfront_start(&front, &firewall.uplink) || netback_start(&back) ||

@@ -43,8 +43,7 @@ static void uplink_attached(struct netdev *netdev, void *context)
 	netdev->input = pass;
 }
 
-static void client_attached(struct netdev *netdev, const struct netback_client *info,
-			    void *context)
+static void client_attached(struct netdev *netdev, const struct netback_client *info, void *context)
 {
 	(void)context;
 	(void)info;
@@ -92,12 +91,15 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 	struct iopage *page_descriptors = calloc(PAGES, sizeof(*page_descriptors));
 	struct packet *packet_descriptors = calloc(PACKETS, sizeof(*packet_descriptors));
 	void *arena = memory_alloc_pages(PAGES);
-	struct netfront_config front_config = { .packets = &packets, .rx_pages = RX_PAGES,
-						.tx_pages = TX_PAGES, .attached = uplink_attached,
+	struct netfront_config front_config = { .packets = &packets,
+						.rx_pages = RX_PAGES,
+						.tx_pages = TX_PAGES,
+						.attached = uplink_attached,
 						.detached = detached };
 	struct netback_config back_config = { .packets = &packets,
 					      .mac = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff },
-					      .max_clients = 1, .attached = client_attached,
+					      .max_clients = 1,
+					      .attached = client_attached,
 					      .detached = detached };
 
 	(void)cmdline;

@@ -49,6 +49,7 @@ void traffic_end(struct traffic_end *end)
 	free(end->flat);
 	end->expected = NULL;
 	end->flat = NULL;
+	end->netdev = NULL;
 }
 
 uint32_t traffic_slots(uint32_t length)
@@ -162,7 +163,7 @@ static void compare_bytes(struct traffic_end *end, uint32_t seq)
 	const struct traffic_frame *frame = end->expected;
 
 	for (uint32_t i = 0; i < frame->length; i++) {
-		char what[32];
+		char what[40];
 
 		if (end->flat[i] == frame->bytes[i])
 			continue;
@@ -291,10 +292,14 @@ static void fill_vector(struct traffic_end *end, struct packet_vector *vector,
 
 		traffic_make(end, &end->shape, end->send_flow, atomic_load(&end->sent), frame);
 		packet = make_packet(end, frame);
-		if (!packet)
+		if (!packet && end->window != UINT32_MAX)
 			return;
-		packet_vector_add(vector, packet);
 		atomic_fetch_add(&end->sent, 1);
+		if (!packet) {
+			atomic_fetch_add(&end->not_made, 1);
+			return;
+		}
+		packet_vector_add(vector, packet);
 		atomic_fetch_add(&end->sent_slots, traffic_slots(frame->length));
 	}
 }
@@ -304,7 +309,9 @@ void traffic_send(void *argument)
 	struct traffic_end *end = argument;
 	struct traffic_frame *frame = malloc(sizeof(*frame));
 
-	while (frame && atomic_load(&end->sent) < end->send_count && end->netdev->up) {
+	/* The driver takes its netdev away when the interface goes. */
+	while (frame && atomic_load(&end->sent) < end->send_count && end->netdev &&
+	       end->netdev->up) {
 		struct packet_vector vector = { 0 };
 
 		fill_vector(end, &vector, frame, 1 + draw(end, PACKET_VECTOR_MAX));

@@ -51,7 +51,8 @@ struct traffic_end {
 	uint64_t random;
 	uint32_t send_count; /* frames to send */
 	/* (shared) */
-	atomic_uint sent;	      /* frames handed to the driver */
+	atomic_uint sent; /* frames handed to the driver, or left out for lack of pages */
+	atomic_uint not_made;
 	_Atomic uint64_t sent_slots;  /* pages of them, an upper bound of slots */
 	_Atomic uint64_t taken_slots; /* the same measure, of what was received */
 	atomic_uint received;
@@ -82,7 +83,8 @@ void traffic_input(struct netdev *netdev, struct packet_vector *vector);
 
 /*
  * The body of a fiber: sends `send_count` frames in vectors of random size, never
- * more on their way than the window, sleeping while it is shut or no page is free.
+ * more on their way than the window, sleeping while it is shut. Without a window, a
+ * frame for which no page is free is left out; with one, it waits.
  * Gives up when the netdev is down.
  */
 void traffic_send(void *end);

@@ -93,6 +93,10 @@ void host_call(struct host_domain *domain, void (*function)(void *argument), voi
 must_check int host_call_fiber(struct host_domain *domain, void (*function)(void *argument),
 			       void *argument);
 
+/* The same for a domain that must live through it; aborts otherwise. */
+void host_call_fiber_must(struct host_domain *domain, void (*function)(void *argument),
+			  void *argument);
+
 /*
  * Runs the machine until `condition` holds, asked between rounds in the test's
  * own thread (use host_call() inside it to look into a domain). False: it did

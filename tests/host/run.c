@@ -107,6 +107,13 @@ int host_call_fiber(struct host_domain *domain, void (*function)(void *argument)
 	return atomic_load(&call.done) ? 0 : -ESHUTDOWN;
 }
 
+void host_call_fiber_must(struct host_domain *domain, void (*function)(void *argument),
+			  void *argument)
+{
+	if (host_call_fiber(domain, function, argument))
+		host_fatal("%s died", domain->name);
+}
+
 /* ---- running ---- */
 
 /* One round of every domain that may run, in an order drawn from the seed. */

@@ -200,8 +200,7 @@ int qemu_plugin_install(plugin_id id, const struct qemu_info *info, int argc, ch
 		return -1;
 	}
 	listener = listen_at(argv[0] + 7);
-	if (listener < 0 ||
-	    pthread_create(&thread, NULL, serve, (void *)(intptr_t)listener) != 0) {
+	if (listener < 0 || pthread_create(&thread, NULL, serve, (void *)(intptr_t)listener) != 0) {
 		fprintf(stderr, "count plugin: cannot listen at %s\n", argv[0] + 7);
 		return -1;
 	}
