@@ -21,6 +21,9 @@
 #include "xen/evtchn.h"
 #include "xen/store_wire.h"
 
+/* A node's name in a listing, on average at most: bounds what a listing may cost. */
+#define STORE_NAME_BYTES 64u
+
 struct request {
 	struct list link;
 	uint32_t id;
@@ -481,9 +484,11 @@ int store_list(store_transaction t, const char *path, uint32_t max, struct store
 	int error;
 
 	if (length == -E2BIG)
-		length = directory_read_parts(t, path, max * (XENSTORE_REL_PATH_MAX / 8), &body);
-	if (length < 0)
+		length = directory_read_parts(t, path, max * STORE_NAME_BYTES, &body);
+	if (length < 0) {
+		free(body);
 		return length;
+	}
 	error = store_wire_parse_list(body, (uint32_t)length, max, list);
 	free(body);
 	return error;
@@ -563,11 +568,12 @@ static int watch_call(uint32_t type, const struct store_watch *watch)
 
 int store_watch_add(struct store_watch *watch, const char *path, struct fiber_event *event)
 {
+	size_t bytes = strlen(path) + 1;
 	int error;
 
-	if (strlen(path) >= sizeof(watch->path))
+	if (bytes > sizeof(watch->path))
 		return -E2BIG;
-	strcpy(watch->path, path);
+	memcpy(watch->path, path, bytes);
 	watch->event = event;
 	watch->fired = false;
 	watch->token = next_token++;
