@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/params.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/ip4_text.h"
+#include "tests/host/unit.h"
+
+START_TEST(a_good_line)
+{
+	struct params params;
+	char text[IP4_TEXT_BYTES];
+
+	ck_assert_int_eq(params_parse("ip=10.137.0.5/24 gw=10.137.0.1 dns=10.139.1.1,10.139.1.2 "
+				      "log=debug fault=null root=/dev/xvda ro console=hvc0",
+				      &params),
+			 0);
+	ck_assert_str_eq(ip4_text_format(params.ip, text), "10.137.0.5");
+	ck_assert_uint_eq(params.prefix, 24);
+	ck_assert_str_eq(ip4_text_format(params.gateway, text), "10.137.0.1");
+	ck_assert_uint_eq(params.dns_count, 2);
+	ck_assert_str_eq(ip4_text_format(params.dns[1], text), "10.139.1.2");
+	ck_assert_int_eq(params.log, LOG_DEBUG);
+	ck_assert_str_eq(params.fault, "null");
+}
+END_TEST
+
+static const struct {
+	const char *line;
+	uint32_t column; /* of the first error */
+} mistakes[] = {
+	{ "", 1 },
+	{ "ip=10.0.0.5/24", 15 },
+	{ "ip=10.0.0.5/33 gw=10.0.0.1", 4 },
+	{ "ip=10.0.0.05 gw=10.0.0.1", 4 },
+	{ "ip=10.0.0.256 gw=10.0.0.1", 4 },
+	{ "ip=10.0.0 gw=10.0.0.1", 4 },
+	{ "ip=10.0.0.5x gw=10.0.0.1", 4 },
+	{ "ip=224.0.0.1 gw=10.0.0.1", 4 },
+	{ "ip=127.0.0.1 gw=10.0.0.1", 4 },
+	{ "ip=0.0.0.0 gw=10.0.0.1", 4 },
+	{ "ip=10.0.0.5 gw=", 16 },
+	{ "ip gw=10.0.0.1", 1 },
+	{ "ip=10.0.0.5 gw=10.0.0.5", 1 },
+	{ "ip=10.0.0.5 gw=10.0.0.1 ip=10.0.0.6", 25 },
+	{ "ip=10.0.0.5 gw=10.0.0.1 colour=blue", 25 },
+	{ "ip=10.0.0.5 gw=10.0.0.1 log=loud", 29 },
+	{ "ip=10.0.0.5 gw=10.0.0.1 dns=1.1.1.1,,2.2.2.2", 37 },
+	{ "ip=10.0.0.5 gw=10.0.0.1 dns=1.1.1.1,2.2.2.2,3.3.3.3,4.4.4.4,5.5.5.5", 61 },
+	{ "ip=10.0.0.5 gw=10.0.0.1 fault=", 31 },
+};
+
+START_TEST(mistake)
+{
+	struct params params;
+
+	ck_assert_msg(params_parse(mistakes[_i].line, &params) == -EINVAL, "%s",
+		      mistakes[_i].line);
+	ck_assert_msg(params.errors[0].column == mistakes[_i].column, "%s: %u: %s",
+		      mistakes[_i].line, params.errors[0].column, params.errors[0].message);
+}
+END_TEST
+
+START_TEST(many_errors_are_bounded)
+{
+	struct params params;
+
+	ck_assert_int_eq(params_parse("a b c d e f g h i j k l m n o p q r s t", &params), -EINVAL);
+	ck_assert_uint_gt(params.error_count, PARAMS_ERRORS_MAX);
+}
+END_TEST
+
+static void add_cases(TCase *cases)
+{
+	tcase_add_test(cases, a_good_line);
+	tcase_add_loop_test(cases, mistake, 0, sizeof(mistakes) / sizeof(mistakes[0]));
+	tcase_add_test(cases, many_errors_are_bounded);
+}
+
+int main(void)
+{
+	return unit_main("lib/params", add_cases);
+}
