@@ -213,10 +213,13 @@ END_TEST
 START_TEST(random_words)
 {
 	static const char *const words[] = {
-		"pass", "block", "in", "out", "on", "proto", "tcp", "udp", "icmp", "from", "to",
-		"any", "port", "80", "{", "}", ",", "!", "10.0.0.0/8", "quick", "log", "\n", "\n",
-		"$m", "m", "=", "\"x y\"", "label", "flags", "S/SA", "keep", "state", "\\\n", "#",
-		"<", "><", "1:2", "icmp-type", "self", "\"", "set", "block-policy", "(", "uplink",
+		"pass",	 "block",  "in",	"out",	 "on",	       "proto",	  "tcp",
+		"udp",	 "icmp",   "from",	"to",	 "any",	       "port",	  "80",
+		"{",	 "}",	   ",",		"!",	 "10.0.0.0/8", "quick",	  "log",
+		"\n",	 "\n",	   "$m",	"m",	 "=",	       "\"x y\"", "label",
+		"flags", "S/SA",   "keep",	"state", "\\\n",       "#",	  "<",
+		"><",	 "1:2",	   "icmp-type", "self",	 "\"",	       "set",	  "block-policy",
+		"(",	 "uplink",
 	};
 	uint64_t state = (unit_seed() + (uint64_t)_i) | 1;
 	char text[512] = "";
