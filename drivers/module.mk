@@ -1,10 +1,7 @@
 drivers_SRCS := \
 	drivers/netback.c \
-	drivers/netback_connect.c \
 	drivers/netback_rx.c \
 	drivers/netback_tx.c \
 	drivers/netfront.c \
-	drivers/netfront_connect.c \
 	drivers/netfront_rx.c \
-	drivers/netfront_tx.c \
-	drivers/netif_parse.c
+	drivers/netfront_tx.c
