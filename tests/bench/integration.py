@@ -3,7 +3,9 @@
 """The integration tests: Ringwall between real Linux guests and dom0, on real Xen,
 in both modes on one boot of the bench. `make test-xen` runs them.
 
-    integration.py KERNEL CHURN_KERNEL [--mode pv|pvh] [--only WORD]
+    integration.py KERNEL CHURN_KERNEL [--trap KERNEL] [--mode pv|pvh] [--only WORD]
+
+With --trap a kernel whose undefined behaviour traps is put through the main job too.
 
 Prints a line a test, what was expected and seen where one fails, and at the end
 `N passed, N failed`. A failed test leaves the consoles of all domains in
@@ -53,10 +55,11 @@ def megabits(text, side):
 
 
 class Suite:
-    def __init__(self, bench, kernel, churn, mode):
+    def __init__(self, bench, kernels, mode):
         self.bench = bench
-        self.kernel = kernel
-        self.churn = churn
+        self.kernel = kernels.kernel
+        self.churn = kernels.churn
+        self.trap = kernels.trap
         self.mode = mode
 
     # ---- helpers ----
@@ -276,6 +279,21 @@ class Suite:
             bench_module.wait_for(f"state c after fault={fault}",
                                   lambda: "c" in (self.bench.state("ringwall") or ""), 20)
             self.bench.destroy("ringwall")
+        if self.mode == "pvh":  # in PV mode Xen itself ends a guest that has no stack left
+            self.bench.create(self.firewall(
+                cmdline=f"ip={UPLINK_IP}/24 gw={UPLINK_GATEWAY} fault=stack"))
+            self.bench.wait_console("ringwall", "double fault", 20)
+            self.bench.destroy("ringwall")
+
+    def test_trap(self):
+        """The main job with the kernel that traps on undefined behaviour."""
+        kernel, self.kernel = self.kernel, self.trap
+        try:
+            self.test_client()
+            expect("c" not in (self.bench.state("ringwall") or "c"), "a running domain",
+                   self.bench.console("ringwall")[-1000:])
+        finally:
+            self.kernel = kernel
 
     def test_churn(self):
         """One client dies in mid-transfer again and again; the other's transfer goes on."""
@@ -334,7 +352,7 @@ class Suite:
         b.destroy(name)
 
 
-TESTS = ["boot", "client", "stop", "mistakes", "closed_blocks", "fault", "churn"]
+TESTS = ["boot", "client", "stop", "mistakes", "closed_blocks", "fault", "trap", "churn"]
 
 
 def run_mode(bench, arguments, mode):
@@ -342,7 +360,9 @@ def run_mode(bench, arguments, mode):
     for test in TESTS:
         if arguments.only and arguments.only not in test:
             continue
-        suite = Suite(bench, arguments.kernel, arguments.churn, mode)
+        if test == "trap" and not arguments.trap:
+            continue
+        suite = Suite(bench, arguments, mode)
         method = getattr(suite, "test_" + test)
         start = time.monotonic()
         try:
@@ -370,6 +390,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("kernel")
     parser.add_argument("churn")
+    parser.add_argument("--trap")
     parser.add_argument("--mode", choices=["pv", "pvh"])
     parser.add_argument("--only")
     arguments = parser.parse_args()
