@@ -27,6 +27,7 @@ struct netback_config {
 	struct packet_pool *packets;
 	uint8_t mac[NETDEV_MAC_BYTES]; /* our MAC on every client's link */
 	uint32_t max_clients;
+	uint32_t queue_pages; /* that packets waiting for slow clients may hold in all */
 	/*
 	 * A client's interface is connected; set netdev->input before returning. `client`
 	 * lives until detached() has returned.

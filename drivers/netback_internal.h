@@ -60,6 +60,7 @@ struct netback {
 	bool running;
 	bool closing;
 	bool closed;
+	uint32_t queued_pages; /* of all clients' queues */
 	uint64_t attached, detached, broken;
 };
 

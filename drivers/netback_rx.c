@@ -239,16 +239,35 @@ static void packet_refuse(struct netback_vif *vif, struct packet *packet, enum d
 	packet_drop(packet, reason);
 }
 
+static uint32_t pages_of(const struct packet *packet)
+{
+	return packet->frag_count + 1u;
+}
+
+/*
+ * Bounded for each client, and in pages for all of them together: clients that take
+ * nothing must not hold the pages that the uplink receives into (XSA-392).
+ */
 static void packet_queue(struct netback_vif *vif, struct packet *packet)
 {
 	if (vif->queue_packets >= NETBACK_QUEUE_PACKETS ||
-	    vif->queue_bytes + packet->length > NETBACK_QUEUE_BYTES) {
+	    vif->queue_bytes + packet->length > NETBACK_QUEUE_BYTES ||
+	    netback.queued_pages + pages_of(packet) > netback.config.queue_pages) {
 		packet_refuse(vif, packet, DROP_RING_FULL);
 		return;
 	}
 	vif->queue_packets++;
 	vif->queue_bytes += packet->length;
+	netback.queued_pages += pages_of(packet);
 	list_push_back(&vif->queue, &packet->link);
+}
+
+static void packet_unqueue(struct netback_vif *vif, struct packet *packet)
+{
+	list_remove(&packet->link);
+	vif->queue_packets--;
+	vif->queue_bytes -= packet->length;
+	netback.queued_pages -= pages_of(packet);
 }
 
 /* Sends from the queue's front for as long as there are slots. */
@@ -260,10 +279,7 @@ static void queue_send(struct netback_vif *vif)
 
 		if (error == -EAGAIN)
 			return;
-		/* Its link is used by the pool once it is freed, not before the batch ends. */
-		list_remove(&packet->link);
-		vif->queue_packets--;
-		vif->queue_bytes -= packet->length;
+		packet_unqueue(vif, packet);
 		if (error)
 			packet_refuse(vif, packet, DROP_TOO_BIG);
 	}
@@ -322,10 +338,10 @@ bool netback_rx_arm(struct netback_vif *vif)
 
 void netback_rx_purge(struct netback_vif *vif)
 {
-	struct list *link;
+	while (!list_is_empty(&vif->queue)) {
+		struct packet *packet = list_entry(vif->queue.next, struct packet, link);
 
-	while ((link = list_pop_front(&vif->queue)))
-		packet_refuse(vif, list_entry(link, struct packet, link), DROP_DETACHED);
-	vif->queue_packets = 0;
-	vif->queue_bytes = 0;
+		packet_unqueue(vif, packet);
+		packet_refuse(vif, packet, DROP_DETACHED);
+	}
 }

@@ -296,6 +296,8 @@ static void drivers_start(uint32_t rx_pages, uint32_t tx_pages)
 	struct netback_config back = { .packets = &firewall.packets,
 				       .mac = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff },
 				       .max_clients = MAX_CLIENTS,
+				       /* The other half always comes home to the uplink. */
+				       .queue_pages = rx_pages / 2,
 				       .attached = client_attached,
 				       .detached = detached };
 

@@ -99,6 +99,7 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 	struct netback_config back_config = { .packets = &packets,
 					      .mac = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff },
 					      .max_clients = 1,
+					      .queue_pages = RX_PAGES / 2,
 					      .attached = client_attached,
 					      .detached = detached };
 
