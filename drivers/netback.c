@@ -503,6 +503,8 @@ static void serve(void *argument)
 int netback_start(const struct netback_config *config)
 {
 	netback.config = *config;
+	if (!config->queue_pages)
+		netback.config.queue_pages = UINT32_MAX;
 	list_init(&netback.vifs);
 	fiber_event_init(&netback.event);
 	netback.running = true;

@@ -27,7 +27,8 @@ struct netback_config {
 	struct packet_pool *packets;
 	uint8_t mac[NETDEV_MAC_BYTES]; /* our MAC on every client's link */
 	uint32_t max_clients;
-	uint32_t queue_pages; /* that packets waiting for slow clients may hold in all */
+	/* Pages that packets waiting for slow clients may hold in all; 0: no such bound. */
+	uint32_t queue_pages;
 	/*
 	 * A client's interface is connected; set netdev->input before returning. `client`
 	 * lives until detached() has returned.
