@@ -11,6 +11,7 @@ HOSTED_CFLAGS = -std=gnu11 -g -O1 $(WARNINGS) -I. -D__XEN_INTERFACE_VERSION__=0x
 # so it never sees the two ends of a ring meet.
 HOSTED_FLAGS_asan = -fsanitize=address,undefined -fno-sanitize-recover=all
 HOSTED_FLAGS_tsan = -fsanitize=thread $(if $(findstring gcc,$(HOSTED_CC)),-Wno-tsan)
+HOSTED_FLAGS_plain = -O2
 HOSTED_LDFLAGS = $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_alloc memalign \
 	strdup free)
 HOSTED_LIBS = -lcheck -lsubunit -lm -lrt -lpthread
@@ -45,7 +46,8 @@ $(HOSTED_BUILD)/netif-$(1).so: $(call hosted_objects,$(1),$(HOSTED_IMAGE))
 	@$(HOSTED_CC) $(HOSTED_FLAGS_$(1)) -shared -Wl,-Bsymbolic -o $$@ $$^ $(HOSTED_LDFLAGS)
 HOSTED_PROGRAMS += $(HOSTED_BUILD)/platform-$(1) $(HOSTED_BUILD)/netif-$(1)
 endef
-$(foreach kind,asan tsan,$(eval $(call hosted_kind,$(kind))))
+HOSTED_KINDS ?= asan tsan
+$(foreach kind,$(HOSTED_KINDS),$(eval $(call hosted_kind,$(kind))))
 
 # Runs them all and closes with the sum of their counts. SEED=n repeats a run.
 hosted: $(HOSTED_PROGRAMS) $(addsuffix .so,$(filter %/netif-asan %/netif-tsan,$(HOSTED_PROGRAMS)))

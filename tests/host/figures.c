@@ -82,3 +82,39 @@ void host_domain_set_faults(struct host_domain *domain, const struct host_faults
 
 	host_call(domain, faults_set, &figures);
 }
+
+static uint32_t length_of(const struct list *head)
+{
+	uint32_t length = 0;
+
+	for (const struct list *link = head->next; link != head && length < 1000; link = link->next)
+		length++;
+	return length;
+}
+
+void host_machine_dump(struct host_machine *machine)
+{
+	list_for_each(link, &machine->domains) {
+		struct host_domain *domain = list_entry(link, struct host_domain, link);
+
+		fprintf(stderr,
+			"%s (%u): alive %d paused %d kill %d stop %d calls %u store event %d; "
+			"fibers %u, "
+			"%u ready, %u sleeping; sources %u; rounds %lu idles %lu; ports %u\n",
+			domain->name, domain->domid, domain->alive, domain->paused, domain->kill,
+			domain->stop, length_of(&domain->calls), atomic_load(&domain->store_event),
+			domain->fiber_count, length_of(&domain->fibers_ready),
+			length_of(&domain->fibers_sleeping), length_of(&domain->sources),
+			domain->loop_stats.rounds, domain->loop_stats.idles, domain->open_ports);
+		for (uint32_t port = 1; port < HOST_PORTS; port++) {
+			const struct host_port *p = &domain->ports[port];
+
+			if (p->state != HOST_PORT_FREE)
+				fprintf(stderr,
+					"  port %u state %d peer %u.%u pending %d masked %d\n",
+					port, (int)p->state, p->remote_domid, p->remote_port,
+					(int)(domain->pending[port / 64] >> (port % 64) & 1),
+					(int)(domain->masked[port / 64] >> (port % 64) & 1));
+		}
+	}
+}

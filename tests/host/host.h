@@ -134,6 +134,12 @@ struct host_counters host_domain_counters(struct host_domain *domain);
 const char *host_counters_text(const struct host_counters *counters);
 
 /*
+ * Prints what every domain holds and waits for, to stderr, without asking the domains:
+ * for a test that hangs. Racy by nature.
+ */
+void host_machine_dump(struct host_machine *machine);
+
+/*
  * Faults to inject into one domain. Each field makes one in that many calls
  * fail (0: none), drawn from the machine's seed.
  */

@@ -226,11 +226,21 @@ static void write_backend(const struct host_vif *vif, uint32_t t, const char *pa
 	write_in(machine, t, path, "hotplug-status", "%s", "");
 }
 
+/* A guest that runs already may have gone on before we look. */
+static bool is_offered(void *argument)
+{
+	struct awaited *awaited = argument;
+
+	awaited->seen = host_store_number(awaited->machine, awaited->path);
+	return awaited->seen >= XenbusStateInitWait && awaited->seen <= XenbusStateConnected;
+}
+
 int host_toolstack_attach_vif(const struct host_vif *vif)
 {
 	struct host_machine *machine = vif->frontend->machine;
 	char backend[PATH_BYTES];
 	char path[PATH_BYTES + 16];
+	struct awaited state = { .machine = machine, .path = path };
 	uint32_t t;
 	int error;
 
@@ -245,7 +255,7 @@ int host_toolstack_attach_vif(const struct host_vif *vif)
 	} while (error == -EAGAIN);
 	must_succeed(error, "commit", backend);
 	snprintf(path, sizeof(path), "%s/state", backend);
-	return host_store_wait_number(machine, path, XenbusStateInitWait, HOST_ATTACH_NS);
+	return host_run_until(machine, is_offered, &state, HOST_ATTACH_NS) ? 0 : -ETIMEDOUT;
 }
 
 static void ask_to_close(struct host_machine *machine, const char *backend)

@@ -30,7 +30,7 @@ struct host_vif {
 };
 
 /*
- * Writes both directories in one transaction and waits for the backend's state 2.
+ * Writes both directories in one transaction and waits for the backend to offer itself (state 2).
  * 0, or -ETIMEDOUT; the directories stay then, as libxl leaves them to the destroy.
  */
 must_check int host_toolstack_attach_vif(const struct host_vif *vif);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: ISC */
+/* The guest program of the drivers' tests. */
+#include "tests/drivers/netif_guest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/x86/clock.h"
+#include "arch/x86/memory.h"
+#include "lib/log.h"
+#include "lib/panic.h"
+#include "xen/fiber.h"
+
+#define DEFAULT_PAGES 2048u
+#define DEFAULT_PACKETS 1024u
+#define DEFAULT_RX_PAGES 512u
+#define DEFAULT_TX_PAGES 512u
+#define DEFAULT_CLIENTS 64u
+
+extern const struct netif_guest_program netif_guest_program;
+
+static void log_to_stderr(const char *line, size_t length)
+{
+	fwrite(line, 1, length, stderr);
+}
+
+static uint32_t or_default(uint32_t value, uint32_t otherwise)
+{
+	return value ? value : otherwise;
+}
+
+/* LOG=debug|info|warn in the environment shows what the drivers say. */
+static void boot(void *argument)
+{
+	struct netif_guest *guest = argument;
+	uint32_t pages = or_default(guest->pages, DEFAULT_PAGES);
+	uint32_t packets = or_default(guest->packets, DEFAULT_PACKETS);
+	void *arena = memory_alloc_pages(pages);
+	const char *level = getenv("LOG");
+
+	if (level) {
+		log_init(log_to_stderr, clock_now_ns);
+		log_set_level((enum log_level)log_level_parse(level));
+	}
+	if (!arena)
+		panic("the guest is too small for %u pages", pages);
+	iopage_pool_init(&guest->page_pool, arena, calloc(pages, sizeof(struct iopage)), pages,
+			 memory_frame_of);
+	if (packet_pool_init(&guest->packet_pool, &guest->page_pool,
+			     calloc(packets, sizeof(struct packet)), packets))
+		panic("the guest is too small for %u packets", packets);
+	for (uint32_t i = 0; i < guest->link_count; i++)
+		guest->links[i].guest = guest;
+}
+
+/* ---- links ---- */
+
+static struct guest_link *link_find(struct netif_guest *guest, uint16_t domid, uint32_t handle)
+{
+	for (uint32_t i = 0; i < guest->link_count; i++) {
+		if (guest->links[i].domid == domid && guest->links[i].handle == handle)
+			return &guest->links[i];
+	}
+	return NULL;
+}
+
+/* An interface that no test has prepared: its packets are only freed. */
+static void input_nothing(struct netdev *netdev, struct packet_vector *vector)
+{
+	(void)netdev;
+	packet_vector_drop(vector, DROP_NO_ROUTE);
+}
+
+static void link_up(struct guest_link *link, struct netdev *netdev, struct netif_guest *guest)
+{
+	netdev->input = input_nothing;
+	netdev->stack = link;
+	if (!link)
+		return;
+	link->netdev = netdev;
+	traffic_begin(&link->end, netdev, &guest->packet_pool, link->seed);
+	atomic_fetch_add(&link->attached, 1);
+	atomic_store(&link->up, true);
+}
+
+static void link_down(struct guest_link *link)
+{
+	if (!link)
+		return;
+	link->last = link->netdev->stats;
+	traffic_end(&link->end);
+	link->netdev = NULL;
+	atomic_store(&link->up, false);
+	atomic_fetch_add(&link->detached, 1);
+}
+
+static void client_attached(struct netdev *netdev, const struct netback_client *client,
+			    void *context)
+{
+	struct guest_link *link = link_find(context, client->domid, client->handle);
+
+	if (link)
+		link->client = *client;
+	link_up(link, netdev, context);
+}
+
+/* The netdev leads to the link by the traffic's end that is in it. */
+static void any_detached(struct netdev *netdev, void *context)
+{
+	struct netif_guest *guest = context;
+
+	for (uint32_t i = 0; i < guest->link_count; i++) {
+		if (guest->links[i].netdev == netdev)
+			link_down(&guest->links[i]);
+	}
+}
+
+static void uplink_attached(struct netdev *netdev, void *context)
+{
+	link_up(link_find(context, GUEST_UPLINK, 0), netdev, context);
+}
+
+/* ---- the drivers ---- */
+
+static void start_netback(void *argument)
+{
+	struct netif_guest *guest = argument;
+	struct netback_config config = {
+		.packets = &guest->packet_pool,
+		.mac = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff },
+		.max_clients = or_default(guest->max_clients, DEFAULT_CLIENTS),
+		.attached = client_attached,
+		.detached = any_detached,
+		.context = guest,
+	};
+	uint32_t pages = or_default(guest->tx_pages, DEFAULT_TX_PAGES);
+
+	/* The class that netback takes pages of; without an uplink nobody else makes them. */
+	while (pages--) {
+		struct iopage *page = iopage_alloc(&guest->page_pool, IOPAGE_PRIVATE);
+
+		if (!page)
+			panic("the guest is too small for its TX pages");
+		iopage_reclass(page, IOPAGE_UPLINK_READ);
+		iopage_free(page);
+	}
+	guest->error = netback_start(&config);
+}
+
+static void start_netfront(void *argument)
+{
+	struct netif_guest *guest = argument;
+	struct netfront_config config = {
+		.packets = &guest->packet_pool,
+		.rx_pages = or_default(guest->rx_pages, DEFAULT_RX_PAGES),
+		.tx_pages = or_default(guest->tx_pages, DEFAULT_TX_PAGES),
+		.attached = uplink_attached,
+		.detached = any_detached,
+		.context = guest,
+	};
+
+	guest->error = netfront_start(&config, &guest->front);
+}
+
+static void close_netback(void *argument)
+{
+	(void)argument;
+	netback_close_all();
+}
+
+static void close_netfront(void *argument)
+{
+	struct netif_guest *guest = argument;
+
+	netfront_close(guest->front);
+}
+
+/* ---- traffic ---- */
+
+static void send(void *argument)
+{
+	struct guest_link *link = argument;
+
+	if (!link->netdev)
+		return;
+	atomic_store(&link->end.sending, true);
+	if (fiber_start("send", traffic_send, &link->end))
+		atomic_store(&link->end.sending, false);
+}
+
+static void collect(void *argument)
+{
+	struct netif_guest *guest = argument;
+	const struct iopage_pool *pages = &guest->page_pool;
+	uint32_t free = 0;
+
+	memcpy(guest->drops, guest->packet_pool.drops, sizeof(guest->drops));
+	for (int i = 0; i < IOPAGE_CLASS_COUNT; i++)
+		free += pages->free_count[i];
+	guest->quarantined = pages->quarantined;
+	guest->pages_out = pages->total - free;
+	guest->packets_out = guest->packet_pool.total - guest->packet_pool.free_count;
+	if (!guest->stats_link)
+		return;
+	guest->stats = guest->stats_link->netdev ? guest->stats_link->netdev->stats
+						 : guest->stats_link->last;
+}
+
+const struct netif_guest_program netif_guest_program = {
+	.boot = boot,
+	.start_netback = start_netback,
+	.start_netfront = start_netfront,
+	.close_netback = close_netback,
+	.close_netfront = close_netfront,
+	.send = send,
+	.collect = collect,
+	.drop_name = drop_name,
+};
