@@ -81,7 +81,8 @@ void icmp4_echo(const struct own *own, struct netdev *netdev, struct packet *pac
 	be32 asked = ip4_of(packet)->destination;
 	size_t bytes;
 
-	if (packet->length > OWN_MAX_BYTES) {
+	if (packet->length > OWN_MAX_BYTES ||
+	    packet->length > netdev->mtu + sizeof(struct ethernet_header)) {
 		packet_drop(packet, DROP_TOO_BIG);
 		return;
 	}

@@ -215,7 +215,7 @@ static const char *transport_error(const struct frame *frame)
 	return NULL;
 }
 
-const char *frame_error(const struct frame *frame)
+const char *frame_header_error(const struct frame *frame)
 {
 	if (frame->length < ETH)
 		return "no Ethernet header";
@@ -229,6 +229,15 @@ const char *frame_error(const struct frame *frame)
 		return "wrong header checksum";
 	if (frame->gso_type && !(frame->flags & PACKET_CSUM_BLANK))
 		return "segmentation without a blank checksum";
+	return NULL;
+}
+
+const char *frame_error(const struct frame *frame)
+{
+	const char *error = frame_header_error(frame);
+
+	if (error || frame_is_arp(frame))
+		return error;
 	return transport_error(frame);
 }
 

@@ -70,7 +70,10 @@ void frame_finish(struct frame *frame);
 /* Leaves the transport checksum to others: pseudo-header sum and PACKET_CSUM_BLANK. */
 void frame_make_blank(struct frame *frame);
 
-/* What is wrong with the frame's lengths and checksums, or NULL. */
+/* What is wrong with the frame's lengths and header checksum, or NULL. */
+const char *frame_header_error(const struct frame *frame);
+
+/* The same and the transport checksum. */
 const char *frame_error(const struct frame *frame);
 
 /* Fields of an IPv4 frame. */

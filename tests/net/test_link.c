@@ -56,7 +56,7 @@ static void keep(struct test_link *link, const struct packet *packet)
 	(*place)->gso_size = packet->gso_size;
 	if (packet_copy_out(packet, 0, (*place)->bytes, packet->length))
 		complain(link, "cannot be copied out");
-	error = frame_error(*place);
+	error = link->damaged ? frame_header_error(*place) : frame_error(*place);
 	if (error)
 		complain(link, error);
 	link->sent++;

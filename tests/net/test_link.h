@@ -15,9 +15,10 @@ struct test_link {
 	struct netdev netdev;
 	struct packet_pool *packets;
 	bool is_uplink;
-	uint32_t transmits;		     /* calls */
-	uint32_t sent;			     /* frames, in all */
-	uint32_t taken;			     /* of them, looked at by the test */
+	bool damaged;	    /* what was put in had wrong transport checksums, and so has this */
+	uint32_t transmits; /* calls */
+	uint32_t sent;	    /* frames, in all */
+	uint32_t taken;	    /* of them, looked at by the test */
 	struct frame *kept[TEST_LINK_KEEPS]; /* frame i at i % TEST_LINK_KEEPS */
 	char error[128]; /* the first thing that no driver would have stood for */
 };

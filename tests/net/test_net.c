@@ -14,6 +14,9 @@ const uint8_t client_mac[3][6] = {
 	{ 0x00, 0x16, 0x3e, 0x5e, 0x6c, 0x02 },
 };
 
+/* One net at a time. */
+static _Alignas(IOPAGE_SIZE) uint8_t arena[TEST_PAGES * IOPAGE_SIZE];
+
 static uint64_t frame_of(const void *page)
 {
 	return (uint64_t)(uintptr_t)page / IOPAGE_SIZE;
@@ -34,11 +37,9 @@ static void give_class(struct iopage_pool *pool, enum iopage_class class, uint32
 
 static void make_memory(struct test_net *net)
 {
-	net->arena = aligned_alloc(IOPAGE_SIZE, (size_t)TEST_PAGES * IOPAGE_SIZE);
-	memset(net->arena, 0, (size_t)TEST_PAGES * IOPAGE_SIZE);
 	net->descriptors = calloc(TEST_PAGES, sizeof(*net->descriptors));
 	net->descriptors_of_packets = calloc(TEST_PACKETS, sizeof(struct packet));
-	iopage_pool_init(&net->pages, net->arena, net->descriptors, TEST_PAGES, frame_of);
+	iopage_pool_init(&net->pages, arena, net->descriptors, TEST_PAGES, frame_of);
 	give_class(&net->pages, IOPAGE_UPLINK_READ, TEST_PAGES / 2);
 	give_class(&net->pages, IOPAGE_UPLINK_WRITE, TEST_PAGES / 4);
 	ck_assert_int_eq(packet_pool_init(&net->packets, &net->pages, net->descriptors_of_packets,
@@ -139,7 +140,6 @@ void test_net_end(struct test_net *net)
 	free(net->flow_memory);
 	free(net->descriptors_of_packets);
 	free(net->descriptors);
-	free(net->arena);
 	free(net);
 }
 

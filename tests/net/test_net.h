@@ -14,8 +14,8 @@
 #include "tests/net/test_link.h"
 
 #define TEST_CLIENTS 3u
-#define TEST_PACKETS 512u
-#define TEST_PAGES 1024u
+#define TEST_PACKETS 256u
+#define TEST_PAGES 512u
 #define TEST_SECOND 1000000000ull
 
 #define OUR_IP IP(10, 137, 0, 5)
@@ -27,7 +27,6 @@
 #define RULES_OPEN "pass\n"
 
 struct test_net {
-	void *arena;
 	struct iopage *descriptors;
 	struct packet *descriptors_of_packets;
 	void *flow_memory;
