@@ -308,23 +308,41 @@ static int news_wait(struct netfront *front, uint64_t deadline)
 	return error;
 }
 
-/* Reads whom we are to talk to, and watches its state. */
-static int backend_find(struct netfront *front)
+/* The backend that the directory names; its path goes to `path`. A negative errno: none. */
+static int backend_name(struct netfront *front, char *path, size_t size)
 {
-	char path[STORE_PATH_BYTES];
-	uint64_t id;
-	int length = bus_read_string(front->directory, "backend", front->backend,
-				     sizeof(front->backend));
+	int length = bus_read_string(front->directory, "backend", path, size);
+	uint64_t id = bus_read_u64(front->directory, "backend-id", UINT64_MAX);
 
 	if (length < 0)
 		return length;
-	id = bus_read_u64(front->directory, "backend-id", UINT64_MAX);
-	if (id >= DOMID_FIRST_RESERVED || (size_t)length + sizeof("/state") > sizeof(path))
+	if (id >= DOMID_FIRST_RESERVED || (size_t)length + sizeof("/state") > size)
 		return -EINVAL;
 	front->backend_id = (uint16_t)id;
-	snprintf(path, sizeof(path), "%.*s/state", (int)sizeof(path) - 8, front->backend);
+	return 0;
+}
+
+/*
+ * Reads whom we are to talk to, and watches its state. A new watch fires at once, so
+ * one that is right already stays: else waiting for news would never be waiting.
+ */
+static int backend_find(struct netfront *front)
+{
+	char path[STORE_PATH_BYTES];
+	int error = backend_name(front, path, sizeof(path));
+
+	if (!error && strcmp(path, front->backend) == 0)
+		return 0;
 	store_watch_remove(&front->backend_watch);
-	return store_watch_add(&front->backend_watch, path, &front->event);
+	front->backend[0] = '\0';
+	if (error)
+		return error;
+	memcpy(front->backend, path, sizeof(path));
+	snprintf(path, sizeof(path), "%.*s/state", (int)sizeof(path) - 8, front->backend);
+	error = store_watch_add(&front->backend_watch, path, &front->event);
+	if (error)
+		front->backend[0] = '\0';
+	return error;
 }
 
 /* True while the device directory names the backend that we talk to. */
