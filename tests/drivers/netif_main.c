@@ -13,6 +13,7 @@ int main(void)
 	int failed, run;
 
 	suite_add_tcase(suite, netif_pair_tests());
+	suite_add_tcase(suite, netif_life_tests());
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	run = srunner_ntests_run(runner);

@@ -19,3 +19,4 @@
 #define NETIF_TEST_STEPPED(tests, name) NETIF_TEST(tests, name, 0, 1)
 
 TCase *netif_pair_tests(void);
+TCase *netif_life_tests(void);

@@ -30,6 +30,17 @@ static uint32_t draw(struct traffic_end *end, uint32_t bound)
 	return (uint32_t)(end->random % bound);
 }
 
+/* The test's own buffers are there even when allocations are made to fail. */
+static void *buffer_make(size_t bytes)
+{
+	void *buffer;
+
+	do
+		buffer = malloc(bytes);
+	while (!buffer);
+	return buffer;
+}
+
 void traffic_begin(struct traffic_end *end, struct netdev *netdev, struct packet_pool *packets,
 		   uint64_t seed)
 {
@@ -37,8 +48,8 @@ void traffic_begin(struct traffic_end *end, struct netdev *netdev, struct packet
 	end->packets = packets;
 	end->seed = seed;
 	end->random = mix(seed ^ end->send_flow);
-	end->expected = malloc(sizeof(*end->expected));
-	end->flat = malloc(TRAFFIC_MAX_FRAME);
+	end->expected = buffer_make(sizeof(*end->expected));
+	end->flat = buffer_make(TRAFFIC_MAX_FRAME);
 	netdev->stack = end;
 	netdev->input = traffic_input;
 }
@@ -307,11 +318,10 @@ static void fill_vector(struct traffic_end *end, struct packet_vector *vector,
 void traffic_send(void *argument)
 {
 	struct traffic_end *end = argument;
-	struct traffic_frame *frame = malloc(sizeof(*frame));
+	struct traffic_frame *frame = buffer_make(sizeof(*frame));
 
 	/* The driver takes its netdev away when the interface goes. */
-	while (frame && atomic_load(&end->sent) < end->send_count && end->netdev &&
-	       end->netdev->up) {
+	while (atomic_load(&end->sent) < end->send_count && end->netdev && end->netdev->up) {
 		struct packet_vector vector = { 0 };
 
 		fill_vector(end, &vector, frame, 1 + draw(end, PACKET_VECTOR_MAX));

@@ -54,10 +54,16 @@ void world_server_start(struct world *world)
 
 void world_begin(struct world *world, enum host_mode mode)
 {
+	world_begin_variant(world, mode, 0);
+}
+
+void world_begin_variant(struct world *world, enum host_mode mode, uint32_t variant)
+{
 	struct host_options options = host_options_default(mode);
 
 	memset(world, 0, sizeof(*world));
 	options.mode = mode;
+	options.seed += variant * 1000003u;
 	world->machine = host_machine_create(&options);
 	world->seed = options.seed;
 	world_server_start(world);
@@ -127,6 +133,15 @@ void world_reset_traffic(struct world *world, uint32_t index)
 	traffic_zero(&world->clients[index].far_end->end);
 }
 
+void world_prepare_links(struct world *world, uint32_t index)
+{
+	struct world_client *client = &world->clients[index];
+
+	memset(client->far_end, 0, sizeof(*client->far_end));
+	client->far_end->domid = host_domid(client->guest.domain);
+	links_prepare(world, index);
+}
+
 /* Keeps the sizes that a test has set. */
 static void client_prepare(struct world *world, uint32_t index)
 {
@@ -151,9 +166,7 @@ void world_client_start(struct world *world, uint32_t index)
 	client_prepare(world, index);
 	snprintf(name, sizeof(name), "client%u", index);
 	world_guest_start(world, guest, name);
-	memset(client->far_end, 0, sizeof(*client->far_end));
-	client->far_end->domid = host_domid(guest->domain);
-	links_prepare(world, index);
+	world_prepare_links(world, index);
 	host_call_fiber_must(guest->domain, guest->program->start_netfront, &guest->guest);
 	ck_assert_int_eq(guest->guest.error, 0);
 	host_run_for(world->machine, 50 * WORLD_MS);

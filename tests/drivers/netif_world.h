@@ -48,8 +48,9 @@ struct world {
 /* The shape of traffic with everything in it. */
 extern const struct traffic_shape world_mixed;
 
-/* A machine with the server running. */
+/* A machine with the server running. `variant` changes the seed. */
 void world_begin(struct world *world, enum host_mode mode);
+void world_begin_variant(struct world *world, enum host_mode mode, uint32_t variant);
 void world_end(struct world *world);
 
 /* A new guest with the image in it, booted; `guest` settings are kept. */
@@ -60,6 +61,9 @@ void world_server_start(struct world *world);
 
 /* A client domain with netfront started, and both links prepared; no vif yet. */
 void world_client_start(struct world *world, uint32_t index);
+
+/* The server's end of the client's link from nothing, after the server was replaced. */
+void world_prepare_links(struct world *world, uint32_t index);
 
 /* Attaches the client's vif and waits until both ends are up. 0 or -ETIMEDOUT. */
 must_check int world_attach(struct world *world, uint32_t index);

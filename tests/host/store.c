@@ -305,7 +305,10 @@ int store_transaction_end(store_transaction t, bool commit)
 	bool refuse = commit && host_fault(self, self->faults.commit_one_in);
 	int error = request_send(self);
 
-	if (!error)
+	/* A request that fails on its way must not leave the transaction open for ever. */
+	if (error)
+		(void)!store_tree_end(&self->machine->store, self->domid, t, false);
+	else
 		error = store_tree_end(&self->machine->store, self->domid, t, commit && !refuse);
 	if (!error && refuse)
 		error = -EAGAIN;
@@ -340,13 +343,13 @@ int store_watch_add(struct store_watch *watch, const char *path, struct fiber_ev
 	return request_answer(self, error);
 }
 
-/* Harmless for a watch that is not set. */
+/* Harmless for a watch that is not set, but its link must be an empty list then. */
 void store_watch_remove(struct store_watch *watch)
 {
 	struct host_domain *self = host_self();
 	char at[STORE_TREE_PATH_BYTES];
 
-	if (!watch->link.next || list_is_empty(&watch->link))
+	if (list_is_empty(&watch->link))
 		return;
 	list_remove(&watch->link);
 	self->watch_count--;
