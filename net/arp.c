@@ -23,7 +23,7 @@ bool arp_parse(const struct packet *packet, struct arp_message *message)
 		return false;
 	message->sender = arp->sender;
 	message->target = arp->target;
-	memcpy(message->sender_mac, arp->sender_mac, MAC_BYTES);
+	mac_copy(message->sender_mac, arp->sender_mac);
 	return true;
 }
 
@@ -38,8 +38,8 @@ static void arp_send(const struct arp *arp, struct netdev *netdev, uint16_t oper
 	if (!packet)
 		return;
 	ethernet = ethernet_of(packet);
-	memcpy(ethernet->destination, to, MAC_BYTES);
-	memcpy(ethernet->source, netdev->mac, MAC_BYTES);
+	mac_copy(ethernet->destination, to);
+	mac_copy(ethernet->source, netdev->mac);
 	ethernet->type = be16_of(ETHERTYPE_ARP);
 	header = (struct arp_header *)(ethernet + 1);
 	header->hardware_type = be16_of(ARP_HARDWARE_ETHERNET);
@@ -47,10 +47,10 @@ static void arp_send(const struct arp *arp, struct netdev *netdev, uint16_t oper
 	header->hardware_bytes = MAC_BYTES;
 	header->protocol_bytes = sizeof(be32);
 	header->operation = be16_of(operation);
-	memcpy(header->sender_mac, netdev->mac, MAC_BYTES);
+	mac_copy(header->sender_mac, netdev->mac);
 	header->sender = sender;
 	if (operation == ARP_REPLY)
-		memcpy(header->target_mac, to, MAC_BYTES);
+		mac_copy(header->target_mac, to);
 	header->target = target;
 	own_send(arp->own, netdev, packet);
 }
@@ -267,14 +267,14 @@ void arp_learn(struct arp *arp, struct netdev *netdev, const struct arp_message 
 
 	if (!entry || message->sender.raw == 0)
 		return;
-	memcpy(entry->mac, message->sender_mac, MAC_BYTES);
+	mac_copy(entry->mac, message->sender_mac);
 	entry->state = ARP_REACHABLE;
 	entry->used = false;
 	list_remove(&entry->age);
 	list_push_back(&arp->ages, &entry->age);
 	wheel_start(arp->wheel, &entry->timer, now_ns + ARP_REACHABLE_NS);
 	while ((packet = queue_pop(entry))) {
-		memcpy(ethernet_of(packet)->destination, message->sender_mac, MAC_BYTES);
+		mac_copy(ethernet_of(packet)->destination, message->sender_mac);
 		entry->used = true;
 		own_send(arp->own, netdev, packet);
 	}

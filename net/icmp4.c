@@ -23,8 +23,8 @@ static struct ip4_header *answer_headers(struct packet *answer, const struct net
 	struct ethernet_header *ethernet = ethernet_of(answer);
 	struct ip4_header *ip;
 
-	memcpy(ethernet->destination, asked->source, MAC_BYTES);
-	memcpy(ethernet->source, netdev->mac, MAC_BYTES);
+	mac_copy(ethernet->destination, asked->source);
+	mac_copy(ethernet->source, netdev->mac);
 	ethernet->type = be16_of(ETHERTYPE_IP4);
 	answer->l3_offset = sizeof(*ethernet);
 	answer->l4_offset = sizeof(*ethernet) + sizeof(*ip);

@@ -102,6 +102,20 @@ static bool parse_icmp(const struct packet *packet, struct packet_info *info)
 	return true;
 }
 
+/* The sum of exactly 20 bytes, for every packet: no loop, no call but the fold. */
+static bool header_sum_is_good(const struct ip4_header *ip)
+{
+	uint32_t words[sizeof(*ip) / 4];
+	uint64_t sum = 0;
+
+	__builtin_memcpy(words, ip, sizeof(words));
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++)
+		sum += words[i];
+	return checksum_fold((uint32_t)(sum >> 32) +
+			     (uint32_t)((sum & 0xffff) + (sum >> 16 & 0xffff)))
+		       .raw == 0xffff;
+}
+
 /* The IPv4 header itself; fills what follows from it. */
 static bool parse_header(struct packet *packet, struct packet_info *info, enum drop_reason *reason)
 {
@@ -125,7 +139,7 @@ static bool parse_header(struct packet *packet, struct packet_info *info, enum d
 		*reason = DROP_SHORT;
 		return false;
 	}
-	if (checksum_fold(checksum_add(0, ip, sizeof(*ip))).raw != 0xffff) {
+	if (!header_sum_is_good(ip)) {
 		*reason = DROP_BAD_CHECKSUM;
 		return false;
 	}
@@ -189,8 +203,7 @@ bool parse_ip4(struct packet *packet, uint8_t interface, struct packet_info *inf
 {
 	bool good = true;
 
-	memset(info, 0, sizeof(*info));
-	info->key.interface = interface;
+	*info = (struct packet_info){ .key.interface = interface };
 	if (!parse_header(packet, info, reason))
 		return false;
 	*reason = DROP_BAD_TRANSPORT;
@@ -247,7 +260,7 @@ bool parse_quoted(const struct packet *packet, const struct packet_info *info,
 	const struct ip4_header *ip = ip4_at(packet, offset);
 	uint16_t bytes;
 
-	memset(quoted, 0, sizeof(*quoted));
+	*quoted = (struct quoted_packet){ 0 };
 	if (!ip || ip->version_length >> 4 != 4)
 		return false;
 	bytes = (uint16_t)((ip->version_length & 15) * 4u);

@@ -11,8 +11,8 @@ static void fill_ethernet(struct packet *reset, const struct netdev *netdev,
 {
 	struct ethernet_header *ethernet = ethernet_of(reset);
 
-	memcpy(ethernet->destination, ethernet_of(packet)->source, MAC_BYTES);
-	memcpy(ethernet->source, netdev->mac, MAC_BYTES);
+	mac_copy(ethernet->destination, ethernet_of(packet)->source);
+	mac_copy(ethernet->source, netdev->mac);
 	ethernet->type = be16_of(ETHERTYPE_IP4);
 	reset->l3_offset = sizeof(*ethernet);
 	reset->l4_offset = sizeof(*ethernet) + sizeof(struct ip4_header);

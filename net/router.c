@@ -67,7 +67,7 @@ static void interface_begin(struct router *router, struct router_interface *inte
 	interface->attached = ++router->attach_count;
 	interface->peer_fixed = !mac_is_zero(netdev->peer_mac);
 	interface->peer_known = interface->peer_fixed;
-	memcpy(interface->peer_mac, netdev->peer_mac, MAC_BYTES);
+	mac_copy(interface->peer_mac, netdev->peer_mac);
 	interface->out.count = 0;
 	list_init(&interface->pending);
 	bucket_init(&interface->answers, ANSWERS_PER_SECOND, ANSWERS_BURST, router->now_ns);

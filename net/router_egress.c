@@ -105,13 +105,13 @@ void router_egress(struct router *router, struct router_interface *out, struct p
 		return;
 	}
 	mac = next_mac(router, out, hop);
-	memcpy(ethernet->source, out->netdev->mac, MAC_BYTES);
+	mac_copy(ethernet->source, out->netdev->mac);
 	if (!mac) {
 		arp_queue(&router->arp, out->netdev, router->address, hop,
 			  be32_equal(hop, router->gateway), packet, router->now_ns);
 		return;
 	}
-	memcpy(ethernet->destination, mac, MAC_BYTES);
+	mac_copy(ethernet->destination, mac);
 	out_send(router, out, packet);
 }
 

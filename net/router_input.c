@@ -25,7 +25,7 @@ static void learn_client(struct router_interface *in, const uint8_t *mac)
 {
 	if (in->kind != ROUTER_CLIENT || in->peer_fixed)
 		return;
-	memcpy(in->peer_mac, mac, MAC_BYTES);
+	mac_copy(in->peer_mac, mac);
 	in->peer_known = true;
 }
 
@@ -115,12 +115,22 @@ static bool input_one(struct router *router, struct router_interface *in, struct
 	else if (parse_ip4(packet, in->index, info, &reason) &&
 		 source_is_good(router, in, info, &reason)) {
 		learn_client(in, ethernet->source);
-		info->hash = flow_hash(&router->flows, &info->key);
-		flow_prefetch_bucket(&router->flows, info->hash);
 		return true;
 	}
 	packet_drop(packet, reason);
 	return false;
+}
+
+/* Packets of one flow often come together; the hash is the dearest part of a look-up. */
+static void hash_key(const struct router *router, struct packet_info *info,
+		     const struct packet_info *before)
+{
+	if (before && flow_key_equal(&info->key, &before->key)) {
+		info->hash = before->hash;
+		return;
+	}
+	info->hash = flow_hash(&router->flows, &info->key);
+	flow_prefetch_bucket(&router->flows, info->hash);
 }
 
 void router_input(struct netdev *netdev, struct packet_vector *vector)
@@ -131,9 +141,12 @@ void router_input(struct netdev *netdev, struct packet_vector *vector)
 	struct packet *packets[PACKET_VECTOR_MAX];
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < vector->count; i++)
-		if (input_one(router, in, vector->packets[i], &infos[count]))
-			packets[count++] = vector->packets[i];
+	for (uint32_t i = 0; i < vector->count; i++) {
+		if (!input_one(router, in, vector->packets[i], &infos[count]))
+			continue;
+		hash_key(router, &infos[count], count ? &infos[count - 1] : NULL);
+		packets[count++] = vector->packets[i];
+	}
 	vector->count = 0;
 	for (uint32_t i = 0; i < count; i++)
 		flow_prefetch_entry(&router->flows, infos[i].hash);

@@ -202,10 +202,18 @@ static inline bool mac_is_group(const uint8_t *mac)
 	return mac[0] & 1;
 }
 
-/* One load of the first four bytes and one of the last two, at any address. */
+/*
+ * Builtins by name: the kernel is compiled as freestanding, where memcmp() and memcpy()
+ * of six bytes would be calls.
+ */
 static inline bool mac_equal(const uint8_t *a, const uint8_t *b)
 {
-	return memcmp(a, b, 4) == 0 && memcmp(a + 4, b + 4, 2) == 0;
+	return __builtin_memcmp(a, b, 4) == 0 && __builtin_memcmp(a + 4, b + 4, 2) == 0;
+}
+
+static inline void mac_copy(uint8_t *to, const uint8_t *from)
+{
+	__builtin_memcpy(to, from, MAC_BYTES);
 }
 
 static inline bool mac_is_zero(const uint8_t *mac)

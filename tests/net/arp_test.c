@@ -140,6 +140,26 @@ START_TEST(a_scan_does_not_push_out_the_gateway)
 }
 END_TEST
 
+/* The same when every host is there and answers. */
+START_TEST(a_crowded_link_does_not_push_out_the_gateway)
+{
+	struct test_net *net = test_net_begin(RULES_OPEN, 2048);
+
+	for (unsigned int host = 10; host < 250; host++) {
+		udp_from(0, IP(10, 137, 0, host));
+		test_link_input(&net->client[0], &frame);
+		frame_arp(&arp, stranger_mac, our_uplink_mac, 2, IP(10, 137, 0, host), OUR_IP);
+		test_link_input(&net->uplink, &arp);
+	}
+	ck_assert_uint_eq(arp_count(&net->router.arp), ARP_ENTRIES);
+	test_link_skip(&net->uplink);
+	udp_from(1, SERVER_IP);
+	ck_assert_mem_eq(test_pass(net, &net->client[1], &net->uplink, &frame)->bytes, gateway_mac,
+			 6);
+	test_net_end(net);
+}
+END_TEST
+
 START_TEST(an_entry_in_use_is_confirmed_by_unicast)
 {
 	struct test_net *net = test_net_begin(RULES_OPEN, 64);
@@ -231,6 +251,7 @@ START_TEST(clients_find_everybody_behind_us)
 	frame_arp(&arp, client_mac[0], everybody, 1, 0, CLIENT_IP(0));
 	test_link_input(&net->client[0], &arp);
 	ck_assert_ptr_null(test_link_take(&net->client[0]));
+	ck_assert_uint_eq(test_net_drops(net, DROP_BAD_ARP), 0); /* all of it is proper */
 	test_net_end(net);
 }
 END_TEST
@@ -323,6 +344,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, a_silent_gateway_is_asked_ever_less_often);
 	tcase_add_test(cases, the_queue_is_bounded);
 	tcase_add_test(cases, a_scan_does_not_push_out_the_gateway);
+	tcase_add_test(cases, a_crowded_link_does_not_push_out_the_gateway);
 	tcase_add_test(cases, an_entry_in_use_is_confirmed_by_unicast);
 	tcase_add_test(cases, a_gateway_that_is_gone_is_forgotten);
 	tcase_add_test(cases, replies_nobody_asked_for_change_nothing);
