@@ -265,9 +265,11 @@ static void vif_retire(struct netback_vif *vif, enum xenbus_state frontend)
 			     frontend == XenbusStateClosed;
 	uint64_t age;
 
-	vif_release(vif);
-	state_set(vif, XenbusStateClosed);
 	if (!vif->closed_ns) {
+		vif_release(vif);
+		/* libxl has written Closing over whatever stood there, and waits for this. */
+		vif->state = XenbusStateUnknown;
+		state_set(vif, XenbusStateClosed);
 		vif->closed_ns = loop_now_ns();
 		return;
 	}
@@ -281,7 +283,8 @@ static void vif_retire(struct netback_vif *vif, enum xenbus_state frontend)
 
 static void vif_serve(struct netback_vif *vif)
 {
-	uint64_t online = bus_read_u64(vif->backend, "online", 0);
+	/* A store that does not answer is no wish to remove the client. */
+	uint64_t online = bus_read_u64(vif->backend, "online", 1);
 	enum xenbus_state frontend = bus_state_read(vif->frontend);
 
 	vif->watch.fired = false;
