@@ -66,16 +66,19 @@ static struct guest_link *link_find(struct netif_guest *guest, uint16_t domid, u
 	return NULL;
 }
 
-/* An interface that no test has prepared: its packets are only freed. */
-static void input_nothing(struct netdev *netdev, struct packet_vector *vector)
+/* An interface that no test has prepared sends everything back: so attackers are answered. */
+static void input_echo(struct netdev *netdev, struct packet_vector *vector)
 {
-	(void)netdev;
-	packet_vector_drop(vector, DROP_NO_ROUTE);
+	for (uint32_t i = 0; i < vector->count; i++) {
+		if (!packet_is_valid(vector->packets[i]))
+			panic("%s gives an inconsistent packet", netdev->name);
+	}
+	netdev->ops->transmit(netdev, vector);
 }
 
 static void link_up(struct guest_link *link, struct netdev *netdev, struct netif_guest *guest)
 {
-	netdev->input = input_nothing;
+	netdev->input = input_echo;
 	netdev->stack = link;
 	if (!link)
 		return;

@@ -20,3 +20,4 @@
 
 TCase *netif_pair_tests(void);
 TCase *netif_life_tests(void);
+TCase *netif_hostile_front_tests(void);
