@@ -3,6 +3,7 @@
 
 include tests/unit.mk
 include tests/host.mk
+include tests/fuzz.mk
 
 packages:
 	@tests/bench/install-packages
