@@ -23,11 +23,13 @@
 /* How much of a received frame is copied before it is looked at. */
 #define NETFRONT_HEAD_BYTES (PACKET_HEAD_BYTES - PACKET_HEADROOM)
 
-/* A TX slot under way. The packet is freed when the last of its slots is answered. */
+/*
+ * A TX slot under way. The packet is freed when the last of its slots is answered; the
+ * packet itself counts them, for its first id may be answered, and used again, while
+ * others are still under way.
+ */
 struct netfront_tx_slot {
 	struct packet *packet; /* NULL: the id is free */
-	uint16_t first;	       /* the id of the packet's first slot */
-	uint16_t remaining;    /* in the first slot: slots not answered yet */
 	uint16_t next_free;
 };
 
@@ -37,6 +39,7 @@ struct netfront_tx {
 	struct ring_producer ring;
 	uint32_t consumed; /* responses taken */
 	uint16_t first_free;
+	uint16_t extras; /* slots under way that have no id; each is answered by a NULL */
 	struct netfront_tx_slot slots[NETIF_TX_SLOTS];
 	struct list queue;
 	uint32_t queue_packets;

@@ -2,8 +2,9 @@
 /*
  * Packets to the uplink's TX ring. Pages of class UPLINK_READ have a standing grant
  * and are sent as they are; anything else is copied into such pages first. A slot's
- * id is free, or names the packet under way: a response for a free id breaks the
- * interface.
+ * id is free, or names the packet under way: a response for a free id, or one more
+ * response without an id than we sent extras, breaks the interface. So there is always
+ * a free id where the ring has a free slot.
  */
 #include <errno.h>
 #include <string.h>
@@ -29,6 +30,7 @@ void netfront_tx_init(struct netfront *front)
 			.next_free = (uint16_t)(i + 1 < NETIF_TX_SLOTS ? i + 1 : NO_ID)
 		};
 	tx->first_free = 0;
+	tx->extras = 0;
 }
 
 static uint16_t id_take(struct netfront_tx *tx)
@@ -95,12 +97,12 @@ no_memory:
 }
 
 static void slot_write(struct netfront_tx *tx, uint32_t index, struct packet *packet,
-		       uint16_t first, const struct iopage *page, struct netif_tx_request request)
+		       const struct iopage *page, struct netif_tx_request request)
 {
 	uint16_t id = id_take(tx);
 
 	tx->slots[id].packet = packet;
-	tx->slots[id].first = first == NO_ID ? id : first;
+	packet->slots_under_way++;
 	request.gref = page->gref;
 	request.id = id;
 	tx->shared->ring[index & NETIF_SLOT_MASK].req = request;
@@ -113,6 +115,7 @@ static void extra_write(struct netfront_tx *tx, uint32_t index, const struct pac
 	extra.u.gso.size = packet->gso_size;
 	extra.u.gso.type = XEN_NETIF_GSO_TYPE_TCPV4;
 	memcpy(&tx->shared->ring[index & NETIF_SLOT_MASK], &extra, sizeof(extra));
+	tx->extras++;
 }
 
 static uint16_t first_flags(const struct packet *packet)
@@ -136,17 +139,16 @@ static void packet_write(struct netfront_tx *tx, uint32_t index, struct packet *
 	struct netif_tx_request request = { .offset = packet_head_offset(packet),
 					    .flags = first_flags(packet),
 					    .size = (uint16_t)packet->length };
-	uint16_t first = tx->first_free;
 
-	slot_write(tx, index++, packet, NO_ID, packet->head_page, request);
-	tx->slots[first].remaining = (uint16_t)(1 + packet->frag_count);
+	packet->slots_under_way = 0;
+	slot_write(tx, index++, packet, packet->head_page, request);
 	if (packet->gso_type)
 		extra_write(tx, index++, packet);
 	for (uint32_t i = 0; i < packet->frag_count; i++) {
 		request.offset = packet->frags[i].offset;
 		request.size = packet->frags[i].length;
 		request.flags = i + 1 < packet->frag_count ? NETTXF_more_data : 0;
-		slot_write(tx, index++, packet, first, packet->frags[i].page, request);
+		slot_write(tx, index++, packet, packet->frags[i].page, request);
 	}
 }
 
@@ -229,9 +231,24 @@ static int slot_answered(struct netfront_tx *tx, uint16_t id)
 	slot->packet = NULL;
 	slot->next_free = tx->first_free;
 	tx->first_free = id;
-	if (--tx->slots[slot->first].remaining == 0)
+	if (--packet->slots_under_way == 0)
 		packet_free(packet);
 	return 0;
+}
+
+static int extra_answered(struct netfront_tx *tx)
+{
+	if (!tx->extras)
+		return -EPROTO;
+	tx->extras--;
+	return 0;
+}
+
+static int response_take(struct netfront_tx *tx, const struct netif_tx_response *response)
+{
+	if (response->status == NETIF_RSP_NULL)
+		return extra_answered(tx);
+	return slot_answered(tx, response->id);
 }
 
 /* Takes the backend's answers and opens the slots for new packets. */
@@ -248,7 +265,7 @@ static void responses_take(struct netfront *front)
 		netif_copy_out(&response, &tx->shared->ring[tx->consumed & NETIF_SLOT_MASK].rsp,
 			       sizeof(response));
 		tx->consumed++;
-		if (response.status != NETIF_RSP_NULL && slot_answered(tx, response.id))
+		if (response_take(tx, &response))
 			waiting = -EPROTO;
 	}
 	if (waiting < 0 || ring_advance(&tx->ring, tx->consumed + NETIF_TX_SLOTS))

@@ -67,6 +67,7 @@ struct packet {
 	uint8_t l3_offset;	  /* bytes from data to the network header, set by the stack */
 	uint16_t gso_size;	  /* bytes of payload a segment (MSS), when gso_type is set */
 	uint16_t l4_offset;	  /* bytes from data to the transport header, set by the stack */
+	uint16_t slots_under_way; /* for the driver that sends it: not answered yet */
 	struct netdev *in;	  /* interface it came from; NULL for our own */
 	struct iopage *head_page; /* owned page that data lies in; NULL: private head */
 	uint8_t *private_head;	  /* PACKET_HEAD_BYTES, fixed for the descriptor's life */

@@ -83,7 +83,11 @@ static void link_up(struct guest_link *link, struct netdev *netdev, struct netif
 	if (!link)
 		return;
 	link->netdev = netdev;
+	link->features = netdev->features;
+	link->mtu = netdev->mtu;
 	traffic_begin(&link->end, netdev, &guest->packet_pool, link->seed);
+	if (link->echo)
+		netdev->input = input_echo;
 	atomic_fetch_add(&link->attached, 1);
 	atomic_store(&link->up, true);
 }

@@ -24,11 +24,14 @@ struct guest_link {
 	uint16_t domid; /* the client, or GUEST_UPLINK */
 	uint32_t handle;
 	uint64_t seed;
+	bool echo;		/* send back what comes instead of checking it */
 	struct traffic_end end; /* flows, shape, peer, window; its counts outlive a reconnect */
 	/* written by the guest, read by all */
 	atomic_bool up;
 	atomic_uint attached;
 	atomic_uint detached;
+	uint32_t features; /* of the netdev when it came up */
+	uint32_t mtu;
 	/* own */
 	struct netif_guest *guest;
 	struct netdev *netdev;

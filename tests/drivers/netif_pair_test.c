@@ -279,7 +279,7 @@ TCase *netif_pair_tests(void)
 	NETIF_TEST_BOTH(tests, a_sleeping_backend_fills_the_clients_ring);
 	NETIF_TEST_BOTH(tests, a_sleeping_client_fills_only_its_own_queue);
 	NETIF_TEST_BOTH(tests, a_client_that_wakes_gets_what_waited_for_it);
-	NETIF_TEST_STEPPED(tests, copies_and_notifications_are_batched);
-	NETIF_TEST_STEPPED(tests, idle_guests_do_nothing);
+	NETIF_TEST_STEPPED(tests, copies_and_notifications_are_batched, 1);
+	NETIF_TEST_STEPPED(tests, idle_guests_do_nothing, 1);
 	return tests;
 }

@@ -113,7 +113,8 @@ void hostile_backend_connect(void *argument)
 		return;
 	back->tx = back->tx_map.address;
 	back->rx = back->rx_map.address;
-	back->tx_answered = back->rx_answered = 0;
+	back->tx_answered = back->rx_answered = back->tx_seen = 0;
+	back->tx_in_extras = false;
 	hostile_backend_set_state(back, XenbusStateConnected);
 }
 
@@ -140,14 +141,21 @@ void hostile_backend_release(void *argument)
 
 /* ---- the rings ---- */
 
+static uint32_t waiting(const uint32_t *req_prod, uint32_t answered)
+{
+	uint32_t count = __atomic_load_n(req_prod, __ATOMIC_ACQUIRE) - answered;
+
+	return count > HOSTILE_RING ? 0 : count;
+}
+
 uint32_t hostile_tx_waiting(const struct hostile_backend *back)
 {
-	return __atomic_load_n(&back->tx->req_prod, __ATOMIC_ACQUIRE) - back->tx_answered;
+	return waiting(&back->tx->req_prod, back->tx_answered);
 }
 
 uint32_t hostile_rx_waiting(const struct hostile_backend *back)
 {
-	return __atomic_load_n(&back->rx->req_prod, __ATOMIC_ACQUIRE) - back->rx_answered;
+	return waiting(&back->rx->req_prod, back->rx_answered);
 }
 
 struct netif_tx_request hostile_tx_request(const struct hostile_backend *back, uint32_t ahead)
@@ -155,15 +163,46 @@ struct netif_tx_request hostile_tx_request(const struct hostile_backend *back, u
 	return back->tx->ring[(back->tx_answered + ahead) % HOSTILE_RING].req;
 }
 
+/* An answer overwrites its request, so all that are there are noted first, in order. */
+static void tx_note(struct hostile_backend *back)
+{
+	uint32_t produced = __atomic_load_n(&back->tx->req_prod, __ATOMIC_ACQUIRE);
+
+	for (; back->tx_seen != produced; back->tx_seen++) {
+		const union netif_tx_sring_entry *slot =
+			&back->tx->ring[back->tx_seen % HOSTILE_RING];
+		struct netif_extra_info extra;
+
+		memcpy(&extra, slot, sizeof(extra));
+		if (back->tx_in_extras) {
+			back->tx_ids[back->tx_seen % HOSTILE_RING] = HOSTILE_NO_ID;
+			back->tx_in_extras = extra.flags & XEN_NETIF_EXTRA_FLAG_MORE;
+		} else {
+			back->tx_ids[back->tx_seen % HOSTILE_RING] = slot->req.id;
+			back->tx_in_extras = slot->req.flags & NETTXF_extra_info;
+		}
+	}
+}
+
+uint32_t hostile_tx_id(struct hostile_backend *back, uint32_t ahead)
+{
+	tx_note(back);
+	return back->tx_ids[(back->tx_answered + ahead) % HOSTILE_RING];
+}
+
 struct netif_rx_request hostile_rx_request(const struct hostile_backend *back, uint32_t ahead)
 {
 	return back->rx->ring[(back->rx_answered + ahead) % HOSTILE_RING].req;
 }
 
-void hostile_answer_tx(struct hostile_backend *back, uint16_t id, int16_t status)
+void hostile_answer_tx(struct hostile_backend *back, uint32_t id, int16_t status)
 {
-	back->tx->ring[back->tx_answered++ % HOSTILE_RING].rsp =
-		(struct netif_tx_response){ .id = id, .status = status };
+	struct netif_tx_response response = { .id = (uint16_t)id, .status = status };
+
+	tx_note(back);
+	if (id == HOSTILE_NO_ID)
+		response.status = NETIF_RSP_NULL;
+	back->tx->ring[back->tx_answered++ % HOSTILE_RING].rsp = response;
 }
 
 void hostile_answer_rx(struct hostile_backend *back, const struct netif_rx_response *response)
@@ -196,7 +235,7 @@ void hostile_backend_publish(struct hostile_backend *back)
 void hostile_backend_drain(struct hostile_backend *back)
 {
 	while (hostile_tx_waiting(back))
-		hostile_answer_tx(back, hostile_tx_request(back, 0).id, NETIF_RSP_OKAY);
+		hostile_answer_tx(back, hostile_tx_id(back, 0), NETIF_RSP_OKAY);
 	hostile_backend_publish(back);
 }
 

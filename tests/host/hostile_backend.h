@@ -16,6 +16,7 @@
 #include "xen/gnttab.h"
 
 #define HOSTILE_RING 256u
+#define HOSTILE_NO_ID 0x10000u
 
 struct hostile_backend {
 	struct host_domain *domain;
@@ -30,6 +31,9 @@ struct hostile_backend {
 	uint8_t *page;	      /* what hostile_deliver() sends */
 	uint32_t tx_answered; /* our index of responses */
 	uint32_t rx_answered;
+	uint32_t tx_ids[HOSTILE_RING]; /* of the requests that we have seen */
+	uint32_t tx_seen;
+	bool tx_in_extras;
 	int error;
 };
 
@@ -51,16 +55,23 @@ uint32_t hostile_backend_peer_state(const struct hostile_backend *back);
 /* In a fiber: removes its directory, as a backend does at the end. */
 void hostile_backend_remove(void *back);
 
-/* Requests that the frontend has published and we have not answered. */
+/* Requests that the frontend has published and we have not answered; 0 also when we have
+ * answered more than there were. */
 uint32_t hostile_tx_waiting(const struct hostile_backend *back);
 uint32_t hostile_rx_waiting(const struct hostile_backend *back);
+
+/*
+ * The id of the request at our next response index + `ahead`, which must be waiting;
+ * HOSTILE_NO_ID for the slot of an extra.
+ */
+uint32_t hostile_tx_id(struct hostile_backend *back, uint32_t ahead);
 
 /* The request at our next response index + `ahead`. */
 struct netif_tx_request hostile_tx_request(const struct hostile_backend *back, uint32_t ahead);
 struct netif_rx_request hostile_rx_request(const struct hostile_backend *back, uint32_t ahead);
 
-/* Writes a response at the next index. */
-void hostile_answer_tx(struct hostile_backend *back, uint16_t id, int16_t status);
+/* Writes a response at the next index; for HOSTILE_NO_ID the one that an extra gets. */
+void hostile_answer_tx(struct hostile_backend *back, uint32_t id, int16_t status);
 void hostile_answer_rx(struct hostile_backend *back, const struct netif_rx_response *response);
 void hostile_answer_rx_extra(struct hostile_backend *back, const struct netif_extra_info *extra);
 

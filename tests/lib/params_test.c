@@ -55,8 +55,7 @@ START_TEST(mistake)
 {
 	struct params params;
 
-	ck_assert_msg(params_parse(mistakes[_i].line, &params) == -EINVAL, "%s",
-		      mistakes[_i].line);
+	ck_assert_msg(params_parse(mistakes[_i].line, &params) == -EINVAL, "%s", mistakes[_i].line);
 	ck_assert_msg(params.errors[0].column == mistakes[_i].column, "%s: %u: %s",
 		      mistakes[_i].line, params.errors[0].column, params.errors[0].message);
 }
