@@ -14,7 +14,7 @@
 
 #define BACKLOG_BYTES 16384u
 #define INPUT_BYTES 128u
-#define NOTE_BYTES 48u
+#define NOTE_BYTES 64u
 #define FLUSH_LIMIT_NS 200000000ull
 
 static struct xencons_interface *ring;
@@ -38,7 +38,7 @@ static void backlog_put(const char *text, size_t length)
 /* Moves what fits from the backlog into the ring. */
 static void drain(void)
 {
-	XENCONS_RING_IDX produced = ring->out_prod;
+	XENCONS_RING_IDX produced = read_once(ring->out_prod);
 	XENCONS_RING_IDX used = produced - read_once(ring->out_cons);
 	uint32_t room = used > sizeof(ring->out) ? 0 : (uint32_t)sizeof(ring->out) - used;
 	bool any = room && backlog_used;
@@ -55,6 +55,18 @@ static void drain(void)
 	evtchn_notify(port);
 }
 
+static void say_dropped(void)
+{
+	char note[NOTE_BYTES];
+	int length = snprintf(note, sizeof(note), "(%lu bytes of output were dropped)\r\n",
+			      (unsigned long)dropped_unsaid);
+
+	if (length > 0 && (uint32_t)length < BACKLOG_BYTES - backlog_used) {
+		backlog_put(note, (size_t)length);
+		dropped_unsaid = 0;
+	}
+}
+
 static void input_byte(char c)
 {
 	if (c == '\r' || c == '\n') {
@@ -69,7 +81,7 @@ static void input_byte(char c)
 
 static void read_input(void)
 {
-	XENCONS_RING_IDX consumed = ring->in_cons;
+	XENCONS_RING_IDX consumed = read_once(ring->in_cons);
 	XENCONS_RING_IDX waiting = read_once(ring->in_prod) - consumed;
 	char bytes[sizeof(ring->in)];
 
@@ -85,10 +97,15 @@ static void read_input(void)
 		input_byte(bytes[i]);
 }
 
+/* Here, too, the gap is said: perhaps nobody writes any more. */
 static void ring_event(void *context)
 {
 	(void)context;
 	read_input();
+	drain();
+	if (!dropped_unsaid)
+		return;
+	say_dropped();
 	drain();
 }
 
@@ -112,18 +129,6 @@ static size_t bytes_with_returns(const char *text, size_t length)
 		if (text[i] == '\n')
 			bytes++;
 	return bytes;
-}
-
-static void say_dropped(void)
-{
-	char note[NOTE_BYTES];
-	int length = snprintf(note, sizeof(note), "(%lu bytes of output were dropped)\r\n",
-			      (unsigned long)dropped_unsaid);
-
-	if (length > 0 && (uint32_t)length < BACKLOG_BYTES - backlog_used) {
-		backlog_put(note, (size_t)length);
-		dropped_unsaid = 0;
-	}
 }
 
 void console_write(const char *text, size_t length)
@@ -162,7 +167,7 @@ void console_flush(void)
 
 	while (ring && clock_now_ns() < end) {
 		drain();
-		if (!backlog_used && ring->out_prod == read_once(ring->out_cons))
+		if (!backlog_used && read_once(ring->out_prod) == read_once(ring->out_cons))
 			return;
 		(void)hypercall_sched_op(SCHEDOP_yield, NULL);
 	}

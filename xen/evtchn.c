@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "arch/x86/boot.h"
 #include "arch/x86/hypercall.h"
@@ -18,7 +19,8 @@ struct port_handler {
 	void *context;
 };
 
-static struct port_handler handlers[PORT_COUNT];
+/* A table for each word of ports, made when its first port is and kept. */
+static struct port_handler *handlers[WORD_COUNT];
 static uint32_t open_count;
 
 static struct shared_info *shared(void)
@@ -37,14 +39,46 @@ void evtchn_init(void)
 		__atomic_store_n(&shared()->evtchn_mask[i], ~0ul, __ATOMIC_SEQ_CST);
 }
 
-static int port_take(evtchn_port port, evtchn_handler *handler, void *context)
+/* NULL: the port is none that could be ours. */
+static struct port_handler *port_entry(evtchn_port port)
 {
+	struct port_handler *table;
+
+	if (port == EVTCHN_NONE || port >= PORT_COUNT)
+		return NULL;
+	table = handlers[port / WORD_BITS];
+	return table ? &table[port % WORD_BITS] : NULL;
+}
+
+int evtchn_adopt(evtchn_port port, evtchn_handler *handler, void *context)
+{
+	struct port_handler **table;
+
 	if (port == EVTCHN_NONE || port >= PORT_COUNT)
 		return -EINVAL;
-	handlers[port] = (struct port_handler){ handler, context };
-	open_count++;
+	table = &handlers[port / WORD_BITS];
+	if (!*table)
+		*table = calloc(WORD_BITS, sizeof(**table));
+	if (!*table)
+		return -ENOMEM;
+	if (!port_entry(port)->handler)
+		open_count++;
+	*port_entry(port) = (struct port_handler){ handler, context };
 	evtchn_unmask(port);
 	return 0;
+}
+
+/* A new port of Xen's; it is given back when there is no memory for its handler. */
+static int port_take(evtchn_port made, evtchn_handler *handler, void *context, evtchn_port *port)
+{
+	struct evtchn_close op = { .port = made };
+	int error = evtchn_adopt(made, handler, context);
+
+	if (error)
+		(void)hypercall_event_channel_op(EVTCHNOP_close, &op);
+	else
+		*port = made;
+	return error;
 }
 
 int evtchn_alloc_unbound(uint16_t remote_domid, evtchn_handler *handler, void *context,
@@ -55,8 +89,7 @@ int evtchn_alloc_unbound(uint16_t remote_domid, evtchn_handler *handler, void *c
 
 	if (error)
 		return (int)error;
-	*port = op.port;
-	return port_take(op.port, handler, context);
+	return port_take(op.port, handler, context, port);
 }
 
 int evtchn_bind_interdomain(uint16_t remote_domid, evtchn_port remote_port, evtchn_handler *handler,
@@ -68,8 +101,7 @@ int evtchn_bind_interdomain(uint16_t remote_domid, evtchn_port remote_port, evtc
 
 	if (error)
 		return (int)error;
-	*port = op.local_port;
-	return port_take(op.local_port, handler, context);
+	return port_take(op.local_port, handler, context, port);
 }
 
 int evtchn_bind_virq(uint32_t virq, evtchn_handler *handler, void *context, evtchn_port *port)
@@ -79,23 +111,18 @@ int evtchn_bind_virq(uint32_t virq, evtchn_handler *handler, void *context, evtc
 
 	if (error)
 		return (int)error;
-	*port = op.port;
-	return port_take(op.port, handler, context);
-}
-
-int evtchn_adopt(evtchn_port port, evtchn_handler *handler, void *context)
-{
-	return port_take(port, handler, context);
+	return port_take(op.port, handler, context, port);
 }
 
 void evtchn_close(evtchn_port port)
 {
 	struct evtchn_close op = { .port = port };
+	struct port_handler *entry = port_entry(port);
 
-	if (port == EVTCHN_NONE || port >= PORT_COUNT || !handlers[port].handler)
+	if (!entry || !entry->handler)
 		return;
 	evtchn_mask(port);
-	handlers[port].handler = NULL;
+	entry->handler = NULL;
 	open_count--;
 	if (hypercall_event_channel_op(EVTCHNOP_close, &op))
 		panic("event channel %u cannot be closed", port);
@@ -144,12 +171,12 @@ static uint32_t word_dispatch(unsigned int word)
 	__atomic_fetch_and(&s->evtchn_pending[word], ~pending, __ATOMIC_SEQ_CST);
 	while (pending) {
 		unsigned int port = word * WORD_BITS + (unsigned int)__builtin_ctzl(pending);
-		struct port_handler entry = handlers[port];
+		const struct port_handler *entry = port_entry(port);
 
 		pending &= pending - 1;
-		if (!entry.handler)
+		if (!entry || !entry->handler)
 			continue;
-		entry.handler(entry.context);
+		entry->handler(entry->context);
 		ran++;
 	}
 	return ran;

@@ -23,7 +23,7 @@ struct fiber_event {
 };
 
 /* Starts `entry(argument)` on a stack of 16 KiB. The fiber is freed when entry
- * returns. `name` (a short word, copied) appears in backtraces. 0 or -ENOMEM. */
+ * returns. `name` (a short word, copied) is for messages. 0 or -ENOMEM. */
 must_check int fiber_start(const char *name, void (*entry)(void *argument), void *argument);
 
 /* Lets others run and comes back in the next round. Only in a fiber. */

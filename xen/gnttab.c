@@ -15,6 +15,7 @@
 #define MAX_ENTRIES (MAX_FRAMES * 512u)
 #define COPY_CHUNK 128u
 #define EAGAIN_TRIES 16u
+#define END_TRIES 16u
 #define NO_ENTRY 0u
 
 static struct grant_entry_v1 *table;
@@ -82,19 +83,30 @@ int64_t gnttab_grant_access(uint16_t domid, uint64_t frame, bool readonly)
 	return gref;
 }
 
-/* The flags go to zero in one step, and only while the peer does not use the page. */
+/*
+ * The flags go to zero in one step, and only while the peer does not use the page. A
+ * peer that maps and unmaps all the time makes the step fail, but not for ever.
+ */
+static bool access_withdraw(struct grant_entry_v1 *entry)
+{
+	uint16_t flags = read_once(entry->flags);
+
+	for (unsigned int i = 0; i < END_TRIES; i++) {
+		if (flags & (GTF_reading | GTF_writing))
+			return false;
+		if (__atomic_compare_exchange_n(&entry->flags, &flags, 0, false, __ATOMIC_SEQ_CST,
+						__ATOMIC_SEQ_CST))
+			return true;
+	}
+	return false;
+}
+
 int gnttab_end_access(uint32_t gref)
 {
-	uint16_t flags;
-
 	if (gref < RESERVED_ENTRIES || gref >= frames_mapped * ENTRIES_PER_FRAME)
 		panic("gnttab_end_access: no such reference %u", gref);
-	flags = read_once(table[gref].flags);
-	do {
-		if (flags & (GTF_reading | GTF_writing))
-			return -EBUSY;
-	} while (!__atomic_compare_exchange_n(&table[gref].flags, &flags, 0, false,
-					      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+	if (!access_withdraw(&table[gref]))
+		return -EBUSY;
 	table[gref].frame = 0;
 	next_free[gref] = (uint16_t)first_free;
 	first_free = gref;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "xen/loop.h"
 
+#include <stddef.h>
+
+#include <xen/xen.h>
+
 #include "arch/x86/clock.h"
 #include "arch/x86/traps.h"
 #include "xen/evtchn.h"
@@ -10,6 +14,8 @@ static struct list scheduled = { &scheduled, &scheduled };
 static struct list timers = { &timers, &timers };
 static struct loop_stats stats;
 static uint64_t now_ns;
+static uint64_t armed_ns = UINT64_MAX;
+static bool timer_fired;
 static bool stopping;
 
 void loop_init(void)
@@ -18,6 +24,19 @@ void loop_init(void)
 	list_init(&timers);
 	stopping = false;
 	now_ns = clock_now_ns();
+}
+
+static void timer_event(void *context)
+{
+	(void)context;
+	timer_fired = true;
+}
+
+int loop_bind_timer(void)
+{
+	evtchn_port port;
+
+	return evtchn_bind_virq(VIRQ_TIMER, timer_event, NULL, &port);
 }
 
 void loop_source_init(struct loop_source *source,
@@ -105,6 +124,20 @@ static uint64_t next_deadline(void)
 	return deadline;
 }
 
+/*
+ * The clock spares Xen a deadline that it has already. Where Xen's time and ours differ
+ * a little, the timer may fire just before the deadline by our clock; then the same one
+ * must be set once more.
+ */
+static void timer_arm(uint64_t deadline_ns)
+{
+	if (timer_fired && deadline_ns == armed_ns)
+		clock_set_deadline(UINT64_MAX);
+	timer_fired = false;
+	armed_ns = deadline_ns;
+	clock_set_deadline(deadline_ns);
+}
+
 static void idle(void)
 {
 	uint64_t deadline;
@@ -114,7 +147,7 @@ static void idle(void)
 	deadline = next_deadline();
 	if (deadline <= now_ns)
 		return;
-	clock_set_deadline(deadline);
+	timer_arm(deadline);
 	stats.idles++;
 	arch_cpu_idle();
 }

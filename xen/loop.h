@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/compiler.h"
 #include "lib/list.h"
 
 #define LOOP_BUDGET 64u /* ring slots or packets a source may take in one poll */
@@ -30,6 +31,9 @@ struct loop_timer {
 };
 
 void loop_init(void);
+
+/* Binds the timer's event, which ends the idle wait at a deadline. As evtchn_bind_virq(). */
+must_check int loop_bind_timer(void);
 
 void loop_source_init(struct loop_source *source,
 		      bool (*poll)(struct loop_source *source, uint32_t budget));

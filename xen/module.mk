@@ -10,4 +10,5 @@ xen_SRCS := \
 	xen/start.c \
 	xen/stats.c \
 	xen/store.c \
+	xen/store_connection.c \
 	xen/store_wire.c

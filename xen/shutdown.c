@@ -64,6 +64,10 @@ static void request_serve(void)
 
 	if (length == 0 || length == -ENOENT)
 		return; /* the watch's first firing, or our own acknowledgement */
+	if (length < 0 && length != -E2BIG) {
+		log_limited(&limit, LOG_WARNING, "shutdown", "cannot read: error %d", length);
+		return;
+	}
 	error = store_write(STORE_NO_TRANSACTION, "control/shutdown", "");
 	if (error)
 		log_line(LOG_WARNING, "shutdown", "cannot acknowledge: error %d", error);

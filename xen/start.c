@@ -9,8 +9,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include <xen/xen.h>
-
 #include "arch/x86/boot.h"
 #include "arch/x86/clock.h"
 #include "arch/x86/cpu.h"
@@ -28,12 +26,6 @@ extern uintptr_t __stack_chk_guard;
 static uint64_t since_entry_ns(void)
 {
 	return clock_now_ns() - boot_info_get()->entry_ns;
-}
-
-/* Its event ends a wait; the loop looks at the time by itself. */
-static void timer_event(void *context)
-{
-	(void)context;
 }
 
 static void guest_fiber(void *argument)
@@ -54,7 +46,6 @@ static void guest_fiber(void *argument)
 /* Never returns, so the canary may change under it. */
 void kernel_main(const struct boot_info *info)
 {
-	evtchn_port port;
 	uint64_t word = 0;
 
 	(void)cpu_random(&word);
@@ -67,9 +58,9 @@ void kernel_main(const struct boot_info *info)
 		 info->ram_bytes / 1024);
 	if (gnttab_init())
 		panic("no grant table");
-	if (evtchn_bind_virq(VIRQ_TIMER, timer_event, NULL, &port))
-		panic("no timer");
 	loop_init();
+	if (loop_bind_timer())
+		panic("no timer");
 	if (store_init() && !info->initial_domain)
 		panic("no xenstore");
 	if (fiber_start("main", guest_fiber, NULL))

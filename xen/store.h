@@ -36,7 +36,8 @@ must_check int store_init(void);
  */
 must_check int store_reset_watches(void);
 
-/* Our own domain id; read from the store by the first call, which blocks the fiber. */
+/* Our own domain id; read from the store by the first call, which blocks the fiber.
+ * DOMID_INVALID when the store does not say. */
 uint16_t store_domid(void);
 
 /*
@@ -87,6 +88,7 @@ struct store_watch {
 
 must_check int store_watch_add(struct store_watch *watch, const char *path,
 			       struct fiber_event *event);
+/* Harmless for a watch that is gone, or whose link is only initialised. */
 void store_watch_remove(struct store_watch *watch);
 
 /* Watches set now, for the stats and leak tests. */

@@ -9,10 +9,15 @@ static const struct {
 	const char *name;
 	int number;
 } errors[] = {
-	{ "EINVAL", EINVAL },	{ "EACCES", EACCES }, { "EEXIST", EEXIST }, { "EISDIR", EISDIR },
-	{ "ENOENT", ENOENT },	{ "ENOMEM", ENOMEM }, { "ENOSPC", ENOSPC }, { "EIO", EIO },
-	{ "ENOSYS", ENOSYS },	{ "EROFS", EROFS },   { "EBUSY", EBUSY },   { "EAGAIN", EAGAIN },
-	{ "EISCONN", EISCONN }, { "E2BIG", E2BIG },   { "EPERM", EPERM },   { "EQUOTA", EDQUOT },
+	{ "EINVAL", EINVAL },	    { "EACCES", EACCES },
+	{ "EEXIST", EEXIST },	    { "EISDIR", EISDIR },
+	{ "ENOENT", ENOENT },	    { "ENOMEM", ENOMEM },
+	{ "ENOSPC", ENOSPC },	    { "EIO", EIO },
+	{ "ENOSYS", ENOSYS },	    { "EROFS", EROFS },
+	{ "EBUSY", EBUSY },	    { "EAGAIN", EAGAIN },
+	{ "EISCONN", EISCONN },	    { "E2BIG", E2BIG },
+	{ "EPERM", EPERM },	    { "EQUOTA", EDQUOT },
+	{ "ENOTEMPTY", ENOTEMPTY },
 };
 
 int store_wire_errno(const char *body)
