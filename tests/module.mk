@@ -17,7 +17,8 @@ unit: packages
 test-xen: packages
 	@$(MAKE) -s images
 	@$(MAKE) -s BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
-	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn --trap $(BUILD)/trap/ringwall
+	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
+		--trap $(BUILD)/trap/ringwall
 
 run: packages
 	@$(MAKE) -s images

@@ -3,7 +3,7 @@
 """The integration tests: Ringwall between real Linux guests and dom0, on real Xen,
 in both modes on one boot of the bench. `make test-xen` runs them.
 
-    integration.py KERNEL CHURN_KERNEL [--trap KERNEL] [--mode pv|pvh] [--only WORD]
+    integration.py KERNEL CHURN_KERNEL SELFTEST_KERNEL [--trap KERNEL] [--mode pv|pvh] [--only WORD]
 
 With --trap a kernel whose undefined behaviour traps is put through the main job too.
 
@@ -59,6 +59,7 @@ class Suite:
         self.bench = bench
         self.kernel = kernels.kernel
         self.churn = kernels.churn
+        self.selftest = kernels.selftest
         self.trap = kernels.trap
         self.mode = mode
 
@@ -121,6 +122,22 @@ class Suite:
             expect(int(match.group(1)) < 10000, "ready within 10 s of entry", match.group(0))
             self.bench.destroy("ringwall")
         expect(self.bench.state("ringwall") is None, "no domain after destroy", "one")
+
+    def test_selftest(self):
+        """The lower layers tried from inside: events, grants, fibers, time, store, console."""
+        b = self.bench
+        b.create({"name": "selftest", "type": self.mode, "memory": 32, "vcpus": 1, "cpus": "1",
+                  "kernel": b.put(self.selftest, "selftest.kernel"), "on_crash": "preserve"})
+        # What a guest's quota does not let it write itself: a listing of several messages.
+        large = f"/local/domain/{self.domid('selftest')}/data/large"
+        b.run(f"for i in $(seq 100 249); do echo {large}/a-name-of-some-length-for-child-"
+              f"$((i - 100)) x; done | xargs -n 100 xenstore-write; "
+              f"xenstore-write {large}-is-ready 1")
+        match = b.wait_console("selftest", r"selftest: (\d+) passed, (\d+) failed", 60)
+        expect(match.group(2) == "0" and int(match.group(1)) > 100, "no check to fail",
+               "\n".join(re.findall(r".*selftest: .*", b.console("selftest"))))
+        print("    " + match.group(0), flush=True)
+        bench_module.wait_for("the domain to end", lambda: b.state("selftest") is None, 20)
 
     def test_client(self):
         """The main job: ping, TCP, UDP, DNS, address translation, traceroute, a blocked port."""
@@ -354,7 +371,7 @@ class Suite:
         b.destroy(name)
 
 
-TESTS = ["boot", "client", "stop", "mistakes", "closed_blocks", "fault", "trap", "churn"]
+TESTS = ["boot", "selftest", "client", "stop", "mistakes", "closed_blocks", "fault", "trap", "churn"]
 
 
 def run_mode(bench, arguments, mode):
@@ -392,6 +409,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("kernel")
     parser.add_argument("churn")
+    parser.add_argument("selftest")
     parser.add_argument("--trap")
     parser.add_argument("--mode", choices=["pv", "pvh"])
     parser.add_argument("--only")
