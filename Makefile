@@ -78,7 +78,9 @@ $(NEWLIB_STAMP):
 	@arch/x86/build-newlib $(NEWLIB_TARBALL) $(NEWLIB)
 	@touch $@
 
-print-kernel-cflags: $(NEWLIB_STAMP)
+newlib: $(NEWLIB_STAMP)
+
+print-kernel-cflags:
 	@echo '$(KERNEL_CFLAGS)'
 
 clean:
@@ -87,4 +89,4 @@ clean:
 -include tests/module.mk
 -include $(shell [ -d $(BUILD)/kernel ] && find $(BUILD)/kernel -name '*.d')
 
-.PHONY: all images objects clean print-kernel-cflags
+.PHONY: all images objects newlib clean print-kernel-cflags

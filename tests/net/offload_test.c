@@ -128,10 +128,13 @@ START_TEST(blank_checksums_are_filled)
 		ck_assert_mem_eq(out->bytes + 42, frame.bytes + 42, bytes);
 		frame_udp(&answer, &in_ends, 53, 4000, bytes);
 		frame_make_blank(&answer);
+		net->uplink.uplink_head = 192 - bytes % 3;
 		out = test_pass(net, &net->uplink, &net->client[0], &answer);
 		ck_assert_uint_eq(out->flags & PACKET_CSUM_BLANK, filled ? 0 : PACKET_CSUM_BLANK);
 		ck_assert_mem_eq(out->bytes + 42, answer.bytes + 42, bytes);
 	}
+	/* A checksum is true only of bytes that the uplink cannot change any more. */
+	ck_assert_int_eq(net->client[0].shared == 0, filled);
 	test_net_end(net);
 }
 END_TEST

@@ -17,6 +17,11 @@ static void complain(struct test_link *link, const char *what)
 /* The uplink's backend sees only pages of its class, and those only to read. */
 static void check_pages(struct test_link *link, const struct packet *packet)
 {
+	for (unsigned int i = 0; i < packet->frag_count; i++)
+		if (packet->frags[i].page->class == IOPAGE_UPLINK_WRITE) {
+			link->shared++;
+			break;
+		}
 	if (!link->is_uplink)
 		return;
 	if (!packet->head_page || packet->head_page->class != IOPAGE_UPLINK_READ)
@@ -96,6 +101,7 @@ void test_link_init(struct test_link *link, struct packet_pool *packets, const c
 	link->netdev.driver = link;
 	snprintf(link->netdev.name, sizeof(link->netdev.name), "%s", name);
 	memcpy(link->netdev.mac, mac, 6);
+	link->uplink_head = UPLINK_HEAD_BYTES;
 	link->netdev.mtu = 1500;
 	link->netdev.features = TEST_ALL_FEATURES;
 	link->netdev.up = true;
@@ -130,7 +136,7 @@ static int add_pages(struct packet *packet, const struct frame *frame, uint32_t 
 
 struct packet *test_link_packet(struct test_link *link, const struct frame *frame)
 {
-	uint32_t room = link->is_uplink ? UPLINK_HEAD_BYTES : IOPAGE_SIZE - PACKET_HEADROOM;
+	uint32_t room = link->is_uplink ? link->uplink_head : IOPAGE_SIZE - PACKET_HEADROOM;
 	uint32_t head = frame->length < room ? frame->length : room;
 	struct packet *packet = link->is_uplink
 					? packet_alloc(link->packets)
