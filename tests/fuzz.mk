@@ -5,7 +5,7 @@ FUZZ_BUILD = $(BUILD)/fuzz
 FUZZ_SECONDS ?= 60
 FUZZ_CFLAGS = -std=gnu11 -g -O1 $(WARNINGS) -I. -fno-strict-aliasing -fno-omit-frame-pointer \
 	-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
-FUZZ_SRCS = $(lib_SRCS) $(net_SRCS) tests/unit/panic.c tests/fuzz/check_abort.c \
+FUZZ_SRCS = $(lib_SRCS) $(net_SRCS) tests/unit/panic.c tests/host/relax.c tests/fuzz/check_abort.c \
 	$(filter-out %_test.c,$(wildcard tests/net/*.c))
 FUZZ_OBJS = $(patsubst %.c,$(FUZZ_BUILD)/%.o,$(FUZZ_SRCS))
 FUZZ_PROGRAMS = $(patsubst tests/fuzz/%.c,$(FUZZ_BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
