@@ -437,9 +437,9 @@ static void at_random(void)
 	}
 }
 
-#define ATTACK(function, expected)                                         \
-	{                                                                  \
-		.name = #function, .run = function, .outcome = (expected), \
+#define ATTACK(function, expected)                                           \
+	{                                                                    \
+		.name = #function, .run = (function), .outcome = (expected), \
 	}
 
 const struct hostile_attack backend_ring_attacks[] = {

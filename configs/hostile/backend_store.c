@@ -107,17 +107,17 @@ static void vanishes(void)
 	backend_release();
 }
 
-#define ATTACK(function, expected)                                         \
-	{                                                                  \
-		.name = #function, .run = function, .outcome = (expected), \
+#define ATTACK(function, expected)                                           \
+	{                                                                    \
+		.name = #function, .run = (function), .outcome = (expected), \
 	}
-#define TAKEN(text, node, other, told)                                            \
-	{                                                                         \
-		.name = text, .outcome = STAYS, .lie = {(node), (other), (told) } \
+#define TAKEN(text, node, other, told)                                              \
+	{                                                                           \
+		.name = (text), .outcome = STAYS, .lie = {(node), (other), (told) } \
 	}
-#define REFUSED(text, told)                                                            \
-	{                                                                              \
-		.name = text, .outcome = THROWN_OUT, .lie = { "state", NULL, (told) }, \
+#define REFUSED(text, told)                                                              \
+	{                                                                                \
+		.name = (text), .outcome = THROWN_OUT, .lie = { "state", NULL, (told) }, \
 	}
 
 const struct hostile_attack backend_store_attacks[] = {

@@ -446,9 +446,9 @@ static void takes_back_first_says_later(void)
 	frontend_leave();
 }
 
-#define ATTACK(function, expected)                                         \
-	{                                                                  \
-		.name = #function, .run = function, .outcome = (expected), \
+#define ATTACK(function, expected)                                           \
+	{                                                                    \
+		.name = #function, .run = (function), .outcome = (expected), \
 	}
 
 const struct hostile_attack frontend_ring_attacks[] = {

@@ -91,17 +91,17 @@ static void hides_its_state(void)
 	frontend_leave();
 }
 
-#define ATTACK(function, expected)                                         \
-	{                                                                  \
-		.name = #function, .run = function, .outcome = (expected), \
+#define ATTACK(function, expected)                                           \
+	{                                                                    \
+		.name = #function, .run = (function), .outcome = (expected), \
 	}
-#define REFUSED(text, node, told)                                                   \
+#define REFUSED(text, node, told)                                                       \
+	{                                                                               \
+		.name = (text), .outcome = THROWN_OUT, .lie = { (node), NULL, (told) }, \
+	}
+#define TAKEN(text, node, other, told)                                              \
 	{                                                                           \
-		.name = text, .outcome = THROWN_OUT, .lie = { node, NULL, (told) }, \
-	}
-#define TAKEN(text, node, other, told)                                            \
-	{                                                                         \
-		.name = text, .outcome = STAYS, .lie = {(node), (other), (told) } \
+		.name = (text), .outcome = STAYS, .lie = {(node), (other), (told) } \
 	}
 
 const struct hostile_attack frontend_store_attacks[] = {
