@@ -1,8 +1,11 @@
 drivers_SRCS := \
 	drivers/netback.c \
+	drivers/netback_connect.c \
 	drivers/netback_multicast.c \
 	drivers/netback_rx.c \
 	drivers/netback_tx.c \
 	drivers/netfront.c \
+	drivers/netfront_connect.c \
+	drivers/netfront_grants.c \
 	drivers/netfront_rx.c \
 	drivers/netfront_tx.c

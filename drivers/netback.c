@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * netback's control side: one fiber finds the clients, follows both state machines
- * and owns everything that a connection holds. The data path only ever marks a
- * client as broken; the taking apart is done here, in one place.
+ * netback's control side: one fiber finds the clients, follows both state machines and
+ * decides when a client is connected and disconnected. The data path only ever marks a
+ * client as broken.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -30,172 +30,6 @@ void netback_vif_break(struct netback_vif *vif, const char *why)
 	netback.broken++;
 	log_limited(&vif->log_limit, LOG_WARNING, vif->netdev.name, "disconnected: %s", why);
 	fiber_event_signal(&netback.event);
-}
-
-/* ---- data path entry ---- */
-
-static void ports_mask(const struct netback_vif *vif)
-{
-	evtchn_mask(vif->tx_port);
-	if (vif->rx_port != vif->tx_port)
-		evtchn_mask(vif->rx_port);
-}
-
-static void ports_unmask(const struct netback_vif *vif)
-{
-	evtchn_unmask(vif->tx_port);
-	if (vif->rx_port != vif->tx_port)
-		evtchn_unmask(vif->rx_port);
-}
-
-/* Masked until the rings are empty: an event storm costs nothing. */
-static void vif_event(void *context)
-{
-	struct netback_vif *vif = context;
-
-	ports_mask(vif);
-	loop_schedule(&vif->source);
-}
-
-static bool vif_poll(struct loop_source *source, uint32_t budget)
-{
-	struct netback_vif *vif = container_of(source, struct netback_vif, source);
-	bool more;
-
-	if (!vif->connected || vif->broken)
-		return false;
-	netback_rx_poll(vif);
-	more = !vif->broken && netback_tx_poll(vif, budget);
-	if (more || vif->broken)
-		return more && !vif->broken;
-	if (netback_tx_arm(vif) || netback_rx_arm(vif))
-		return true;
-	ports_unmask(vif);
-	return false;
-}
-
-/* ---- connecting ---- */
-
-static int frontend_ports_bind(struct netback_vif *vif)
-{
-	uint64_t tx = bus_read_u64(vif->frontend, "event-channel-tx", 0);
-	uint64_t rx = bus_read_u64(vif->frontend, "event-channel-rx", 0);
-	int error;
-
-	if (!tx || !rx) {
-		tx = bus_read_u64(vif->frontend, "event-channel", 0);
-		rx = 0;
-	}
-	if (!tx || tx > UINT32_MAX || rx > UINT32_MAX)
-		return -EINVAL;
-	error = evtchn_bind_interdomain(vif->client.domid, (evtchn_port)tx, vif_event, vif,
-					&vif->tx_port);
-	if (error)
-		return error;
-	vif->rx_port = vif->tx_port;
-	if (!rx)
-		return 0;
-	return evtchn_bind_interdomain(vif->client.domid, (evtchn_port)rx, vif_event, vif,
-				       &vif->rx_port);
-}
-
-static int ring_map(struct netback_vif *vif, const char *key, struct gnttab_mapping *mapping)
-{
-	uint64_t gref = bus_read_u64(vif->frontend, key, UINT64_MAX);
-
-	if (gref > UINT32_MAX)
-		return -EINVAL;
-	return gnttab_map(vif->client.domid, (uint32_t)gref, false, mapping);
-}
-
-static uint32_t features_read(const struct netback_vif *vif)
-{
-	uint32_t features = 0;
-
-	if (bus_read_u64(vif->frontend, "feature-sg", 0) == 1)
-		features |= NETDEV_TX_SG;
-	if (bus_read_u64(vif->frontend, "feature-gso-tcpv4", 0) == 1)
-		features |= NETDEV_TX_GSO_TCPV4;
-	if (bus_read_u64(vif->frontend, "feature-gso-tcpv6", 0) == 1)
-		features |= NETDEV_TX_GSO_TCPV6;
-	if (bus_read_u64(vif->frontend, "feature-no-csum-offload", 0) == 0)
-		features |= NETDEV_TX_CSUM_IPV4;
-	if (bus_read_u64(vif->frontend, "feature-ipv6-csum-offload", 0) == 1)
-		features |= NETDEV_TX_CSUM_IPV6;
-	return features;
-}
-
-static void vif_release(struct netback_vif *vif)
-{
-	if (vif->connected) {
-		vif->connected = false;
-		vif->netdev.up = false;
-		netback.detached++;
-		netback.config.detached(&vif->netdev, netback.config.context);
-		log_line(LOG_INFO, vif->netdev.name, "disconnected");
-	}
-	loop_unschedule(&vif->source);
-	netback_rx_purge(vif);
-	if (vif->rx_port != vif->tx_port)
-		evtchn_close(vif->rx_port);
-	evtchn_close(vif->tx_port);
-	vif->tx_port = EVTCHN_NONE;
-	vif->rx_port = EVTCHN_NONE;
-	gnttab_unmap(&vif->tx_page);
-	gnttab_unmap(&vif->rx_page);
-	vif->broken = false;
-}
-
-static int vif_acquire(struct netback_vif *vif)
-{
-	int error;
-
-	if (bus_read_u64(vif->frontend, "request-rx-copy", 0) != 1 ||
-	    bus_read_u64(vif->frontend, "multi-queue-num-queues", 1) != 1)
-		return -EPROTONOSUPPORT;
-	error = ring_map(vif, "tx-ring-ref", &vif->tx_page);
-	if (!error)
-		error = ring_map(vif, "rx-ring-ref", &vif->rx_page);
-	if (!error)
-		error = frontend_ports_bind(vif);
-	return error;
-}
-
-/* A frontend that reconnects goes on with the indices that it finds in a zeroed page. */
-static int rings_adopt(struct netback_vif *vif)
-{
-	vif->tx = vif->tx_page.address;
-	vif->rx = vif->rx_page.address;
-	vif->tx_consumed = read_once(vif->tx->rsp_prod);
-	vif->tx_answered = vif->tx_consumed;
-	ring_producer_init(&vif->rx_ring, NETIF_RX_SLOTS, read_once(vif->rx->rsp_prod));
-	return ring_advance(&vif->rx_ring, read_once(vif->rx->req_prod));
-}
-
-static void vif_connect(struct netback_vif *vif)
-{
-	int error = vif_acquire(vif);
-
-	if (!error)
-		error = rings_adopt(vif);
-	if (error) {
-		log_limited(&vif->log_limit, LOG_WARNING, vif->netdev.name,
-			    "cannot connect: error %d", error);
-		vif_release(vif);
-		return;
-	}
-	vif->netdev.features = features_read(vif);
-	vif->netdev.mtu = bus_read_mtu(vif->backend);
-	netback_multicast_init(&vif->multicast,
-			       bus_read_u64(vif->frontend, "request-multicast-control", 0) == 1);
-	vif->connected = true;
-	vif->netdev.up = true;
-	netback.attached++;
-	netback.config.attached(&vif->netdev, &vif->client, netback.config.context);
-	log_line(LOG_INFO, vif->netdev.name, "connected, ip %s, mtu %u, features %#x",
-		 vif->client.ip[0] ? vif->client.ip : "(none)", vif->netdev.mtu,
-		 vif->netdev.features);
-	loop_schedule(&vif->source);
 }
 
 /* ---- the state machine ---- */
@@ -231,6 +65,9 @@ static int offer_write(struct netback_vif *vif)
 	for (size_t i = 0; i < ARRAY_SIZE(features) && !error; i++)
 		error = bus_write(t, vif->backend, features[i], "1");
 	if (!error)
+		error = bus_write(t, vif->backend, "multi-queue-max-queues", "%u",
+				  netback.config.max_queues);
+	if (!error)
 		error = bus_write(t, vif->backend, "hotplug-status", "connected");
 	if (!error)
 		error = bus_state_write(t, vif->backend, XenbusStateInitWait);
@@ -262,7 +99,7 @@ static void vif_offer(struct netback_vif *vif)
 
 static void vif_free(struct netback_vif *vif)
 {
-	vif_release(vif);
+	netback_vif_release(vif);
 	store_watch_remove(&vif->watch);
 	list_remove(&vif->link);
 	netback.vif_count--;
@@ -278,7 +115,7 @@ static void vif_retire(struct netback_vif *vif, enum xenbus_state frontend)
 
 	/* libxl may ask again before the directory is gone: it has to be answered again. */
 	if (!vif->closed_ns || bus_state_read(vif->backend) == XenbusStateClosing) {
-		vif_release(vif);
+		netback_vif_release(vif);
 		/* libxl has written Closing over whatever stood there, and waits for this. */
 		vif->state = XenbusStateUnknown;
 		state_set(vif, XenbusStateClosed);
@@ -310,14 +147,14 @@ static void vif_serve(struct netback_vif *vif)
 	}
 	vif->closed_ns = 0;
 	if (vif->broken) {
-		vif_release(vif);
+		netback_vif_release(vif);
 		state_set(vif, XenbusStateClosed);
 		return;
 	}
 	switch (frontend) {
 	case XenbusStateInitialising:
 		if (vif->connected)
-			vif_release(vif);
+			netback_vif_release(vif);
 		if (vif->state != XenbusStateInitWait)
 			vif_offer(vif);
 		break;
@@ -326,17 +163,17 @@ static void vif_serve(struct netback_vif *vif)
 		if (vif->state == XenbusStateInitialising)
 			vif_offer(vif);
 		if (!vif->connected && vif->state == XenbusStateInitWait)
-			vif_connect(vif);
+			netback_vif_connect(vif);
 		if (vif->connected)
 			state_set(vif, XenbusStateConnected);
 		break;
 	case XenbusStateClosing:
-		vif_release(vif);
+		netback_vif_release(vif);
 		state_set(vif, XenbusStateClosing);
 		break;
 	case XenbusStateClosed:
 	case XenbusStateUnknown:
-		vif_release(vif);
+		netback_vif_release(vif);
 		state_set(vif, XenbusStateClosed);
 		break;
 	default:
@@ -382,7 +219,7 @@ static void vif_create(uint16_t domid, uint32_t handle)
 
 	if (netback.vif_count >= netback.config.max_clients)
 		return;
-	vif = calloc(1, sizeof(*vif));
+	vif = calloc(1, sizeof(*vif) + netback.config.max_queues * sizeof(vif->queues[0]));
 	if (!vif)
 		return;
 	vif->client.domid = domid;
@@ -391,9 +228,8 @@ static void vif_create(uint16_t domid, uint32_t handle)
 	vif->state = XenbusStateInitialising;
 	vif->netdev.ops = &ops;
 	vif->netdev.driver = vif;
-	list_init(&vif->queue);
 	list_init(&vif->watch.link);
-	loop_source_init(&vif->source, vif_poll);
+	netback_vif_init_queues(vif);
 	snprintf(vif->netdev.name, sizeof(vif->netdev.name), "client%u.%u", domid, handle);
 	snprintf(vif->backend, sizeof(vif->backend), ROOT "/%u/%u", domid, handle);
 	if (vif_describe(vif)) {
@@ -490,7 +326,7 @@ static void close_all(void)
 	list_for_each(link, &netback.vifs) {
 		struct netback_vif *vif = list_entry(link, struct netback_vif, link);
 
-		vif_release(vif);
+		netback_vif_release(vif);
 		state_set(vif, XenbusStateClosed);
 	}
 }
@@ -518,6 +354,8 @@ static void serve(void *argument)
 int netback_start(const struct netback_config *config)
 {
 	netback.config = *config;
+	if (!config->max_queues)
+		netback.config.max_queues = NETBACK_DEFAULT_QUEUES;
 	if (!config->queue_pages)
 		netback.config.queue_pages = UINT32_MAX;
 	list_init(&netback.vifs);
@@ -540,7 +378,7 @@ void netback_close_all(void)
 
 void netback_print_stats(void (*line)(void *context, const char *text), void *context)
 {
-	char text[160];
+	char text[200];
 
 	snprintf(text, sizeof(text), "netback: clients %u attached %llu detached %llu broken %llu",
 		 netback.vif_count, (unsigned long long)netback.attached,
@@ -552,12 +390,12 @@ void netback_print_stats(void (*line)(void *context, const char *text), void *co
 
 		snprintf(text, sizeof(text),
 			 "%s: %s rx %llu packets %llu bytes %llu dropped, tx %llu packets %llu "
-			 "bytes %llu dropped, %u queued",
+			 "bytes %llu dropped, %u queued, %u queues",
 			 vif->netdev.name, bus_state_name(vif->state),
 			 (unsigned long long)s->rx_packets, (unsigned long long)s->rx_bytes,
 			 (unsigned long long)s->rx_dropped, (unsigned long long)s->tx_packets,
 			 (unsigned long long)s->tx_bytes, (unsigned long long)s->tx_dropped,
-			 vif->queue_packets);
+			 vif->waiting_packets, vif->queue_count);
 		line(context, text);
 	}
 }

@@ -14,6 +14,7 @@
 #include "net/netdev.h"
 
 #define NETBACK_IP_BYTES 64u
+#define NETBACK_DEFAULT_QUEUES 4u
 
 /* What the toolstack says of a client. Nothing in here comes from the client itself. */
 struct netback_client {
@@ -27,6 +28,7 @@ struct netback_config {
 	struct packet_pool *packets;
 	uint8_t mac[NETDEV_MAC_BYTES]; /* our MAC on every client's link */
 	uint32_t max_clients;
+	uint32_t max_queues; /* pairs of rings that a client may use; 0: the default */
 	/* Pages that packets waiting for slow clients may hold in all; 0: no such bound. */
 	uint32_t queue_pages;
 	/*

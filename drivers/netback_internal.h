@@ -18,9 +18,23 @@
 #include "xen/loop.h"
 #include "xen/store.h"
 
-/* What may wait for a client's RX slots. Beyond it the newest packet drops. */
+/* What may wait for a client's RX slots, on all its queues. Beyond it the newest drops. */
 #define NETBACK_QUEUE_PACKETS 64u
 #define NETBACK_QUEUE_BYTES (256u * 1024u)
+
+/* One pair of rings. All of it belongs to one connection. */
+struct netback_queue {
+	struct netback_vif *vif;
+	struct gnttab_mapping tx_page, rx_page;
+	struct netif_tx_sring *tx;
+	struct netif_rx_sring *rx;
+	uint32_t tx_consumed;	      /* requests taken */
+	uint32_t tx_answered;	      /* responses written */
+	struct ring_producer rx_ring; /* limit: the client's request index */
+	evtchn_port tx_port, rx_port; /* the same unless split */
+	struct loop_source source;
+	struct list waiting; /* packets that wait for RX slots */
+};
 
 struct netback_vif {
 	struct list link;
@@ -35,21 +49,13 @@ struct netback_vif {
 	/* Connected only. */
 	bool connected;
 	bool broken; /* the client broke the protocol; the fiber disconnects it */
-	bool can_notify_rx;
-	struct gnttab_mapping tx_page, rx_page;
-	struct netif_tx_sring *tx;
-	struct netif_rx_sring *rx;
-	uint32_t tx_consumed;	      /* requests taken */
-	uint32_t tx_answered;	      /* responses written */
-	struct ring_producer rx_ring; /* limit: the client's request index */
-	evtchn_port tx_port, rx_port; /* the same unless split */
-	struct loop_source source;
 	struct netback_multicast multicast;
-	struct list queue; /* packets waiting for RX slots */
-	uint32_t queue_packets, queue_bytes;
+	uint32_t waiting_packets, waiting_bytes; /* on all queues */
 
 	struct netdev netdev;
 	struct log_limit log_limit;
+	uint32_t queue_count;	       /* that the client uses */
+	struct netback_queue queues[]; /* config.max_queues */
 };
 
 /* The parts that all clients share; one netback in a guest. */
@@ -71,14 +77,19 @@ extern struct netback netback;
 /* The client broke the protocol: stop using its rings now, let the fiber clean up. */
 void netback_vif_break(struct netback_vif *vif, const char *why);
 
-/* netback_tx.c: takes what the client sends. True: there is more. */
-bool netback_tx_poll(struct netback_vif *vif, uint32_t budget);
+/* netback_connect.c: makes the queues of a new vif, connects it and takes it apart. */
+void netback_vif_init_queues(struct netback_vif *vif);
+void netback_vif_connect(struct netback_vif *vif);
+void netback_vif_release(struct netback_vif *vif);
+
+/* netback_tx.c: takes what the client sends on a queue. True: there is more. */
+bool netback_tx_poll(struct netback_queue *queue, uint32_t budget);
 
 /* Asks for an event with the next request; true when some came in between. */
-bool netback_tx_arm(struct netback_vif *vif);
+bool netback_tx_arm(struct netback_queue *queue);
 
-/* netback_rx.c: sends to the client. The netdev's transmit, and the queue's next try. */
+/* netback_rx.c: sends to the client. The netdev's transmit, and the next try of what waits. */
 void netback_rx_transmit(struct netdev *netdev, struct packet_vector *vector);
-void netback_rx_poll(struct netback_vif *vif);
-bool netback_rx_arm(struct netback_vif *vif);
-void netback_rx_purge(struct netback_vif *vif);
+void netback_rx_poll(struct netback_queue *queue);
+bool netback_rx_arm(struct netback_queue *queue);
+void netback_rx_purge(struct netback_queue *queue);

@@ -8,12 +8,14 @@
 #include <errno.h>
 
 #include "drivers/netback_internal.h"
+#include "lib/frame_hash.h"
 
 #define SLOTS_MAX 20u /* 65,553 bytes and an extra */
 #define BATCH_SLOTS 96u
 #define MAX_OPS (BATCH_SLOTS * 2u + PACKET_VECTOR_MAX * (PACKET_MAX_FRAGS + 1u))
 
 struct sent_packet {
+	struct netback_queue *queue;
 	struct packet *packet;
 	uint32_t first_slot; /* ring index */
 	uint32_t slot_count;
@@ -34,12 +36,20 @@ static uint32_t slots_needed(const struct packet *packet)
 }
 
 /* Learns how many slots the client has posted. -EPROTO: broken. */
-static int ring_refresh(struct netback_vif *vif)
+static int ring_refresh(struct netback_queue *queue)
 {
-	uint32_t produced = read_once(vif->rx->req_prod);
+	uint32_t produced = read_once(queue->rx->req_prod);
 
 	read_barrier();
-	return ring_advance(&vif->rx_ring, produced);
+	return ring_advance(&queue->rx_ring, produced);
+}
+
+static int rings_refresh(struct netback_vif *vif)
+{
+	for (uint32_t i = 0; i < vif->queue_count; i++)
+		if (ring_refresh(&vif->queues[i]))
+			return -EPROTO;
+	return 0;
 }
 
 /* A source of bytes: the head, then each fragment. */
@@ -89,7 +99,7 @@ static void slot_fill(const struct netback_vif *vif, struct cursor *c, grant_ref
 }
 
 /* Plans the copies of one packet into the slots from index `first`. */
-static void packet_plan(struct netback_vif *vif, struct packet *packet, uint32_t first,
+static void packet_plan(struct netback_queue *queue, struct packet *packet, uint32_t first,
 			uint32_t slot_count)
 {
 	struct sent_packet *entry = &sent[sent_count++];
@@ -101,7 +111,8 @@ static void packet_plan(struct netback_vif *vif, struct packet *packet, uint32_t
 	};
 	uint32_t left = packet->length;
 
-	*entry = (struct sent_packet){ .packet = packet,
+	*entry = (struct sent_packet){ .queue = queue,
+				       .packet = packet,
 				       .first_slot = first,
 				       .slot_count = slot_count,
 				       .first_op = op_count };
@@ -111,9 +122,9 @@ static void packet_plan(struct netback_vif *vif, struct packet *packet, uint32_t
 
 		if (packet->gso_type && i == 1)
 			continue; /* this slot carries the extra */
-		netif_copy_out(&request, &vif->rx->ring[(first + i) & NETIF_SLOT_MASK].req,
+		netif_copy_out(&request, &queue->rx->ring[(first + i) & NETIF_SLOT_MASK].req,
 			       sizeof(request));
-		slot_fill(vif, &cursor, request.gref, part);
+		slot_fill(queue->vif, &cursor, request.gref, part);
 		left -= part;
 	}
 	entry->op_count = op_count - entry->first_op;
@@ -141,16 +152,17 @@ static uint16_t first_flags(const struct packet *packet)
 	return flags;
 }
 
-static void extra_write(struct netback_vif *vif, uint32_t index, const struct packet *packet)
+static void extra_write(struct netback_queue *queue, uint32_t index, const struct packet *packet)
 {
 	struct netif_extra_info extra = netif_gso_extra(packet);
 
-	memcpy(&vif->rx->ring[index & NETIF_SLOT_MASK], &extra, sizeof(extra));
+	memcpy(&queue->rx->ring[index & NETIF_SLOT_MASK], &extra, sizeof(extra));
 }
 
 /* Each response lies in the slot of its request and carries that request's id. */
-static void packet_answer(struct netback_vif *vif, const struct sent_packet *entry)
+static void packet_answer(const struct sent_packet *entry)
 {
+	struct netback_queue *queue = entry->queue;
 	const struct packet *packet = entry->packet;
 	int16_t status = packet_status(entry);
 	uint16_t flags = first_flags(packet);
@@ -163,22 +175,24 @@ static void packet_answer(struct netback_vif *vif, const struct sent_packet *ent
 		struct netif_rx_response response = { 0 };
 
 		if (packet->gso_type && i == 1) {
-			extra_write(vif, index, packet);
+			extra_write(queue, index, packet);
 			continue;
 		}
-		netif_copy_out(&request, &vif->rx->ring[index & NETIF_SLOT_MASK].req,
+		netif_copy_out(&request, &queue->rx->ring[index & NETIF_SLOT_MASK].req,
 			       sizeof(request));
 		left -= part;
 		response.id = request.id;
 		response.flags = (uint16_t)(flags | (left ? NETRXF_more_data : 0));
 		response.status = status == NETIF_RSP_OKAY ? (int16_t)part : status;
-		vif->rx->ring[index & NETIF_SLOT_MASK].rsp = response;
+		queue->rx->ring[index & NETIF_SLOT_MASK].rsp = response;
 		flags = 0;
 	}
 }
 
-static void packet_account(struct netback_vif *vif, const struct sent_packet *entry)
+static void packet_account(const struct sent_packet *entry)
 {
+	struct netback_vif *vif = entry->queue->vif;
+
 	if (packet_status(entry) != NETIF_RSP_OKAY) {
 		vif->netdev.stats.tx_dropped++;
 		packet_drop(entry->packet, DROP_COPY_FAILED);
@@ -189,31 +203,40 @@ static void packet_account(struct netback_vif *vif, const struct sent_packet *en
 	packet_free(entry->packet);
 }
 
-/* Copies and answers all that was planned. */
+/* Tells the client of what was answered on a queue, if anything was. */
+static void queue_publish(struct netback_queue *queue)
+{
+	uint32_t old;
+	uint32_t now = ring_publish(&queue->rx_ring, &old);
+
+	if (old == now)
+		return;
+	write_barrier();
+	write_once(queue->rx->rsp_prod, now);
+	memory_barrier();
+	if (ring_notify_needed(old, now, read_once(queue->rx->rsp_event)))
+		evtchn_notify(queue->rx_port);
+}
+
+/* Copies and answers all that was planned, on any of the client's queues. */
 static void batch_finish(struct netback_vif *vif)
 {
-	uint32_t old, now;
-
 	if (!sent_count)
 		return;
 	gnttab_copy(ops, op_count);
 	for (uint32_t i = 0; i < sent_count; i++)
-		packet_answer(vif, &sent[i]);
-	now = ring_publish(&vif->rx_ring, &old);
-	write_barrier();
-	write_once(vif->rx->rsp_prod, now);
-	memory_barrier();
-	if (ring_notify_needed(old, now, read_once(vif->rx->rsp_event)))
-		evtchn_notify(vif->rx_port);
+		packet_answer(&sent[i]);
+	for (uint32_t i = 0; i < vif->queue_count; i++)
+		queue_publish(&vif->queues[i]);
 	for (uint32_t i = 0; i < sent_count; i++)
-		packet_account(vif, &sent[i]);
+		packet_account(&sent[i]);
 	sent_count = 0;
 	op_count = 0;
 	slots_used = 0;
 }
 
 /* 0: planned. -EAGAIN: no slots now. Other: it can never be sent. */
-static int packet_send(struct netback_vif *vif, struct packet *packet)
+static int packet_send(struct netback_queue *queue, struct packet *packet)
 {
 	uint32_t count = slots_needed(packet);
 	uint32_t first;
@@ -222,12 +245,12 @@ static int packet_send(struct netback_vif *vif, struct packet *packet)
 	if (count > SLOTS_MAX)
 		return -EMSGSIZE;
 	if (sent_count == PACKET_VECTOR_MAX || slots_used + count > BATCH_SLOTS)
-		batch_finish(vif);
-	error = ring_reserve(&vif->rx_ring, count, &first);
+		batch_finish(queue->vif);
+	error = ring_reserve(&queue->rx_ring, count, &first);
 	if (error)
 		return error;
-	packet_plan(vif, packet, first, count);
-	ring_commit(&vif->rx_ring);
+	packet_plan(queue, packet, first, count);
+	ring_commit(&queue->rx_ring);
 	return 0;
 }
 
@@ -257,44 +280,58 @@ static uint32_t pages_of(const struct packet *packet)
 }
 
 /*
- * Bounded for each client, and in pages for all of them together: clients that take
- * nothing must not hold the pages that the uplink receives into (XSA-392).
+ * Bounded for each client, however many queues it has, and in pages for all of them
+ * together: clients that take nothing must not hold the pages that the uplink receives
+ * into (XSA-392).
  */
-static void packet_queue(struct netback_vif *vif, struct packet *packet)
+static void packet_wait(struct netback_queue *queue, struct packet *packet)
 {
-	if (vif->queue_packets >= NETBACK_QUEUE_PACKETS ||
-	    vif->queue_bytes + packet->length > NETBACK_QUEUE_BYTES ||
+	struct netback_vif *vif = queue->vif;
+
+	if (vif->waiting_packets >= NETBACK_QUEUE_PACKETS ||
+	    vif->waiting_bytes + packet->length > NETBACK_QUEUE_BYTES ||
 	    netback.queued_pages + pages_of(packet) > netback.config.queue_pages) {
 		packet_refuse(vif, packet, DROP_RING_FULL);
 		return;
 	}
-	vif->queue_packets++;
-	vif->queue_bytes += packet->length;
+	vif->waiting_packets++;
+	vif->waiting_bytes += packet->length;
 	netback.queued_pages += pages_of(packet);
-	list_push_back(&vif->queue, &packet->link);
+	list_push_back(&queue->waiting, &packet->link);
 }
 
-static void packet_unqueue(struct netback_vif *vif, struct packet *packet)
+static void packet_wait_no_more(struct netback_vif *vif, struct packet *packet)
 {
 	list_remove(&packet->link);
-	vif->queue_packets--;
-	vif->queue_bytes -= packet->length;
+	vif->waiting_packets--;
+	vif->waiting_bytes -= packet->length;
 	netback.queued_pages -= pages_of(packet);
 }
 
-/* Sends from the queue's front for as long as there are slots. */
-static void queue_send(struct netback_vif *vif)
+/* Sends what waits, from the front, for as long as there are slots. */
+static void waiting_send(struct netback_queue *queue)
 {
-	while (!list_is_empty(&vif->queue)) {
-		struct packet *packet = list_entry(vif->queue.next, struct packet, link);
-		int error = packet_send(vif, packet);
+	while (!list_is_empty(&queue->waiting)) {
+		struct packet *packet = list_entry(queue->waiting.next, struct packet, link);
+		int error = packet_send(queue, packet);
 
 		if (error == -EAGAIN)
 			return;
-		packet_unqueue(vif, packet);
+		packet_wait_no_more(queue->vif, packet);
 		if (error)
-			packet_refuse(vif, packet, DROP_TOO_BIG);
+			packet_refuse(queue->vif, packet, DROP_TOO_BIG);
 	}
+}
+
+static void packet_transmit(struct netback_vif *vif, struct packet *packet)
+{
+	struct netback_queue *queue = &vif->queues[frame_hash(packet, vif->queue_count)];
+	int error = list_is_empty(&queue->waiting) ? packet_send(queue, packet) : -EAGAIN;
+
+	if (error == -EAGAIN)
+		packet_wait(queue, packet);
+	else if (error)
+		packet_refuse(vif, packet, DROP_TOO_BIG);
 }
 
 void netback_rx_transmit(struct netdev *netdev, struct packet_vector *vector)
@@ -305,58 +342,51 @@ void netback_rx_transmit(struct netdev *netdev, struct packet_vector *vector)
 		packet_vector_drop(vector, DROP_LINK_DOWN);
 		return;
 	}
-	if (ring_refresh(vif)) {
+	if (rings_refresh(vif)) {
 		netback_vif_break(vif, "impossible RX index");
 		packet_vector_drop(vector, DROP_LINK_DOWN);
 		return;
 	}
-	queue_send(vif);
-	for (uint32_t i = 0; i < vector->count; i++) {
-		struct packet *packet = vector->packets[i];
-		int error;
-
-		if (!packet_is_welcome(vif, packet))
-			continue;
-		error = list_is_empty(&vif->queue) ? packet_send(vif, packet) : -EAGAIN;
-		if (error == -EAGAIN)
-			packet_queue(vif, packet);
-		else if (error)
-			packet_refuse(vif, packet, DROP_TOO_BIG);
-	}
+	for (uint32_t i = 0; i < vif->queue_count; i++)
+		waiting_send(&vif->queues[i]);
+	for (uint32_t i = 0; i < vector->count; i++)
+		if (packet_is_welcome(vif, vector->packets[i]))
+			packet_transmit(vif, vector->packets[i]);
 	vector->count = 0;
 	batch_finish(vif);
-	if (!list_is_empty(&vif->queue) && netback_rx_arm(vif))
-		loop_schedule(&vif->source);
+	for (uint32_t i = 0; i < vif->queue_count; i++)
+		if (netback_rx_arm(&vif->queues[i]))
+			loop_schedule(&vif->queues[i].source);
 }
 
-void netback_rx_poll(struct netback_vif *vif)
+void netback_rx_poll(struct netback_queue *queue)
 {
-	if (list_is_empty(&vif->queue))
+	if (list_is_empty(&queue->waiting))
 		return;
-	if (ring_refresh(vif)) {
-		netback_vif_break(vif, "impossible RX index");
+	if (ring_refresh(queue)) {
+		netback_vif_break(queue->vif, "impossible RX index");
 		return;
 	}
-	queue_send(vif);
-	batch_finish(vif);
+	waiting_send(queue);
+	batch_finish(queue->vif);
 }
 
 /* An event is wanted only while packets wait. */
-bool netback_rx_arm(struct netback_vif *vif)
+bool netback_rx_arm(struct netback_queue *queue)
 {
-	if (list_is_empty(&vif->queue))
+	if (list_is_empty(&queue->waiting))
 		return false;
-	write_once(vif->rx->req_event, vif->rx_ring.limit + 1);
+	write_once(queue->rx->req_event, queue->rx_ring.limit + 1);
 	memory_barrier();
-	return read_once(vif->rx->req_prod) != vif->rx_ring.limit;
+	return read_once(queue->rx->req_prod) != queue->rx_ring.limit;
 }
 
-void netback_rx_purge(struct netback_vif *vif)
+void netback_rx_purge(struct netback_queue *queue)
 {
-	while (!list_is_empty(&vif->queue)) {
-		struct packet *packet = list_entry(vif->queue.next, struct packet, link);
+	while (!list_is_empty(&queue->waiting)) {
+		struct packet *packet = list_entry(queue->waiting.next, struct packet, link);
 
-		packet_unqueue(vif, packet);
-		packet_refuse(vif, packet, DROP_DETACHED);
+		packet_wait_no_more(queue->vif, packet);
+		packet_refuse(queue->vif, packet, DROP_DETACHED);
 	}
 }

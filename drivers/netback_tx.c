@@ -38,16 +38,16 @@ struct answer {
 	int16_t status;
 };
 
-/* Scratch of one poll; polls of different clients never overlap. */
+/* Scratch of one poll; polls of different queues never overlap. */
 static struct gnttab_copy ops[MAX_OPS];
 static uint32_t op_count;
 static struct answer answers[MAX_ANSWERS];
 static uint32_t answer_count;
 static struct pending_packet pending[PACKET_VECTOR_MAX];
 
-static void slot_read(const struct netback_vif *vif, uint32_t index, union netif_tx_slot *slot)
+static void slot_read(const struct netback_queue *queue, uint32_t index, union netif_tx_slot *slot)
 {
-	netif_copy_out(slot, &vif->tx->ring[index & NETIF_SLOT_MASK].req, sizeof(*slot));
+	netif_copy_out(slot, &queue->tx->ring[index & NETIF_SLOT_MASK].req, sizeof(*slot));
 }
 
 static void answer_add(uint16_t id, int16_t status)
@@ -56,14 +56,14 @@ static void answer_add(uint16_t id, int16_t status)
 }
 
 /* Only these were offered: a type that was not is a broken client. */
-static int extra_take(struct netback_vif *vif, const struct netif_extra_info *extra,
+static int extra_take(struct netback_queue *queue, const struct netif_extra_info *extra,
 		      struct chain *chain)
 {
 	uint8_t gso_type = netif_gso_type(extra);
 
-	if (netback_multicast_is_change(&vif->multicast, extra)) {
+	if (netback_multicast_is_change(&queue->vif->multicast, extra)) {
 		chain->multicast = true;
-		chain->refused |= netback_multicast_change(&vif->multicast, extra) != 0;
+		chain->refused |= netback_multicast_change(&queue->vif->multicast, extra) != 0;
 		return 0;
 	}
 	if (!gso_type || chain->gso_type)
@@ -74,17 +74,17 @@ static int extra_take(struct netback_vif *vif, const struct netif_extra_info *ex
 }
 
 /* Reads the extras that follow the first slot. 0 or -EPROTO. */
-static int extras_read(struct netback_vif *vif, uint32_t available, struct chain *chain)
+static int extras_read(struct netback_queue *queue, uint32_t available, struct chain *chain)
 {
 	union netif_tx_slot slot;
 
 	do {
 		if (chain->ring_slots == available || chain->ring_slots > XEN_NETIF_EXTRA_TYPE_MAX)
 			return -EPROTO;
-		slot_read(vif, vif->tx_consumed + chain->ring_slots, &slot);
+		slot_read(queue, queue->tx_consumed + chain->ring_slots, &slot);
 		chain->ring_slots++;
 		answer_add(0, NETIF_RSP_NULL);
-		if (extra_take(vif, &slot.extra, chain))
+		if (extra_take(queue, &slot.extra, chain))
 			return -EPROTO;
 	} while (slot.extra.flags & XEN_NETIF_EXTRA_FLAG_MORE);
 	return 0;
@@ -94,7 +94,7 @@ static int extras_read(struct netback_vif *vif, uint32_t available, struct chain
  * Copies one packet's slots out of the ring. 0: a chain that may be looked at further;
  * -EPROTO: the client is broken (a chain that ends nowhere, or is far too long).
  */
-static int chain_read(struct netback_vif *vif, uint32_t available, struct chain *chain)
+static int chain_read(struct netback_queue *queue, uint32_t available, struct chain *chain)
 {
 	union netif_tx_slot slot;
 	bool more;
@@ -108,7 +108,7 @@ static int chain_read(struct netback_vif *vif, uint32_t available, struct chain 
 	do {
 		if (chain->ring_slots == available || chain->slot_count == NETIF_FATAL_SLOTS)
 			return -EPROTO;
-		slot_read(vif, vif->tx_consumed + chain->ring_slots, &slot);
+		slot_read(queue, queue->tx_consumed + chain->ring_slots, &slot);
 		chain->ring_slots++;
 		answer_add(slot.request.id, NETIF_RSP_ERROR);
 		if (chain->slot_count < NETIF_LEGAL_SLOTS)
@@ -118,7 +118,7 @@ static int chain_read(struct netback_vif *vif, uint32_t available, struct chain 
 		chain->slot_count++;
 		more = slot.request.flags & NETTXF_more_data;
 		if (slot.request.flags & NETTXF_extra_info) {
-			if (chain->slot_count > 1 || extras_read(vif, available, chain))
+			if (chain->slot_count > 1 || extras_read(queue, available, chain))
 				return -EPROTO;
 		}
 	} while (more);
@@ -147,13 +147,13 @@ static int chain_check(struct chain *chain)
 	return 0;
 }
 
-static void op_add(const struct netback_vif *vif, const struct netif_tx_request *slot,
+static void op_add(const struct netback_queue *queue, const struct netif_tx_request *slot,
 		   uint32_t done, uint64_t frame, uint32_t offset, uint32_t bytes)
 {
 	struct gnttab_copy *op = &ops[op_count++];
 
 	op->source.u.ref = slot->gref;
-	op->source.domid = vif->client.domid;
+	op->source.domid = queue->vif->client.domid;
 	op->source.offset = (uint16_t)(slot->offset + done);
 	op->dest.u.gmfn = frame;
 	op->dest.domid = DOMID_SELF;
@@ -186,7 +186,7 @@ static int packet_add_pages(struct packet *packet, uint32_t total)
 }
 
 /* Copy ops that lay the chain's bytes one after the other over the packet's pages. */
-static void chain_plan(const struct netback_vif *vif, const struct chain *chain,
+static void chain_plan(const struct netback_queue *queue, const struct chain *chain,
 		       const struct packet *packet)
 {
 	uint64_t frame = packet_head_frame(packet);
@@ -209,7 +209,7 @@ static void chain_plan(const struct netback_vif *vif, const struct chain *chain,
 			}
 			if (part > room)
 				part = room;
-			op_add(vif, &chain->slots[i], done, frame, offset, part);
+			op_add(queue, &chain->slots[i], done, frame, offset, part);
 			done += part;
 			offset += part;
 			room -= part;
@@ -217,7 +217,7 @@ static void chain_plan(const struct netback_vif *vif, const struct chain *chain,
 	}
 }
 
-static struct packet *chain_to_packet(struct netback_vif *vif, struct chain *chain)
+static struct packet *chain_to_packet(struct netback_queue *queue, struct chain *chain)
 {
 	struct packet_pool *pool = netback.config.packets;
 	uint32_t total = chain->slots[0].size;
@@ -234,7 +234,7 @@ static struct packet *chain_to_packet(struct netback_vif *vif, struct chain *cha
 		packet_free(packet);
 		return NULL;
 	}
-	packet->in = &vif->netdev;
+	packet->in = &queue->vif->netdev;
 	if (flags & NETTXF_csum_blank)
 		packet->flags |= PACKET_CSUM_BLANK | PACKET_CSUM_VALID;
 	if (flags & NETTXF_data_validated)
@@ -243,7 +243,7 @@ static struct packet *chain_to_packet(struct netback_vif *vif, struct chain *cha
 		packet->gso_type = chain->gso_type;
 		packet->gso_size = chain->gso_size;
 	}
-	chain_plan(vif, chain, packet);
+	chain_plan(queue, chain, packet);
 	return packet;
 }
 
@@ -255,24 +255,25 @@ static void answers_accept(const struct pending_packet *entry)
 }
 
 /* Takes one packet's slots off the ring. -EPROTO: broken. */
-static int packet_take(struct netback_vif *vif, uint32_t available, struct pending_packet *entry)
+static int packet_take(struct netback_queue *queue, uint32_t available,
+		       struct pending_packet *entry)
 {
 	struct chain chain;
 
 	entry->first_answer = answer_count;
 	entry->first_op = op_count;
-	if (chain_read(vif, available, &chain))
+	if (chain_read(queue, available, &chain))
 		return -EPROTO;
-	vif->tx_consumed += chain.ring_slots;
+	queue->tx_consumed += chain.ring_slots;
 	entry->answer_count = answer_count - entry->first_answer;
-	entry->packet = chain.multicast ? NULL : chain_to_packet(vif, &chain);
+	entry->packet = chain.multicast ? NULL : chain_to_packet(queue, &chain);
 	if (chain.multicast && !chain.refused)
 		answers_accept(entry);
 	entry->op_count = op_count - entry->first_op;
 	return 0;
 }
 
-static void packet_finish(struct netback_vif *vif, struct pending_packet *entry,
+static void packet_finish(struct netback_queue *queue, struct pending_packet *entry,
 			  struct packet_vector *vector)
 {
 	if (!entry->packet)
@@ -280,79 +281,79 @@ static void packet_finish(struct netback_vif *vif, struct pending_packet *entry,
 	for (uint32_t i = 0; i < entry->op_count; i++)
 		if (ops[entry->first_op + i].status != GNTST_okay) {
 			packet_drop(entry->packet, DROP_COPY_FAILED);
-			vif->netdev.stats.rx_dropped++;
+			queue->vif->netdev.stats.rx_dropped++;
 			return;
 		}
 	answers_accept(entry);
-	vif->netdev.stats.rx_packets++;
-	vif->netdev.stats.rx_bytes += entry->packet->length;
+	queue->vif->netdev.stats.rx_packets++;
+	queue->vif->netdev.stats.rx_bytes += entry->packet->length;
 	packet_vector_add(vector, entry->packet);
 }
 
 /* Answers every slot taken, in order, and wakes the client if it asked for that. */
-static void answers_write(struct netback_vif *vif)
+static void answers_write(struct netback_queue *queue)
 {
-	uint32_t old = vif->tx_answered;
+	uint32_t old = queue->tx_answered;
 
 	for (uint32_t i = 0; i < answer_count; i++) {
 		struct netif_tx_response response = { .id = answers[i].id,
 						      .status = answers[i].status };
 
-		vif->tx->ring[vif->tx_answered++ & NETIF_SLOT_MASK].rsp = response;
+		queue->tx->ring[queue->tx_answered++ & NETIF_SLOT_MASK].rsp = response;
 	}
 	write_barrier();
-	write_once(vif->tx->rsp_prod, vif->tx_answered);
+	write_once(queue->tx->rsp_prod, queue->tx_answered);
 	memory_barrier();
-	if (ring_notify_needed(old, vif->tx_answered, read_once(vif->tx->rsp_event)))
-		evtchn_notify(vif->tx_port);
+	if (ring_notify_needed(old, queue->tx_answered, read_once(queue->tx->rsp_event)))
+		evtchn_notify(queue->tx_port);
 }
 
-static int64_t requests_waiting(struct netback_vif *vif)
+static int64_t requests_waiting(struct netback_queue *queue)
 {
 	int64_t waiting =
-		ring_pending(read_once(vif->tx->req_prod), vif->tx_consumed, NETIF_TX_SLOTS);
+		ring_pending(read_once(queue->tx->req_prod), queue->tx_consumed, NETIF_TX_SLOTS);
 
 	read_barrier();
 	return waiting;
 }
 
-bool netback_tx_poll(struct netback_vif *vif, uint32_t budget)
+bool netback_tx_poll(struct netback_queue *queue, uint32_t budget)
 {
 	struct packet_vector vector = { .count = 0 };
-	int64_t waiting = requests_waiting(vif);
-	uint32_t begun = vif->tx_consumed;
+	int64_t waiting = requests_waiting(queue);
+	uint32_t begun = queue->tx_consumed;
 	uint32_t packets = 0;
 
 	op_count = 0;
 	answer_count = 0;
-	while (waiting > 0 && packets < PACKET_VECTOR_MAX && vif->tx_consumed - begun < budget) {
-		uint32_t before = vif->tx_consumed;
+	while (waiting > 0 && packets < PACKET_VECTOR_MAX && queue->tx_consumed - begun < budget) {
+		uint32_t before = queue->tx_consumed;
 
-		if (packet_take(vif, (uint32_t)waiting, &pending[packets])) {
+		if (packet_take(queue, (uint32_t)waiting, &pending[packets])) {
 			waiting = -EPROTO;
 			answer_count = pending[packets].first_answer;
 			break;
 		}
-		waiting -= vif->tx_consumed - before;
+		waiting -= queue->tx_consumed - before;
 		packets++;
 	}
 	if (op_count)
 		gnttab_copy(ops, op_count);
 	for (uint32_t i = 0; i < packets; i++)
-		packet_finish(vif, &pending[i], &vector);
+		packet_finish(queue, &pending[i], &vector);
 	if (answer_count)
-		answers_write(vif);
+		answers_write(queue);
 	if (waiting < 0)
-		netback_vif_break(vif, "impossible TX requests");
-	if (vector.count && vif->netdev.input)
-		vif->netdev.input(&vif->netdev, &vector);
+		netback_vif_break(queue->vif, "impossible TX requests");
+	if (vector.count && queue->vif->netdev.input)
+		queue->vif->netdev.input(&queue->vif->netdev, &vector);
 	packet_vector_drop(&vector, DROP_LINK_DOWN);
 	return waiting > 0;
 }
 
-bool netback_tx_arm(struct netback_vif *vif)
+bool netback_tx_arm(struct netback_queue *queue)
 {
-	write_once(vif->tx->req_event, vif->tx_consumed + 1);
+	write_once(queue->tx->req_event, queue->tx_consumed + 1);
 	memory_barrier();
-	return requests_waiting(vif) != 0;
+	return requests_waiting(queue) != 0;
 }

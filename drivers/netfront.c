@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * netfront's control side: one fiber that connects, waits for the backend to go, takes
- * everything back, and starts again. A page or ring that the backend does not let go
- * is put aside for good.
+ * everything back, and starts again.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,10 +10,7 @@
 
 #include "drivers/netfront_internal.h"
 
-#define TRANSACTION_TRIES 5u
 #define BACKEND_LIMIT_NS 10000000000ull
-#define RELEASE_TRIES 20u
-#define RELEASE_STEP_NS 50000000ull
 #define CLOSE_STEP_NS 10000000ull
 
 static const struct netdev_ops ops = { .transmit = netfront_tx_transmit };
@@ -27,276 +23,6 @@ void netfront_break(struct netfront *front, const char *why)
 	front->netdev.up = false;
 	log_limited(&front->log_limit, LOG_ERROR, front->netdev.name, "disconnected: %s", why);
 	fiber_event_signal(&front->event);
-}
-
-/* ---- data path entry ---- */
-
-static void front_event(void *context)
-{
-	struct netfront *front = context;
-
-	evtchn_mask(front->tx_port);
-	if (front->rx_port != front->tx_port)
-		evtchn_mask(front->rx_port);
-	loop_schedule(&front->source);
-}
-
-static bool front_poll(struct loop_source *source, uint32_t budget)
-{
-	struct netfront *front = container_of(source, struct netfront, source);
-	bool more;
-
-	if (!front->connected || front->broken)
-		return false;
-	netfront_tx_poll(front);
-	more = !front->broken && netfront_rx_poll(front, budget);
-	if (front->broken)
-		return false;
-	if (more || netfront_rx_arm(front) || netfront_tx_arm(front))
-		return true;
-	evtchn_unmask(front->tx_port);
-	if (front->rx_port != front->tx_port)
-		evtchn_unmask(front->rx_port);
-	return false;
-}
-
-/* ---- grants ---- */
-
-static int page_grant(const struct netfront *front, struct iopage *page, bool readonly)
-{
-	int64_t gref = gnttab_grant_access(front->backend_id, page->frame, readonly);
-
-	if (gref < 0)
-		return (int)gref;
-	page->gref = (uint32_t)gref;
-	return 0;
-}
-
-static int pages_grant(const struct netfront *front, struct iopage **pages, uint32_t count,
-		       bool readonly)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		int error = pages[i] ? page_grant(front, pages[i], readonly) : 0;
-
-		if (error)
-			return error;
-	}
-	return 0;
-}
-
-/* Pages whose grant could not be ended. */
-static uint32_t pages_revoke(struct iopage **pages, uint32_t count)
-{
-	uint32_t held = 0;
-
-	for (uint32_t i = 0; i < count; i++) {
-		if (!pages[i] || pages[i]->gref == IOPAGE_NO_GREF)
-			continue;
-		if (gnttab_end_access(pages[i]->gref))
-			held++;
-		else
-			pages[i]->gref = IOPAGE_NO_GREF;
-	}
-	return held;
-}
-
-static void page_never_home(struct iopage *page, void *context)
-{
-	(void)context;
-	page->home = NULL;
-	iopage_quarantine(page);
-}
-
-/* Gives up a page that the backend still holds after all this time. */
-static void page_give_up(struct netfront *front, struct iopage **place)
-{
-	struct iopage *page = *place;
-	bool in_a_list;
-
-	if (!page || page->gref == IOPAGE_NO_GREF)
-		return;
-	*place = NULL;
-	in_a_list = !list_is_empty(&page->link);
-	if (page->state == IOPAGE_OWNED && !in_a_list) {
-		page->home = page_never_home; /* a packet has it; when that is freed */
-		return;
-	}
-	if (page->class == IOPAGE_UPLINK_WRITE && in_a_list)
-		front->rx.idle_count--;
-	iopage_quarantine(page);
-}
-
-static void pages_give_up(struct netfront *front, struct iopage **pages, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++)
-		page_give_up(front, &pages[i]);
-}
-
-static void ring_give_up(struct iopage **ring)
-{
-	if (!*ring || (*ring)->gref == IOPAGE_NO_GREF)
-		return;
-	iopage_quarantine(*ring);
-	*ring = NULL;
-}
-
-/*
- * Ends every grant of the connection. The backend lets go when it has seen that we
- * closed, so this takes a while, but a bounded one.
- */
-static void grants_end(struct netfront *front)
-{
-	uint32_t held = 0;
-
-	for (unsigned int i = 0; i < RELEASE_TRIES; i++) {
-		held = pages_revoke(&front->tx.page, 1) + pages_revoke(&front->rx.page, 1) +
-		       pages_revoke(front->rx_pages, front->config.rx_pages) +
-		       pages_revoke(front->tx_pages, front->config.tx_pages);
-		if (!held)
-			return;
-		fiber_sleep_until(loop_now_ns() + RELEASE_STEP_NS);
-	}
-	log_line(LOG_ERROR, front->netdev.name, "%u pages are not released and are lost", held);
-	pages_give_up(front, front->rx_pages, front->config.rx_pages);
-	pages_give_up(front, front->tx_pages, front->config.tx_pages);
-	ring_give_up(&front->tx.page);
-	ring_give_up(&front->rx.page);
-}
-
-/* ---- one connection ---- */
-
-static int ring_page_ready(struct netfront *front, struct iopage **page)
-{
-	if (*page)
-		return 0;
-	*page = iopage_alloc(front->config.packets->pages, IOPAGE_PRIVATE);
-	if (!*page)
-		return -ENOMEM;
-	iopage_reclass(*page, IOPAGE_UPLINK_WRITE);
-	list_init(&(*page)->link);
-	return 0;
-}
-
-static int ports_make(struct netfront *front, bool split)
-{
-	int error = evtchn_alloc_unbound(front->backend_id, front_event, front, &front->tx_port);
-
-	front->rx_port = front->tx_port;
-	if (error || !split)
-		return error;
-	return evtchn_alloc_unbound(front->backend_id, front_event, front, &front->rx_port);
-}
-
-static int rings_make(struct netfront *front)
-{
-	int error = ring_page_ready(front, &front->tx.page);
-
-	if (!error)
-		error = ring_page_ready(front, &front->rx.page);
-	if (error)
-		return error;
-	netfront_tx_init(front);
-	netfront_rx_init(front);
-	error = page_grant(front, front->tx.page, false);
-	if (!error)
-		error = page_grant(front, front->rx.page, false);
-	if (!error)
-		error = pages_grant(front, front->rx_pages, front->config.rx_pages, false);
-	if (!error)
-		error = pages_grant(front, front->tx_pages, front->config.tx_pages, true);
-	return error;
-}
-
-static int details_write(struct netfront *front)
-{
-	static const char *const features[] = { "request-rx-copy",   "feature-rx-notify",
-						"feature-sg",	     "feature-gso-tcpv4",
-						"feature-gso-tcpv6", "feature-ipv6-csum-offload" };
-	store_transaction t;
-	int error = store_transaction_start(&t);
-	int ended;
-
-	if (error)
-		return error;
-	error = bus_write(t, front->directory, "tx-ring-ref", "%u", front->tx.page->gref);
-	if (!error)
-		error = bus_write(t, front->directory, "rx-ring-ref", "%u", front->rx.page->gref);
-	if (!error && front->rx_port == front->tx_port)
-		error = bus_write(t, front->directory, "event-channel", "%u", front->tx_port);
-	if (!error && front->rx_port != front->tx_port) {
-		error = bus_write(t, front->directory, "event-channel-tx", "%u", front->tx_port);
-		if (!error)
-			error = bus_write(t, front->directory, "event-channel-rx", "%u",
-					  front->rx_port);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(features) && !error; i++)
-		error = bus_write(t, front->directory, features[i], "1");
-	if (!error)
-		error = bus_state_write(t, front->directory, XenbusStateConnected);
-	ended = store_transaction_end(t, !error);
-	return error ? error : ended;
-}
-
-static void features_learn(struct netfront *front)
-{
-	struct netdev *netdev = &front->netdev;
-
-	netdev->features = 0;
-	if (bus_read_u64(front->backend, "feature-sg", 0) == 1)
-		netdev->features |= NETDEV_TX_SG;
-	if (bus_read_u64(front->backend, "feature-gso-tcpv4", 0) == 1)
-		netdev->features |= NETDEV_TX_GSO_TCPV4;
-	if (bus_read_u64(front->backend, "feature-gso-tcpv6", 0) == 1)
-		netdev->features |= NETDEV_TX_GSO_TCPV6;
-	if (bus_read_u64(front->backend, "feature-ipv6-csum-offload", 0) == 1)
-		netdev->features |= NETDEV_TX_CSUM_IPV6;
-	if (bus_read_u64(front->backend, "feature-no-csum-offload", 0) == 0)
-		netdev->features |= NETDEV_TX_CSUM_IPV4;
-	netdev->mtu = bus_read_mtu(front->backend);
-	if (bus_read_mac(front->directory, "mac", netdev->mac))
-		log_line(LOG_WARNING, netdev->name, "has no valid mac");
-}
-
-static int connection_make(struct netfront *front)
-{
-	bool split = bus_read_u64(front->backend, "feature-split-event-channels", 0) == 1;
-	int error = rings_make(front);
-
-	if (!error)
-		error = ports_make(front, split);
-	if (error)
-		return error;
-	error = -EAGAIN;
-	for (unsigned int i = 0; i < TRANSACTION_TRIES && error == -EAGAIN; i++)
-		error = details_write(front);
-	return error;
-}
-
-/* Undoes whatever part of a connection there is. */
-static void connection_end(struct netfront *front, enum xenbus_state say)
-{
-	bool was_up = front->connected;
-
-	front->connected = false;
-	front->netdev.up = false;
-	loop_unschedule(&front->source);
-	if (was_up) {
-		front->config.detached(&front->netdev, front->config.context);
-		log_line(LOG_INFO, front->netdev.name, "disconnected");
-	}
-	if (bus_state_write(STORE_NO_TRANSACTION, front->directory, say))
-		log_line(LOG_DEBUG, front->netdev.name, "its directory is gone");
-	if (front->rx_port != front->tx_port)
-		evtchn_close(front->rx_port);
-	evtchn_close(front->tx_port);
-	front->tx_port = EVTCHN_NONE;
-	front->rx_port = EVTCHN_NONE;
-	if (front->tx.page && front->tx.page->gref != IOPAGE_NO_GREF) {
-		netfront_tx_purge(front);
-		netfront_rx_purge(front);
-	}
-	grants_end(front);
-	front->broken = false;
 }
 
 /* ---- the state machine ---- */
@@ -384,10 +110,13 @@ static void connection_serve(struct netfront *front)
 	front->netdev.up = true;
 	front->connects++;
 	front->config.attached(&front->netdev, front->config.context);
-	log_line(LOG_INFO, front->netdev.name, "connected to domain %u, mtu %u, features %#x",
-		 front->backend_id, front->netdev.mtu, front->netdev.features);
-	netfront_rx_refill(front);
-	loop_schedule(&front->source);
+	log_line(LOG_INFO, front->netdev.name,
+		 "connected to domain %u, mtu %u, features %#x, queues %u", front->backend_id,
+		 front->netdev.mtu, front->netdev.features, front->queue_count);
+	for (uint32_t i = 0; i < front->queue_count; i++) {
+		netfront_rx_refill(&front->queues[i]);
+		loop_schedule(&front->queues[i].source);
+	}
 	while (!front->closing && !front->broken) {
 		enum xenbus_state state = bus_state_read(front->backend);
 
@@ -419,8 +148,7 @@ static void connect_once(struct netfront *front)
 	if (bus_state_write(STORE_NO_TRANSACTION, front->directory, XenbusStateInitialising) ||
 	    backend_wait_for(front, XenbusStateInitWait))
 		return;
-	features_learn(front);
-	error = connection_make(front);
+	error = netfront_connection_make(front);
 	if (!error)
 		error = backend_wait_for(front, XenbusStateConnected);
 	if (!error)
@@ -428,7 +156,7 @@ static void connect_once(struct netfront *front)
 	else if (!front->closing)
 		log_limited(&front->log_limit, LOG_WARNING, front->netdev.name,
 			    "cannot connect: error %d", error);
-	connection_end(front, front->broken ? XenbusStateClosing : XenbusStateClosed);
+	netfront_connection_end(front, front->broken ? XenbusStateClosing : XenbusStateClosed);
 	if (bus_state_write(STORE_NO_TRANSACTION, front->directory, XenbusStateClosed))
 		return;
 }
@@ -451,45 +179,23 @@ static void serve(void *argument)
 
 /* ---- the interface ---- */
 
-/* Takes `count` pages of the pool for the class; the pool keeps the TX pages' free list. */
-static int pages_take(struct netfront *front, struct iopage **pages, uint32_t count,
-		      enum iopage_class class)
-{
-	struct iopage_pool *pool = front->config.packets->pages;
-
-	for (uint32_t i = 0; i < count; i++) {
-		pages[i] = iopage_alloc(pool, IOPAGE_PRIVATE);
-		if (!pages[i])
-			return -ENOMEM;
-		iopage_reclass(pages[i], class);
-	}
-	for (uint32_t i = 0; i < count; i++) {
-		if (class == IOPAGE_UPLINK_WRITE) {
-			pages[i]->home = netfront_rx_page_home;
-			pages[i]->home_context = front;
-		}
-		iopage_free(pages[i]);
-	}
-	return 0;
-}
-
 int netfront_start(const struct netfront_config *config, struct netfront **result)
 {
-	struct netfront *front = calloc(1, sizeof(*front));
+	uint32_t max_queues = config->max_queues ? config->max_queues : 1;
+	struct netfront *front = calloc(1, sizeof(*front) + max_queues * sizeof(front->queues[0]));
 	int error;
 
 	if (!front)
 		return -ENOMEM;
 	front->config = *config;
+	front->config.max_queues = max_queues;
 	front->netdev.ops = &ops;
 	front->netdev.driver = front;
 	front->netdev.mtu = BUS_DEFAULT_MTU;
 	front->log_limit = (struct log_limit)LOG_LIMIT_INIT;
-	list_init(&front->tx.queue);
-	list_init(&front->rx.idle);
 	list_init(&front->directory_watch.link);
 	list_init(&front->backend_watch.link);
-	loop_source_init(&front->source, front_poll);
+	netfront_queues_init(front);
 	fiber_event_init(&front->event);
 	snprintf(front->netdev.name, sizeof(front->netdev.name), "uplink%u", config->index);
 	snprintf(front->directory, sizeof(front->directory), "device/vif/%u", config->index);
@@ -497,9 +203,7 @@ int netfront_start(const struct netfront_config *config, struct netfront **resul
 	front->tx_pages = calloc(config->tx_pages, sizeof(*front->tx_pages));
 	if (!front->rx_pages || !front->tx_pages)
 		return -ENOMEM;
-	error = pages_take(front, front->rx_pages, config->rx_pages, IOPAGE_UPLINK_WRITE);
-	if (!error)
-		error = pages_take(front, front->tx_pages, config->tx_pages, IOPAGE_UPLINK_READ);
+	error = netfront_pages_take(front);
 	if (!error)
 		error = fiber_start(front->netdev.name, serve, front);
 	*result = front;
@@ -524,11 +228,11 @@ void netfront_print_stats(const struct netfront *front,
 
 	snprintf(text, sizeof(text),
 		 "%s: %s connects %llu rx %llu packets %llu bytes %llu dropped, tx %llu packets "
-		 "%llu bytes %llu dropped, %u queued",
+		 "%llu bytes %llu dropped, %u queued, %u queues",
 		 front->netdev.name, front->connected ? "connected" : "down",
 		 (unsigned long long)front->connects, (unsigned long long)s->rx_packets,
 		 (unsigned long long)s->rx_bytes, (unsigned long long)s->rx_dropped,
 		 (unsigned long long)s->tx_packets, (unsigned long long)s->tx_bytes,
-		 (unsigned long long)s->tx_dropped, front->tx.queue_packets);
+		 (unsigned long long)s->tx_dropped, front->waiting_packets, front->queue_count);
 	line(context, text);
 }

@@ -19,7 +19,14 @@
 struct netfront_config {
 	uint32_t index; /* device/vif/INDEX */
 	struct packet_pool *packets;
-	uint32_t rx_pages; /* at least the ring's 256 slots; the rest are under way in packets */
+	/* Pairs of rings, if the backend offers as many; 0: one. */
+	uint32_t max_queues;
+	/*
+	 * Each queue has an even share of its own: the 256 slots of its ring, and the rest
+	 * under way in packets. Less than a share may be held back for long (netback's
+	 * queue_pages), or that queue receives nothing meanwhile.
+	 */
+	uint32_t rx_pages;
 	uint32_t tx_pages; /* pages of class UPLINK_READ that netback and the stack use */
 	/* Connected; set netdev->input before returning. */
 	void (*attached)(struct netdev *netdev, void *context);

@@ -23,9 +23,9 @@ struct chain {
 	bool bad; /* to be dropped: an error status, a wrong size, a wrong extra */
 };
 
-void netfront_rx_init(struct netfront *front)
+void netfront_rx_init(struct netfront_queue *queue)
 {
-	struct netfront_rx *rx = &front->rx;
+	struct netfront_rx *rx = &queue->rx;
 
 	rx->shared = (struct netif_rx_sring *)(void *)rx->page->data;
 	memset(rx->shared, 0, NETIF_PAGE_BYTES);
@@ -37,29 +37,68 @@ void netfront_rx_init(struct netfront *front)
 	memset(rx->posted, 0, sizeof(rx->posted));
 }
 
+/* A page belongs to the same queue for as long as the number of queues is the same. */
+struct netfront_queue *netfront_rx_queue_of(struct netfront *front, const struct iopage *page)
+{
+	return &front->queues[page->tag % front->queue_count];
+}
+
+static void idle_add(struct netfront_queue *queue, struct iopage *page)
+{
+	list_push_back(&queue->rx.idle, &page->link);
+	queue->rx.idle_count++;
+}
+
+static struct iopage *idle_take(struct netfront_queue *queue)
+{
+	struct list *link = list_pop_front(&queue->rx.idle);
+
+	if (!link)
+		return NULL;
+	queue->rx.idle_count--;
+	return list_entry(link, struct iopage, link);
+}
+
+void netfront_rx_share_out(struct netfront *front, uint32_t queue_count)
+{
+	struct list all;
+
+	list_init(&all);
+	for (uint32_t i = 0; i < front->config.max_queues; i++) {
+		struct iopage *page;
+
+		while ((page = idle_take(&front->queues[i])))
+			list_push_back(&all, &page->link);
+	}
+	front->queue_count = queue_count;
+	while (!list_is_empty(&all)) {
+		struct iopage *page = list_entry(list_pop_front(&all), struct iopage, link);
+
+		idle_add(netfront_rx_queue_of(front, page), page);
+	}
+}
+
 void netfront_rx_page_home(struct iopage *page, void *context)
 {
 	struct netfront *front = context;
+	struct netfront_queue *queue = netfront_rx_queue_of(front, page);
 
-	list_push_back(&front->rx.idle, &page->link);
-	front->rx.idle_count++;
+	idle_add(queue, page);
 	/* With an empty ring no event would ever come. */
-	if (front->connected && front->rx.produced == front->rx.consumed)
-		loop_schedule(&front->source);
+	if (front->connected && queue->rx.produced == queue->rx.consumed)
+		loop_schedule(&queue->source);
 }
 
-void netfront_rx_refill(struct netfront *front)
+void netfront_rx_refill(struct netfront_queue *queue)
 {
-	struct netfront_rx *rx = &front->rx;
+	struct netfront_rx *rx = &queue->rx;
 	uint32_t old = rx->produced;
-	struct list *link;
+	struct iopage *page;
 
-	while (rx->produced - rx->consumed < NETIF_RX_SLOTS && (link = list_pop_front(&rx->idle))) {
-		struct iopage *page = list_entry(link, struct iopage, link);
+	while (rx->produced - rx->consumed < NETIF_RX_SLOTS && (page = idle_take(queue))) {
 		uint32_t slot = rx->produced & NETIF_SLOT_MASK;
 		struct netif_rx_request request = { .id = (uint16_t)slot, .gref = page->gref };
 
-		rx->idle_count--;
 		rx->posted[slot] = page;
 		rx->shared->ring[slot].req = request;
 		rx->produced++;
@@ -70,7 +109,7 @@ void netfront_rx_refill(struct netfront *front)
 	write_once(rx->shared->req_prod, rx->produced);
 	memory_barrier();
 	if (ring_notify_needed(old, rx->produced, read_once(rx->shared->req_event)))
-		evtchn_notify(front->rx_port);
+		evtchn_notify(queue->rx_port);
 }
 
 static void slot_read(const struct netfront_rx *rx, uint32_t index, union netif_rx_slot *slot)
@@ -179,15 +218,16 @@ static void flags_set(struct packet *packet, const struct chain *chain)
 }
 
 /* Takes the chain's pages off the ring; they belong to the packet or go home. */
-static struct packet *chain_to_packet(struct netfront *front, const struct chain *chain)
+static struct packet *chain_to_packet(struct netfront_queue *queue, const struct chain *chain)
 {
+	struct netfront *front = queue->front;
 	struct packet_pool *pool = front->config.packets;
 	struct packet *packet = chain->bad ? NULL : packet_alloc(pool);
 	enum drop_reason reason = chain->bad ? DROP_PEER_STATUS : DROP_NO_MEMORY;
 
 	for (uint32_t i = 0; i < chain->ring_slots; i++) {
-		uint32_t index = front->rx.consumed + i;
-		struct iopage *page = page_take(&front->rx, index);
+		uint32_t index = queue->rx.consumed + i;
+		struct iopage *page = page_take(&queue->rx, index);
 		uint32_t n = 0;
 		int error = -EINVAL;
 
@@ -228,9 +268,10 @@ static int64_t responses_waiting(struct netfront_rx *rx)
 	return ring_pending(rx->seen, rx->consumed, rx->produced - rx->consumed);
 }
 
-bool netfront_rx_poll(struct netfront *front, uint32_t budget)
+bool netfront_rx_poll(struct netfront_queue *queue, uint32_t budget)
 {
-	struct netfront_rx *rx = &front->rx;
+	struct netfront *front = queue->front;
+	struct netfront_rx *rx = &queue->rx;
 	struct packet_vector vector = { .count = 0 };
 	int64_t waiting = responses_waiting(rx);
 	uint32_t begun = rx->consumed;
@@ -244,7 +285,7 @@ bool netfront_rx_poll(struct netfront *front, uint32_t budget)
 			waiting = error == -EAGAIN ? 0 : error;
 			break;
 		}
-		packet = chain_to_packet(front, &chain);
+		packet = chain_to_packet(queue, &chain);
 		rx->consumed += chain.ring_slots;
 		waiting -= chain.ring_slots;
 		if (!packet)
@@ -259,23 +300,23 @@ bool netfront_rx_poll(struct netfront *front, uint32_t budget)
 		front->netdev.input(&front->netdev, &vector);
 	packet_vector_drop(&vector, DROP_LINK_DOWN);
 	if (!front->broken)
-		netfront_rx_refill(front);
+		netfront_rx_refill(queue);
 	return waiting > 0;
 }
 
 /* Relative to what the last poll saw: the rest of a packet that was not whole counts. */
-bool netfront_rx_arm(struct netfront *front)
+bool netfront_rx_arm(struct netfront_queue *queue)
 {
-	struct netfront_rx *rx = &front->rx;
+	struct netfront_rx *rx = &queue->rx;
 
 	write_once(rx->shared->rsp_event, rx->seen + 1);
 	memory_barrier();
 	return read_once(rx->shared->rsp_prod) != rx->seen;
 }
 
-void netfront_rx_purge(struct netfront *front)
+void netfront_rx_purge(struct netfront_queue *queue)
 {
-	struct netfront_rx *rx = &front->rx;
+	struct netfront_rx *rx = &queue->rx;
 
 	for (uint32_t slot = 0; slot < NETIF_RX_SLOTS; slot++) {
 		struct iopage *page = page_take(rx, slot);

@@ -10,12 +10,13 @@
 #include <string.h>
 
 #include "drivers/netfront_internal.h"
+#include "lib/frame_hash.h"
 
 #define NO_ID UINT16_MAX
 
-void netfront_tx_init(struct netfront *front)
+void netfront_tx_init(struct netfront_queue *queue)
 {
-	struct netfront_tx *tx = &front->tx;
+	struct netfront_tx *tx = &queue->tx;
 
 	tx->shared = (struct netif_tx_sring *)(void *)tx->page->data;
 	memset(tx->shared, 0, NETIF_PAGE_BYTES);
@@ -23,7 +24,7 @@ void netfront_tx_init(struct netfront *front)
 	tx->shared->rsp_event = 1;
 	ring_producer_init(&tx->ring, NETIF_TX_SLOTS, 0);
 	if (ring_advance(&tx->ring, NETIF_TX_SLOTS))
-		netfront_break(front, "cannot open its ring");
+		netfront_break(queue->front, "cannot open its ring");
 	tx->consumed = 0;
 	for (uint32_t i = 0; i < NETIF_TX_SLOTS; i++)
 		tx->slots[i] = (struct netfront_tx_slot){
@@ -151,21 +152,22 @@ static void packet_write(struct netfront_tx *tx, uint32_t index, struct packet *
 }
 
 /* 0; -EAGAIN: no slots now; -EMSGSIZE: no backend takes this. */
-static int packet_send(struct netfront *front, struct packet *packet)
+static int packet_send(struct netfront_queue *queue, struct packet *packet)
 {
+	struct netdev_stats *stats = &queue->front->netdev.stats;
 	uint32_t count = 1 + packet->frag_count + (packet->gso_type ? 1 : 0);
 	uint32_t index;
 	int error;
 
 	if (packet->length > UINT16_MAX || 1u + packet->frag_count > NETIF_LEGAL_SLOTS)
 		return -EMSGSIZE;
-	error = ring_reserve(&front->tx.ring, count, &index);
+	error = ring_reserve(&queue->tx.ring, count, &index);
 	if (error)
 		return error;
-	packet_write(&front->tx, index, packet);
-	ring_commit(&front->tx.ring);
-	front->netdev.stats.tx_packets++;
-	front->netdev.stats.tx_bytes += packet->length;
+	packet_write(&queue->tx, index, packet);
+	ring_commit(&queue->tx.ring);
+	stats->tx_packets++;
+	stats->tx_bytes += packet->length;
 	return 0;
 }
 
@@ -175,45 +177,49 @@ static void packet_refuse(struct netfront *front, struct packet *packet, enum dr
 	packet_drop(packet, reason);
 }
 
-static void publish(struct netfront *front)
+static void publish(struct netfront_queue *queue)
 {
+	struct netfront_tx *tx = &queue->tx;
 	uint32_t old;
-	uint32_t now = ring_publish(&front->tx.ring, &old);
+	uint32_t now = ring_publish(&tx->ring, &old);
 
 	if (old == now)
 		return;
 	write_barrier();
-	write_once(front->tx.shared->req_prod, now);
+	write_once(tx->shared->req_prod, now);
 	memory_barrier();
-	if (ring_notify_needed(old, now, read_once(front->tx.shared->req_event)))
-		evtchn_notify(front->tx_port);
+	if (ring_notify_needed(old, now, read_once(tx->shared->req_event)))
+		evtchn_notify(queue->tx_port);
 }
 
-static void queue_send(struct netfront *front)
+static void waiting_send(struct netfront_queue *queue)
 {
-	struct netfront_tx *tx = &front->tx;
+	struct list *waiting = &queue->tx.waiting;
 
-	while (!list_is_empty(&tx->queue)) {
-		struct packet *packet = list_entry(tx->queue.next, struct packet, link);
-		int error = packet_send(front, packet);
+	while (!list_is_empty(waiting)) {
+		struct packet *packet = list_entry(waiting->next, struct packet, link);
+		int error = packet_send(queue, packet);
 
 		if (error == -EAGAIN)
 			return;
 		list_remove(&packet->link);
-		tx->queue_packets--;
+		queue->front->waiting_packets--;
 		if (error)
-			packet_refuse(front, packet, DROP_TOO_BIG);
+			packet_refuse(queue->front, packet, DROP_TOO_BIG);
 	}
 }
 
-static void packet_queue(struct netfront *front, struct packet *packet)
+/* Bounded for the interface, however many queues it has. */
+static void packet_wait(struct netfront_queue *queue, struct packet *packet)
 {
-	if (front->tx.queue_packets >= NETFRONT_QUEUE_PACKETS) {
+	struct netfront *front = queue->front;
+
+	if (front->waiting_packets >= NETFRONT_QUEUE_PACKETS) {
 		packet_refuse(front, packet, DROP_RING_FULL);
 		return;
 	}
-	front->tx.queue_packets++;
-	list_push_back(&front->tx.queue, &packet->link);
+	front->waiting_packets++;
+	list_push_back(&queue->tx.waiting, &packet->link);
 }
 
 /* Frees an id and, with the packet's last one, the packet. */
@@ -250,9 +256,9 @@ static int response_take(struct netfront_tx *tx, const struct netif_tx_response 
 }
 
 /* Takes the backend's answers and opens the slots for new packets. */
-static void responses_take(struct netfront *front)
+static void responses_take(struct netfront_queue *queue)
 {
-	struct netfront_tx *tx = &front->tx;
+	struct netfront_tx *tx = &queue->tx;
 	int64_t waiting = ring_pending(read_once(tx->shared->rsp_prod), tx->consumed,
 				       tx->ring.published - tx->consumed);
 
@@ -267,7 +273,36 @@ static void responses_take(struct netfront *front)
 			waiting = -EPROTO;
 	}
 	if (waiting < 0 || ring_advance(&tx->ring, tx->consumed + NETIF_TX_SLOTS))
-		netfront_break(front, "impossible TX responses");
+		netfront_break(queue->front, "impossible TX responses");
+}
+
+/* Takes answers, and fills what they leave with packets that wait. */
+static void queue_advance(struct netfront_queue *queue)
+{
+	responses_take(queue);
+	if (!queue->front->broken)
+		waiting_send(queue);
+}
+
+static void packet_transmit(struct netfront *front, struct packet *packet)
+{
+	struct netfront_queue *queue;
+	int error;
+
+	if (!netdev_can_send(&front->netdev, packet)) {
+		packet_refuse(front, packet, DROP_NO_OFFLOAD);
+		return;
+	}
+	queue = &front->queues[frame_hash(packet, front->queue_count)];
+	if (!packet_is_sendable(packet))
+		packet = packet_to_sendable(packet);
+	if (!packet)
+		return;
+	error = list_is_empty(&queue->tx.waiting) ? packet_send(queue, packet) : -EAGAIN;
+	if (error == -EAGAIN)
+		packet_wait(queue, packet);
+	else if (error)
+		packet_refuse(front, packet, DROP_TOO_BIG);
 }
 
 void netfront_tx_transmit(struct netdev *netdev, struct packet_vector *vector)
@@ -278,45 +313,28 @@ void netfront_tx_transmit(struct netdev *netdev, struct packet_vector *vector)
 		packet_vector_drop(vector, DROP_LINK_DOWN);
 		return;
 	}
-	responses_take(front);
-	if (!front->broken)
-		queue_send(front);
-	for (uint32_t i = 0; i < vector->count; i++) {
-		struct packet *packet = vector->packets[i];
-		int error;
-
-		if (!netdev_can_send(netdev, packet)) {
-			packet_refuse(front, packet, DROP_NO_OFFLOAD);
-			continue;
-		}
-		if (!packet_is_sendable(packet))
-			packet = packet_to_sendable(packet);
-		if (!packet)
-			continue;
-		error = list_is_empty(&front->tx.queue) ? packet_send(front, packet) : -EAGAIN;
-		if (error == -EAGAIN)
-			packet_queue(front, packet);
-		else if (error)
-			packet_refuse(front, packet, DROP_TOO_BIG);
-	}
+	for (uint32_t i = 0; i < front->queue_count; i++)
+		queue_advance(&front->queues[i]);
+	for (uint32_t i = 0; i < vector->count; i++)
+		packet_transmit(front, vector->packets[i]);
 	vector->count = 0;
-	publish(front);
-	if (netfront_tx_arm(front))
-		loop_schedule(&front->source);
+	for (uint32_t i = 0; i < front->queue_count; i++) {
+		publish(&front->queues[i]);
+		if (netfront_tx_arm(&front->queues[i]))
+			loop_schedule(&front->queues[i].source);
+	}
 }
 
-void netfront_tx_poll(struct netfront *front)
+void netfront_tx_poll(struct netfront_queue *queue)
 {
-	responses_take(front);
-	if (front->broken)
-		return;
-	queue_send(front);
-	publish(front);
+	queue_advance(queue);
+	if (!queue->front->broken)
+		publish(queue);
 }
 
-bool netfront_tx_arm(struct netfront *front)
+bool netfront_tx_arm(struct netfront_queue *queue)
 {
-	struct netfront_tx *tx = &front->tx;
+	struct netfront_tx *tx = &queue->tx;
 	uint32_t under_way = tx->ring.published - tx->consumed;
 
 	write_once(tx->shared->rsp_event, tx->consumed + (under_way >> 1) + 1);
@@ -324,14 +342,15 @@ bool netfront_tx_arm(struct netfront *front)
 	return under_way && read_once(tx->shared->rsp_prod) - tx->consumed > under_way >> 1;
 }
 
-void netfront_tx_purge(struct netfront *front)
+void netfront_tx_purge(struct netfront_queue *queue)
 {
-	struct netfront_tx *tx = &front->tx;
+	struct netfront_tx *tx = &queue->tx;
 	struct list *link;
 
-	while ((link = list_pop_front(&tx->queue)))
-		packet_refuse(front, list_entry(link, struct packet, link), DROP_DETACHED);
-	tx->queue_packets = 0;
+	while ((link = list_pop_front(&tx->waiting))) {
+		queue->front->waiting_packets--;
+		packet_refuse(queue->front, list_entry(link, struct packet, link), DROP_DETACHED);
+	}
 	for (uint32_t id = 0; id < NETIF_TX_SLOTS; id++)
 		if (tx->slots[id].packet && slot_answered(tx, (uint16_t)id))
 			return;

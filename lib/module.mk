@@ -1,6 +1,7 @@
 lib_SRCS := \
 	lib/checksum.c \
 	lib/drop.c \
+	lib/frame_hash.c \
 	lib/iopage.c \
 	lib/ip4_text.c \
 	lib/log.c \

@@ -138,6 +138,7 @@ static void start_netback(void *argument)
 		.packets = &guest->packet_pool,
 		.mac = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff },
 		.max_clients = or_default(guest->max_clients, DEFAULT_CLIENTS),
+		.max_queues = guest->max_queues,
 		.attached = client_attached,
 		.detached = any_detached,
 		.context = guest,
@@ -161,6 +162,7 @@ static void start_netfront(void *argument)
 	struct netif_guest *guest = argument;
 	struct netfront_config config = {
 		.packets = &guest->packet_pool,
+		.max_queues = guest->max_queues,
 		.rx_pages = or_default(guest->rx_pages, DEFAULT_RX_PAGES),
 		.tx_pages = or_default(guest->tx_pages, DEFAULT_TX_PAGES),
 		.attached = uplink_attached,

@@ -48,6 +48,7 @@ struct netif_guest {
 	uint32_t rx_pages;
 	uint32_t tx_pages;
 	uint32_t max_clients;
+	uint32_t max_queues; /* of whichever driver is started */
 	/* own */
 	struct iopage_pool page_pool;
 	struct packet_pool packet_pool;

@@ -305,6 +305,7 @@ START_TEST(random_faults_end_with_a_working_vif)
 	struct world world;
 
 	world_begin_variant(&world, HOST_STEPPED, (uint32_t)_i);
+	world.clients[0].guest.guest.max_queues = 1u + (uint32_t)_i / 2;
 	world_client_start(&world, 0);
 	if (_i & 1)
 		faults.store_one_in = 40;
@@ -345,6 +346,6 @@ TCase *netif_life_tests(void)
 	NETIF_TEST_BOTH(tests, a_backend_that_closes_lets_go_of_everything);
 	NETIF_TEST_BY_TURNS(tests, a_replaced_backend_is_found_again, 4);
 	NETIF_TEST_STEPPED(tests, a_frontend_of_a_dead_backend_waits_in_peace, 1);
-	NETIF_TEST_STEPPED(tests, random_faults_end_with_a_working_vif, 6);
+	NETIF_TEST_STEPPED(tests, random_faults_end_with_a_working_vif, 8);
 	return tests;
 }

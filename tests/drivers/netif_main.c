@@ -14,8 +14,10 @@ int main(void)
 
 	suite_add_tcase(suite, netif_pair_tests());
 	suite_add_tcase(suite, netif_life_tests());
+	suite_add_tcase(suite, netif_queues_tests());
 	suite_add_tcase(suite, netif_hostile_back_tests());
 	suite_add_tcase(suite, netif_hostile_front_tests());
+	suite_add_tcase(suite, netif_hostile_queues_tests());
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	run = srunner_ntests_run(runner);

@@ -44,5 +44,7 @@
 
 TCase *netif_pair_tests(void);
 TCase *netif_life_tests(void);
+TCase *netif_queues_tests(void);
 TCase *netif_hostile_back_tests(void);
+TCase *netif_hostile_queues_tests(void);
 TCase *netif_hostile_front_tests(void);

@@ -100,7 +100,7 @@ static void fill(uint8_t *at, uint32_t length, uint64_t key)
 }
 
 /* IPv4 and TCP headers with the pseudo-header's sum in the checksum field. */
-static void make_tcp(struct traffic_frame *frame)
+static void make_tcp(struct traffic_frame *frame, uint32_t lane)
 {
 	static const be32 source = { 0x0a00890a }, destination = { 0x01010101 };
 	uint8_t *ip = frame->bytes + ETHERNET;
@@ -118,7 +118,7 @@ static void make_tcp(struct traffic_frame *frame)
 	memcpy(ip + 16, &destination, 4);
 	sum = checksum_finish(checksum_add(0, ip, 20));
 	memcpy(ip + 10, &sum, 2);
-	put16(tcp, 1234);
+	put16(tcp, 1234 + lane);
 	put16(tcp + 2, 80);
 	tcp[12] = 0x50;
 	tcp[13] = 0x10;
@@ -128,10 +128,22 @@ static void make_tcp(struct traffic_frame *frame)
 	frame->flags = PACKET_CSUM_BLANK;
 }
 
+static uint64_t frame_key(const struct traffic_end *end, uint8_t flow, uint32_t seq)
+{
+	return mix(end->seed ^ mix((uint64_t)flow << 32 | seq));
+}
+
+static uint32_t lane_of(const struct traffic_shape *shape, uint64_t key)
+{
+	if (!shape->lanes || key % 100 >= shape->gso_share + shape->blank_share)
+		return 0;
+	return 1 + (uint32_t)((key >> 32) % shape->lanes);
+}
+
 void traffic_make(const struct traffic_end *end, const struct traffic_shape *shape, uint8_t flow,
 		  uint32_t seq, struct traffic_frame *frame)
 {
-	uint64_t key = mix(end->seed ^ mix((uint64_t)flow << 32 | seq));
+	uint64_t key = frame_key(end, flow, seq);
 	uint32_t kind = (uint32_t)(key % 100);
 	uint64_t size = mix(key);
 
@@ -152,7 +164,7 @@ void traffic_make(const struct traffic_end *end, const struct traffic_shape *sha
 	put32(frame->bytes + 2, seq);
 	put16(frame->bytes + 12, 0x88b5);
 	if (kind < shape->gso_share + shape->blank_share)
-		make_tcp(frame);
+		make_tcp(frame, lane_of(shape, key));
 	if (kind < shape->gso_share) {
 		frame->gso_type = PACKET_GSO_TCPV4;
 		frame->gso_size = SEGMENT;
@@ -184,26 +196,45 @@ static void compare_bytes(struct traffic_end *end, uint32_t seq)
 	}
 }
 
+/* The frames of a lane from `next`, which was expected, to `seq`, which has come. */
+static uint32_t skipped(const struct traffic_end *end, uint32_t lane, uint32_t next, uint32_t seq)
+{
+	uint32_t count = 0;
+
+	for (; next < seq; next++)
+		if (lane_of(&end->peer->shape, frame_key(end, end->receive_flow, next)) == lane)
+			count++;
+	return count;
+}
+
+static void check_order(struct traffic_end *end, uint32_t seq)
+{
+	uint32_t lane = lane_of(&end->peer->shape, frame_key(end, end->receive_flow, seq));
+	uint32_t *next = &end->next_seq[lane];
+
+	if (seq < *next)
+		complain(end, "came late or twice, number", seq, seq, *next);
+	else
+		atomic_fetch_add(&end->missing, skipped(end, lane, *next, seq));
+	*next = seq + 1;
+}
+
 static void check(struct traffic_end *end, const struct packet *packet)
 {
 	const struct traffic_frame *frame = end->expected;
 	uint32_t seq;
 
 	if (!packet_is_valid(packet) || packet->in != end->netdev)
-		complain(end, "the packet is inconsistent", end->next_seq, 0, 0);
+		complain(end, "the packet is inconsistent", end->next_seq[0], 0, 0);
 	if (packet->length < ETHERNET || packet->length > TRAFFIC_MAX_FRAME ||
 	    packet_copy_out(packet, 0, end->flat, packet->length)) {
-		complain(end, "length", end->next_seq, packet->length, ETHERNET);
+		complain(end, "length", end->next_seq[0], packet->length, ETHERNET);
 		return;
 	}
 	seq = get32(end->flat + 2);
 	if (end->flat[0] != 2 || end->flat[1] != end->receive_flow)
 		complain(end, "the flow is", seq, end->flat[1], end->receive_flow);
-	if (seq < end->next_seq)
-		complain(end, "came late or twice, number", seq, seq, end->next_seq);
-	else
-		atomic_fetch_add(&end->missing, seq - end->next_seq);
-	end->next_seq = seq + 1;
+	check_order(end, seq);
 	traffic_make(end, &end->peer->shape, end->receive_flow, seq, end->expected);
 	if (packet->length != frame->length)
 		complain(end, "length", seq, packet->length, frame->length);

@@ -7,6 +7,9 @@
  *
  *	02 flow seq(4, big-endian) | source MAC | type | ...
  *
+ * A shape with lanes spreads its TCP frames over as many connections, and order is
+ * demanded only within a lane: the frames of a connection, or those that are none.
+ *
  * An end belongs to one domain. Fields marked (shared) are read by the other end's
  * thread and by the test.
  */
@@ -21,6 +24,7 @@
 #define TRAFFIC_MAX_FRAME 65535u
 #define TRAFFIC_MIN_FRAME 15u /* an Ethernet header and one byte */
 #define TRAFFIC_MTU_FRAME 1514u
+#define TRAFFIC_MOST_LANES 16u
 
 /* Shares of the kinds, out of 100; the rest are plain frames of any type. */
 struct traffic_shape {
@@ -28,6 +32,7 @@ struct traffic_shape {
 	uint32_t max_frame;
 	uint32_t blank_share; /* TCP with a blank checksum, up to the MTU */
 	uint32_t gso_share;   /* TCP of many segments, up to 64 KiB */
+	uint32_t lanes;	      /* 0: all frames are in one order */
 };
 
 struct traffic_frame {
@@ -60,7 +65,7 @@ struct traffic_end {
 	atomic_uint wrong;   /* frames with an error; the first is told in `error` */
 	atomic_bool sending;
 	/* own */
-	uint32_t next_seq;
+	uint32_t next_seq[1 + TRAFFIC_MOST_LANES]; /* of each lane; the first is of no connection */
 	char error[160];
 	struct traffic_frame *expected;
 	uint8_t *flat;

@@ -18,6 +18,14 @@ const struct traffic_shape world_mixed = {
 	.gso_share = 20,
 };
 
+const struct traffic_shape world_laned = {
+	.min_frame = TRAFFIC_MIN_FRAME,
+	.max_frame = TRAFFIC_MTU_FRAME,
+	.blank_share = 50,
+	.gso_share = 30,
+	.lanes = TRAFFIC_MOST_LANES,
+};
+
 /* ---- guests ---- */
 
 void world_guest_start(struct world *world, struct world_guest *guest, const char *name)
@@ -37,6 +45,7 @@ static void server_prepare(struct world *world)
 	*guest = (struct netif_guest){ .links = world->server_links,
 				       .link_count = WORLD_CLIENTS,
 				       .max_clients = guest->max_clients,
+				       .max_queues = guest->max_queues,
 				       .packets = guest->packets };
 }
 
@@ -101,7 +110,8 @@ static void links_prepare(struct world *world, uint32_t index)
 	far->send_class = IOPAGE_PRIVATE;
 	far->peer = near;
 	client->link.seed = client->far_end->seed = world->seed + index;
-	world_set_shape(world, index, &world_mixed, WINDOW);
+	world_set_shape(world, index,
+			client->guest.guest.max_queues > 1 ? &world_laned : &world_mixed, WINDOW);
 }
 
 void world_set_shape(struct world *world, uint32_t index, const struct traffic_shape *shape,
@@ -123,7 +133,7 @@ static void traffic_zero(struct traffic_end *end)
 	atomic_store(&end->missing, 0);
 	atomic_store(&end->wrong, 0);
 	end->send_count = 0;
-	end->next_seq = 0;
+	memset(end->next_seq, 0, sizeof(end->next_seq));
 	end->error[0] = 0;
 }
 
@@ -153,6 +163,7 @@ static void client_prepare(struct world *world, uint32_t index)
 	client->far_end = &world->server_links[index];
 	*guest = (struct netif_guest){ .links = &client->link,
 				       .link_count = 1,
+				       .max_queues = guest->max_queues,
 				       .rx_pages = guest->rx_pages,
 				       .tx_pages = guest->tx_pages };
 }

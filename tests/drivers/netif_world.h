@@ -47,6 +47,8 @@ struct world {
 
 /* The shape of traffic with everything in it. */
 extern const struct traffic_shape world_mixed;
+/* The same for several queues: many connections, each in an order of its own. */
+extern const struct traffic_shape world_laned;
 
 /* A machine with the server running. `variant` changes the seed. */
 void world_begin(struct world *world, enum host_mode mode);

@@ -102,17 +102,29 @@ static const char *const keys[] = { "tx-ring-ref",
 				    "feature-gso-tcpv4",
 				    "feature-no-csum-offload",
 				    "multi-queue-num-queues",
-				    "state" };
+				    "state",
+				    "queue-0/tx-ring-ref",
+				    "queue-0/rx-ring-ref",
+				    "queue-0/event-channel",
+				    "queue-1/tx-ring-ref",
+				    "queue-1/rx-ring-ref",
+				    "queue-1/event-channel" };
 
 static uint32_t key_truth(uint32_t key)
 {
 	switch (key) {
 	case 0:
+	case 11:
+	case 15:
 		return front.tx_gref;
 	case 1:
+	case 12:
+	case 14:
 		return front.rx_gref;
 	case 2:
 	case 3:
+	case 13:
+	case 16:
 		return front.port;
 	case 4:
 		return EVTCHN_NONE;

@@ -80,10 +80,12 @@ static bool is_in(uintptr_t address, const struct iopage *page)
 /* The rings lie in the victim's own memory, and the backend sees them there too. */
 static uint8_t *resolve(uintptr_t address)
 {
-	if (is_in(address, front->tx.page))
-		return front->tx.page->data + (address - (uintptr_t)front->tx.page->data);
-	if (is_in(address, front->rx.page))
-		return front->rx.page->data + (address - (uintptr_t)front->rx.page->data);
+	if (is_in(address, front->queues[0].tx.page))
+		return front->queues[0].tx.page->data +
+		       (address - (uintptr_t)front->queues[0].tx.page->data);
+	if (is_in(address, front->queues[0].rx.page))
+		return front->queues[0].rx.page->data +
+		       (address - (uintptr_t)front->queues[0].rx.page->data);
 	return NULL;
 }
 
@@ -492,7 +494,7 @@ static void input_end(void)
 		world_start();
 		return;
 	}
-	fuzz_assert(front->rx.idle_count == RX_PAGES);
+	fuzz_assert(front->queues[0].rx.idle_count == RX_PAGES);
 	world_assert_clean(&world);
 }
 

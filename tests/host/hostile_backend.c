@@ -67,13 +67,15 @@ void hostile_backend_offer(void *argument)
 						"feature-gso-tcpv6", "feature-rx-copy",
 						"feature-ipv6-csum-offload" };
 	struct hostile_backend *back = argument;
+	char path[STORE_PATH_BYTES];
 
 	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
-		char path[STORE_PATH_BYTES];
-
 		own_path(back, features[i], path);
 		(void)!store_write(0, path, back->features ? back->features : "1");
 	}
+	own_path(back, "multi-queue-max-queues", path);
+	if (back->max_queues)
+		(void)!store_write(0, path, back->max_queues);
 	hostile_backend_set_state(back, XenbusStateInitWait);
 }
 

@@ -22,7 +22,8 @@ struct hostile_backend {
 	struct host_domain *domain;
 	uint16_t frontend_domid;
 	uint32_t devid;
-	const char *features; /* value of feature-sg and so on; NULL: "1" */
+	const char *features;	/* value of feature-sg and so on; NULL: "1" */
+	const char *max_queues; /* multi-queue-max-queues; NULL: no such node */
 	struct gnttab_mapping tx_map;
 	struct gnttab_mapping rx_map;
 	struct netif_tx_sring *tx;

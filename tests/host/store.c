@@ -207,11 +207,11 @@ int store_list(store_transaction t, const char *path, uint32_t max, struct store
 
 	if (!count)
 		count = store_tree_list(&self->machine->store, self->domid, t, at, &names);
-	count = request_answer(self, count);
 	if (count >= 0)
 		count = (uint32_t)count > max ? -E2BIG : list_make(list, names, (uint32_t)count);
+	/* While it waits the guest may be killed, and only its own blocks go with it. */
 	host_alloc_free(names);
-	return count;
+	return request_answer(self, count);
 }
 
 void store_list_free(struct store_list *list)

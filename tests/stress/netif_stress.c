@@ -2,8 +2,9 @@
 /*
  * netfront and netback back to back, each guest on a thread of its own: storms of the
  * smallest frames, of frames of 64 KiB in ragged fragments, and of both, from 1 to 8
- * clients and to them, while guests stall at random. Every byte is compared, each
- * flow's order and number too; in the end no grant, port, page or packet is missing.
+ * clients and to them, with one to four queues each, while guests stall at random. Every
+ * byte is compared, each flow's order and number too; in the end no grant, port, page or packet is
+ *missing.
  *
  *	netif-stress [SECONDS]		SEED=n repeats the choices
  */
@@ -19,6 +20,7 @@
 #define ROUND_FRAMES 600u
 #define ROUND_LIMIT (120 * WORLD_SECOND)
 #define STALLS 6u
+#define MOST_QUEUES 4u
 
 static const struct traffic_shape shapes[] = {
 	{ .min_frame = TRAFFIC_MIN_FRAME, .max_frame = TRAFFIC_MIN_FRAME + 59 },
@@ -71,10 +73,12 @@ static void round_start(struct world *world, uint32_t clients)
 	uint32_t most = 120 / clients < 25 ? 25 : 120 / clients;
 
 	for (uint32_t i = 0; i < clients; i++) {
-		const struct traffic_shape *shape = &shapes[draw(world, ARRAY_SIZE(shapes))];
+		struct traffic_shape shape = shapes[draw(world, ARRAY_SIZE(shapes))];
 
+		if (world->clients[i].guest.guest.max_queues > 1)
+			shape.lanes = TRAFFIC_MOST_LANES;
 		world_reset_traffic(world, i);
-		world_set_shape(world, i, shape, 25 + draw(world, most - 24));
+		world_set_shape(world, i, &shape, 25 + draw(world, most - 24));
 		world_send(world, i, draw(world, ROUND_FRAMES), draw(world, ROUND_FRAMES));
 	}
 }
@@ -124,6 +128,7 @@ START_TEST(storms)
 
 	world_begin_variant(&world, HOST_THREADS, (uint32_t)_i);
 	for (uint32_t i = 0; i < clients; i++) {
+		world.clients[i].guest.guest.max_queues = 1 + draw(&world, MOST_QUEUES);
 		world_client_start(&world, i);
 		ck_assert_int_eq(world_attach(&world, i), 0);
 	}
