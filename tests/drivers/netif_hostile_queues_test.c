@@ -177,13 +177,18 @@ static void no_port(struct scene *scene)
 }
 
 /* As a frontend writes that knows nothing of queues. */
+static void flat_keys_write(const struct scene *scene)
+{
+	key_write("tx-ring-ref", NULL, scene->queues[0].tx_gref);
+	key_write("rx-ring-ref", NULL, scene->queues[0].rx_gref);
+	key_write("event-channel", NULL, scene->queues[0].port);
+}
+
 static void keys_of_one_queue(struct scene *scene)
 {
 	no_first_queue(scene);
 	no_second_queue(scene);
-	key_write("tx-ring-ref", NULL, scene->queues[0].tx_gref);
-	key_write("rx-ring-ref", NULL, scene->queues[0].rx_gref);
-	key_write("event-channel", NULL, scene->queues[0].port);
+	flat_keys_write(scene);
 }
 
 /* With one queue the folder is not looked at. */
@@ -206,8 +211,10 @@ static void the_same_port_for_both_directions(struct scene *scene)
 	key_write("queue-1/event-channel-rx", NULL, scene->queues[1].port);
 }
 
-static void number_write(const char *text)
+/* All that is needed for one queue is there too: a wrong number is no excuse for it. */
+static void number_write(const struct scene *scene, const char *text)
 {
+	flat_keys_write(scene);
 	key_write("multi-queue-num-queues", text, 0);
 }
 
@@ -250,7 +257,7 @@ static void lie_tell(void *argument)
 	queues_make(telling->scene);
 	truth_write(telling->scene);
 	if (telling->lie->number)
-		number_write(telling->lie->number);
+		number_write(telling->scene, telling->lie->number);
 	else
 		telling->lie->spoil(telling->scene);
 	connected_say(telling->scene);
