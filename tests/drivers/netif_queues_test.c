@@ -45,19 +45,25 @@ static int64_t frontend_number(struct world *world, const char *key)
 	return host_store_number(world->machine, path);
 }
 
+static void assert_agreed(struct world *world, uint32_t count)
+{
+	int64_t flat = frontend_number(world, "tx-ring-ref");
+
+	ck_assert_int_eq(frontend_number(world, "multi-queue-num-queues"),
+			 count == 1 ? -1 : (int64_t)count);
+	ck_assert_msg((flat >= 0) == (count == 1), "tx-ring-ref is %ld", flat);
+}
+
 /* As <xen/io/netif.h> has it: either the keys of one queue, or folders and no such keys. */
 static void assert_queues(struct world *world, uint32_t count)
 {
 	struct host_counters server = host_domain_counters(world->server.domain);
 	struct host_counters client = host_domain_counters(world->clients[0].guest.domain);
-	int64_t flat = frontend_number(world, "tx-ring-ref");
 
 	ck_assert_uint_eq(server.mapped, 2 * count);
 	ck_assert_uint_eq(server.ports - world->server.clean.ports, 2 * count);
 	ck_assert_uint_eq(client.ports - world->clients[0].guest.clean.ports, 2 * count);
-	ck_assert_int_eq(frontend_number(world, "multi-queue-num-queues"),
-			 count == 1 ? -1 : (int64_t)count);
-	ck_assert_msg((flat >= 0) == (count == 1), "tx-ring-ref is %ld", flat);
+	assert_agreed(world, count);
 	for (uint32_t i = 0; i < 5; i++) {
 		char key[40];
 
@@ -300,6 +306,8 @@ START_TEST(a_frontend_may_come_back_with_another_number)
 		guest->guest.max_queues = again[i];
 		host_call_fiber_must(guest->domain, guest->program->start_netfront, &guest->guest);
 		ck_assert(world_wait_up(&world, 0, 10 * WORLD_SECOND));
+		assert_agreed(&world, again[i]);
+		ck_assert_uint_eq(host_domain_counters(world.server.domain).mapped, 2 * again[i]);
 		world_exchange(&world, 0, 300, 300);
 	}
 	detach(&world);
