@@ -126,8 +126,11 @@ int ring_advance(struct ring_producer *ring, uint32_t limit)
 {
 	uint32_t grown = limit - ring->limit;
 
-	/* Behind the old limit shows as a huge step; more than the ring holds is impossible. */
-	if (grown > ring->size || limit - ring->reserved > ring->size)
+	/*
+	 * Behind the old limit shows as a huge step. What the peer was not told of it cannot
+	 * have consumed; a reservation may still be given back, so it does not count either.
+	 */
+	if (grown > ring->size || limit - ring->published > ring->size)
 		return -EPROTO;
 	ring->limit = limit;
 	waiters_serve(ring);

@@ -99,8 +99,8 @@ void ring_cancel(struct ring_producer *ring);
 
 /*
  * Sets a new limit and serves those who wait, in order. -EPROTO: the new limit
- * is behind what is already reserved or more than `size` ahead of what was
- * consumed (a peer moved its index impossibly); nothing changed then.
+ * is behind the old one or more than `size` ahead of what was published (a peer
+ * moved its index impossibly); nothing changed then.
  */
 must_check int ring_advance(struct ring_producer *ring, uint32_t limit);
 

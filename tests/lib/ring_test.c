@@ -78,12 +78,13 @@ static void wait_for(struct test_waiter *w, uint32_t count)
 START_TEST(large_is_not_starved_by_small)
 {
 	struct test_waiter large, small;
-	uint32_t first;
+	uint32_t first, old;
 
 	ring_at(10);
 	served = 0;
 	ck_assert_int_eq(ring_reserve(&ring, SIZE - 2, &first), 0);
 	ring_commit(&ring);
+	ck_assert_uint_eq(ring_publish(&ring, &old), 10 + SIZE - 2);
 	wait_for(&large, 19);
 	wait_for(&small, 1);
 	/* Two slots are free, but the large one came first. */
@@ -211,14 +212,29 @@ END_TEST
 
 START_TEST(impossible_limits_are_refused)
 {
-	uint32_t first;
+	uint32_t first, old;
 
 	ring_at(100);
 	ck_assert_int_eq(ring_reserve(&ring, 10, &first), 0);
 	ring_commit(&ring);
 	ck_assert_int_eq(ring_advance(&ring, 100 + SIZE - 1), -EPROTO);
+	/* What is not published cannot have been consumed. */
+	ck_assert_int_eq(ring_advance(&ring, 100 + SIZE + 1), -EPROTO);
+	ck_assert_uint_eq(ring_publish(&ring, &old), 110);
 	ck_assert_int_eq(ring_advance(&ring, 110 + SIZE + 1), -EPROTO);
 	ck_assert_int_eq(ring_advance(&ring, 110 + SIZE), 0);
+}
+END_TEST
+
+START_TEST(slots_given_back_are_not_free_twice)
+{
+	uint32_t first;
+
+	ring_at(0);
+	ck_assert_int_eq(ring_reserve(&ring, SIZE, &first), 0);
+	ck_assert_int_eq(ring_advance(&ring, 2 * SIZE), -EPROTO);
+	ring_cancel(&ring);
+	ck_assert_uint_eq(ring_free_slots(&ring), SIZE);
 }
 END_TEST
 
@@ -253,6 +269,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, part_of_a_reservation_goes_back);
 	tcase_add_test(cases, every_count_waits_its_turn_over_the_wrap);
 	tcase_add_test(cases, impossible_limits_are_refused);
+	tcase_add_test(cases, slots_given_back_are_not_free_twice);
 	tcase_add_test(cases, pending_refuses_more_than_the_ring);
 	tcase_add_test(cases, notify_when_the_event_index_is_crossed);
 }
