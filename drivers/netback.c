@@ -265,7 +265,8 @@ static void vif_retire(struct netback_vif *vif, enum xenbus_state frontend)
 			     frontend == XenbusStateClosed;
 	uint64_t age;
 
-	if (!vif->closed_ns) {
+	/* libxl may ask again before the directory is gone: it has to be answered again. */
+	if (!vif->closed_ns || bus_state_read(vif->backend) == XenbusStateClosing) {
 		vif_release(vif);
 		/* libxl has written Closing over whatever stood there, and waits for this. */
 		vif->state = XenbusStateUnknown;
