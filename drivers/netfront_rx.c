@@ -139,16 +139,20 @@ static struct iopage *page_take(struct netfront_rx *rx, uint32_t index)
 	return page;
 }
 
-/* The first slot's bytes: a private copy of the headers, the rest as a fragment. */
-static int head_fill(struct packet *packet, struct iopage *page,
+/*
+ * One slot's bytes: a private copy for as long as the head has room, also when the
+ * backend spreads the headers over several slots, and the rest as a fragment.
+ */
+static int bytes_add(struct packet *packet, struct iopage *page,
 		     const struct netif_rx_response *response)
 {
+	uint32_t room = packet->frag_count ? 0 : NETFRONT_HEAD_BYTES - packet->head_length;
 	uint32_t bytes = (uint32_t)response->status;
-	uint32_t head = bytes < NETFRONT_HEAD_BYTES ? bytes : NETFRONT_HEAD_BYTES;
+	uint32_t head = bytes < room ? bytes : room;
 
-	memcpy(packet->data, page->data + response->offset, head);
-	packet->head_length = (uint16_t)head;
-	packet->length = head;
+	memcpy(packet->data + packet->head_length, page->data + response->offset, head);
+	packet->head_length = (uint16_t)(packet->head_length + head);
+	packet->length += head;
 	if (bytes == head) {
 		iopage_free(page);
 		return 0;
@@ -186,11 +190,8 @@ static struct packet *chain_to_packet(struct netfront *front, const struct chain
 
 		while (n < chain->slot_count && chain->index[n] != index)
 			n++;
-		if (packet && n == 0)
-			error = head_fill(packet, page, &chain->slots[0]);
-		else if (packet && n < chain->slot_count)
-			error = packet_add_frag(packet, page, chain->slots[n].offset,
-						(uint16_t)chain->slots[n].status);
+		if (packet && n < chain->slot_count)
+			error = bytes_add(packet, page, &chain->slots[n]);
 		else if (packet)
 			error = 1; /* an extra's slot: its page carries nothing */
 		if (error)
