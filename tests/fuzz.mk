@@ -19,7 +19,7 @@ FUZZ_WRAPPED_HEAP = $(HOSTED_LDFLAGS)
 FUZZ_DRIVERS = $(lib_SRCS) $(drivers_SRCS) xen/bus.c $(FUZZ_HOST) tests/fuzz/guest.c \
 	tests/fuzz/shared.c tests/fuzz/world.c
 
-FUZZ_TARGETS = router ring netback
+FUZZ_TARGETS = router ring netback netfront
 router_FUZZ = $(lib_SRCS) $(net_SRCS) tests/unit/panic.c tests/host/relax.c \
 	tests/fuzz/check_abort.c \
 	$(filter-out %_test.c,$(wildcard tests/net/*.c))

@@ -243,11 +243,11 @@ static void packet_put(void)
 
 static void raw_put(void)
 {
-	struct netif_extra_info slot;
+	struct netif_tx_request slot;
 
 	memset(&slot, 0, sizeof(slot));
 	(void)script_bytes(&script, (uint8_t *)&slot, sizeof(slot));
-	hostile_put_extra(&front, &slot);
+	hostile_put_tx(&front, &slot);
 }
 
 static void rx_put(void)
