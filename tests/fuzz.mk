@@ -19,7 +19,7 @@ FUZZ_WRAPPED_HEAP = $(HOSTED_LDFLAGS)
 FUZZ_DRIVERS = $(lib_SRCS) $(drivers_SRCS) xen/bus.c $(FUZZ_HOST) tests/fuzz/guest.c \
 	tests/fuzz/shared.c tests/fuzz/world.c
 
-FUZZ_TARGETS = router ring netback netfront
+FUZZ_TARGETS = router ring netback netfront store
 router_FUZZ = $(lib_SRCS) $(net_SRCS) tests/unit/panic.c tests/host/relax.c \
 	tests/fuzz/check_abort.c \
 	$(filter-out %_test.c,$(wildcard tests/net/*.c))
@@ -28,6 +28,10 @@ netback_FUZZ = $(FUZZ_DRIVERS)
 netback_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)
 netfront_FUZZ = $(FUZZ_DRIVERS)
 netfront_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)
+# The real store, with the rest of the machine around it.
+store_FUZZ = $(filter-out tests/host/store.c,$(FUZZ_HOST)) lib/iopage.c lib/log.c xen/store_wire.c \
+	tests/fuzz/shared.c tests/fuzz/store_again.c tests/fuzz/store_connection_again.c
+store_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)
 
 $(FUZZ_BUILD)/%.o: %.c
 	@mkdir -p $(@D)
