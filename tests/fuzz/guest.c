@@ -58,6 +58,26 @@ static void parse(const struct netdev *netdev, const struct packet *packet)
 		sum = (uint8_t)(sum + packet->data[i]);
 }
 
+static void assert_copied(struct guest *guest, const struct packet_vector *vector)
+{
+	uint64_t bytes = 0;
+
+	if (!guest->copied)
+		return;
+	for (uint32_t i = 0; i < vector->count; i++)
+		bytes += vector->packets[i]->length;
+	fuzz_assert(*guest->copied - guest->copied_before >= bytes);
+}
+
+static void react(struct guest *guest, struct netdev *netdev, struct packet_vector *vector)
+{
+	if (guest->reaction == GUEST_ECHO)
+		netdev->ops->transmit(netdev, vector);
+	else if (guest->reaction == GUEST_KEEP)
+		keep(guest, vector);
+	packet_vector_drop(vector, DROP_NO_RULES);
+}
+
 static void input(struct netdev *netdev, struct packet_vector *vector)
 {
 	struct guest *guest = netdev->stack;
@@ -66,11 +86,10 @@ static void input(struct netdev *netdev, struct packet_vector *vector)
 	fuzz_assert(guest->netdev == netdev);
 	for (uint32_t i = 0; i < vector->count; i++)
 		parse(netdev, vector->packets[i]);
-	if (guest->reaction == GUEST_ECHO)
-		netdev->ops->transmit(netdev, vector);
-	else if (guest->reaction == GUEST_KEEP)
-		keep(guest, vector);
-	packet_vector_drop(vector, DROP_NO_RULES);
+	assert_copied(guest, vector);
+	react(guest, netdev, vector);
+	if (guest->copied)
+		guest->copied_before = *guest->copied;
 }
 
 void guest_up(struct guest *guest, struct netdev *netdev)

@@ -435,6 +435,7 @@ static void operate(void)
 static void world_start(void)
 {
 	world_make(&world, GUEST_PAGES, true);
+	world.guest.copied = &world.victim->costs.copy_bytes;
 	host_call(world.victim, netback_begin, &world.guest);
 	world_remember_clean(&world);
 	host_frontend_path(&world.vif, front_path, sizeof(front_path));
@@ -468,6 +469,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	script = (struct script){ data, size };
 	meddled = false;
 	world_begin_input(&world);
+	world.guest.copied_before = *world.guest.copied;
 	fuzz_assert(host_toolstack_attach_vif(&world.vif) == 0);
 	connect(script_u8(&script));
 	while (!script_is_over(&script) && steps++ < STEPS_MOST)
