@@ -19,6 +19,7 @@ struct chain {
 	uint32_t slot_count;
 	uint32_t ring_slots; /* with extras */
 	uint16_t gso_size;
+	uint8_t gso_type;
 	bool bad; /* to be dropped: an error status, a wrong size, a wrong extra */
 };
 
@@ -88,10 +89,12 @@ static int extras_read(const struct netfront_rx *rx, uint32_t available, struct 
 		if (chain->ring_slots == available)
 			return -EAGAIN;
 		slot_read(rx, rx->consumed + chain->ring_slots++, &slot);
-		if (netif_check_gso(&slot.extra) || chain->gso_size)
+		if (chain->gso_type)
 			chain->bad = true;
-		else
-			chain->gso_size = slot.extra.u.gso.size;
+		chain->gso_type = netif_gso_type(&slot.extra);
+		chain->gso_size = slot.extra.u.gso.size;
+		if (!chain->gso_type)
+			chain->bad = true;
 	} while (slot.extra.flags & XEN_NETIF_EXTRA_FLAG_MORE);
 	return 0;
 }
@@ -102,7 +105,7 @@ static int chain_read(const struct netfront_rx *rx, uint32_t available, struct c
 
 	chain->slot_count = 0;
 	chain->ring_slots = 0;
-	chain->gso_size = 0;
+	chain->gso_type = PACKET_GSO_NONE;
 	chain->bad = false;
 	do {
 		uint32_t index = rx->consumed + chain->ring_slots;
@@ -169,8 +172,8 @@ static void flags_set(struct packet *packet, const struct chain *chain)
 		packet->flags |= PACKET_CSUM_BLANK | PACKET_CSUM_VALID;
 	if (flags & NETRXF_data_validated)
 		packet->flags |= PACKET_CSUM_VALID;
-	if (chain->gso_size) {
-		packet->gso_type = PACKET_GSO_TCPV4;
+	if (chain->gso_type) {
+		packet->gso_type = chain->gso_type;
 		packet->gso_size = chain->gso_size;
 	}
 }

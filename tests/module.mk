@@ -19,7 +19,7 @@ test-xen: packages
 	@$(MAKE) -s images
 	@$(MAKE) -s BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
 	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
-		--trap $(BUILD)/trap/ringwall
+		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile
 
 run: packages
 	@$(MAKE) -s images
