@@ -146,6 +146,11 @@ static struct packet *head_make(struct guest *guest, struct script *script, uint
 	room = packet_tailroom(packet);
 	bytes += script_u16(script) % (uint32_t)(room - bytes + 1);
 	memset(packet_append(packet, bytes), 0x5a, bytes);
+	if (shape & 128) { /* to a group of which the script may have spoken */
+		memset(packet->data, 0, 6);
+		packet->data[0] = 1;
+		packet->data[5] = (uint8_t)(bytes % 4);
+	}
 	return packet;
 }
 
@@ -179,7 +184,7 @@ static struct packet *packet_make(struct guest *guest, struct script *script)
 	if (shape & 16)
 		packet->flags |= PACKET_CSUM_BLANK | PACKET_CSUM_VALID;
 	if (shape & 32) {
-		packet->gso_type = PACKET_GSO_TCPV4;
+		packet->gso_type = shape & 64 ? PACKET_GSO_TCPV6 : PACKET_GSO_TCPV4;
 		packet->gso_size = (uint16_t)(1 + script_u8(script) * 6);
 	}
 	fuzz_assert(packet_is_valid(packet));

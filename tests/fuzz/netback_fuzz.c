@@ -100,9 +100,14 @@ static const char *const keys[] = { "tx-ring-ref",
 				    "request-rx-copy",
 				    "feature-sg",
 				    "feature-gso-tcpv4",
+				    "feature-gso-tcpv6",
+				    "feature-ipv6-csum-offload",
+				    "request-multicast-control",
 				    "feature-no-csum-offload",
 				    "multi-queue-num-queues",
 				    "state" };
+
+enum { KEY_FIRST_FEATURE = 5, KEY_MULTICAST = 10, KEY_NO_CSUM = 11, KEY_STATE = 13 };
 
 static uint32_t key_truth(uint32_t key)
 {
@@ -116,10 +121,12 @@ static uint32_t key_truth(uint32_t key)
 		return front.port;
 	case 4:
 		return EVTCHN_NONE;
-	case 10:
+	case KEY_NO_CSUM:
+		return 0;
+	case KEY_STATE:
 		return XenbusStateConnected;
 	default:
-		return key < 8 || key == 9;
+		return 1;
 	}
 }
 
@@ -153,8 +160,9 @@ static void connect(uint8_t how)
 	rings_reset();
 	for (uint32_t key = 0; key < 3; key++)
 		world_write_number(&world, domid, front_path, keys[key], key_truth(key));
-	for (uint32_t key = 5; key < 8; key++)
+	for (uint32_t key = KEY_FIRST_FEATURE; key < KEY_MULTICAST; key++)
 		world_write_number(&world, domid, front_path, keys[key], 1);
+	world_write_number(&world, domid, front_path, keys[KEY_MULTICAST], how >> 4 & 1);
 	if (how & 1)
 		front.tx_next = front.tx->req_prod = front.tx->rsp_prod = script_u32(&script);
 	if (how & 2)
@@ -210,8 +218,14 @@ static void extra_put(void)
 {
 	struct netif_extra_info extra = { .type = script_u8(&script), .flags = script_u8(&script) };
 
-	extra.u.gso.size = script_u16(&script);
-	extra.u.gso.type = script_u8(&script);
+	if (extra.type == XEN_NETIF_EXTRA_TYPE_MCAST_ADD ||
+	    extra.type == XEN_NETIF_EXTRA_TYPE_MCAST_DEL) {
+		extra.u.mcast.addr[0] = script_u8(&script);
+		extra.u.mcast.addr[5] = script_u8(&script);
+	} else {
+		extra.u.gso.size = script_u16(&script);
+		extra.u.gso.type = script_u8(&script);
+	}
 	hostile_put_extra(&front, &extra);
 }
 
