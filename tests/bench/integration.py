@@ -22,6 +22,7 @@ import traceback
 import bench as bench_module
 from bench import Bench, BenchError, OUTSIDE, UPLINK_GATEWAY, UPLINK_IP
 from hostile import HostileTests
+from storm import StormTests
 
 RULES = f"""
 set block-policy return
@@ -57,7 +58,7 @@ def megabits(text, side):
     return float(value) * {"K": 0.001, "M": 1.0, "G": 1000.0}[unit]
 
 
-class Suite(HostileTests):
+class Suite(HostileTests, StormTests):
     expect = staticmethod(expect)
 
     def __init__(self, bench, kernels, mode):
@@ -378,7 +379,8 @@ class Suite(HostileTests):
 
 
 TESTS = ["boot", "selftest", "client", "stop", "mistakes", "closed_blocks", "fault", "trap", "churn",
-         "hostile_client", "hostile_uplink"]
+         "hostile_client", "hostile_uplink", "storm", "storm_relay", "storm_linux", "many",
+         "cycles", "uplink_returns"]
 
 
 def run_mode(bench, arguments, mode):
