@@ -76,6 +76,24 @@ static void input_echo(struct netdev *netdev, struct packet_vector *vector)
 	netdev->ops->transmit(netdev, vector);
 }
 
+static void input_hold(struct netdev *netdev, struct packet_vector *vector)
+{
+	struct guest_link *link = container_of(netdev->stack, struct guest_link, end);
+
+	for (uint32_t i = 0; i < vector->count; i++)
+		list_push_back(&link->held, &vector->packets[i]->link);
+	vector->count = 0;
+}
+
+static void release(void *argument)
+{
+	struct guest_link *link = argument;
+	struct list *first;
+
+	while ((first = list_pop_front(&link->held)))
+		packet_free(list_entry(first, struct packet, link));
+}
+
 static void link_up(struct guest_link *link, struct netdev *netdev, struct netif_guest *guest)
 {
 	netdev->input = input_echo;
@@ -88,6 +106,9 @@ static void link_up(struct guest_link *link, struct netdev *netdev, struct netif
 	traffic_begin(&link->end, netdev, &guest->packet_pool, link->seed);
 	if (link->echo)
 		netdev->input = input_echo;
+	list_init(&link->held);
+	if (link->hold)
+		netdev->input = input_hold;
 	atomic_fetch_add(&link->attached, 1);
 	atomic_store(&link->up, true);
 }
@@ -223,5 +244,6 @@ const struct netif_guest_program netif_guest_program = {
 	.close_netfront = close_netfront,
 	.send = send,
 	.collect = collect,
+	.release = release,
 	.drop_name = drop_name,
 };

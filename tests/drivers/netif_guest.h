@@ -14,6 +14,7 @@
 #include "drivers/netback.h"
 #include "drivers/netfront.h"
 #include "lib/drop.h"
+#include "lib/list.h"
 #include "tests/drivers/netif_traffic.h"
 
 #define GUEST_UPLINK 0xffffu /* the `domid` of a link by our own netfront */
@@ -25,6 +26,7 @@ struct guest_link {
 	uint32_t handle;
 	uint64_t seed;
 	bool echo;		/* send back what comes instead of checking it */
+	bool hold;		/* keep what comes, until release() */
 	struct traffic_end end; /* flows, shape, peer, window; its counts outlive a reconnect */
 	/* written by the guest, read by all */
 	atomic_bool up;
@@ -37,6 +39,7 @@ struct guest_link {
 	struct netdev *netdev;
 	struct netdev_stats last; /* as it was when the interface went away */
 	struct netback_client client;
+	struct list held;
 };
 
 struct netif_guest {
@@ -71,5 +74,6 @@ struct netif_guest_program {
 	void (*close_netfront)(void *guest); /* fiber */
 	void (*send)(void *link);	     /* starts a fiber that sends the link's traffic */
 	void (*collect)(void *guest);
+	void (*release)(void *link); /* frees the packets that it holds */
 	const char *(*drop_name)(enum drop_reason reason);
 };
