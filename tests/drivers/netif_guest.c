@@ -21,9 +21,14 @@
 
 extern const struct netif_guest_program netif_guest_program;
 
-static void log_to_stderr(const char *line, size_t length)
+static bool log_is_shown;
+static uint32_t log_lines;
+
+static void log_count(const char *line, size_t length)
 {
-	fwrite(line, 1, length, stderr);
+	log_lines++;
+	if (log_is_shown)
+		fwrite(line, 1, length, stderr);
 }
 
 static uint32_t or_default(uint32_t value, uint32_t otherwise)
@@ -40,8 +45,9 @@ static void boot(void *argument)
 	void *arena = memory_alloc_pages(pages);
 	const char *level = getenv("LOG");
 
+	log_init(log_count, clock_now_ns);
 	if (level) {
-		log_init(log_to_stderr, clock_now_ns);
+		log_is_shown = true;
 		log_set_level((enum log_level)log_level_parse(level));
 	}
 	if (!arena)
@@ -228,6 +234,7 @@ static void collect(void *argument)
 	for (int i = 0; i < IOPAGE_CLASS_COUNT; i++)
 		free += pages->free_count[i];
 	guest->quarantined = pages->quarantined;
+	guest->log_lines = log_lines;
 	guest->pages_out = pages->total - free;
 	guest->packets_out = guest->packet_pool.total - guest->packet_pool.free_count;
 	if (!guest->stats_link)

@@ -21,6 +21,7 @@
 #include "xen/gnttab.h"
 
 #define ATTACKS_EACH 3
+#define LOG_BURST 5u /* of LOG_LIMIT_INIT */
 
 enum outcome {
 	DROPPED, /* for the reason given; the vif lives */
@@ -647,6 +648,27 @@ START_TEST(a_frontend_may_begin_again_without_closing)
 }
 END_TEST
 
+/* XSA-43: each line that a client causes costs it a token of its own bucket. */
+START_TEST(a_frontend_that_begins_again_and_again_fills_no_log)
+{
+	struct scene scene = { 0 };
+	uint32_t lines;
+	uint64_t begin;
+
+	scene_begin(&scene, HOST_STEPPED, 0);
+	world_reset_traffic(&scene.world, 0);
+	attacker_connect(&scene);
+	lines = world_collect(&scene.world.server)->log_lines;
+	begin = host_now_ns(scene.world.machine);
+	for (int i = 0; i < 100; i++)
+		host_call_fiber_must(scene.attacker, begin_again, &scene);
+	ck_assert_uint_lt(host_now_ns(scene.world.machine) - begin, 10 * WORLD_SECOND);
+	ck_assert_uint_le(world_collect(&scene.world.server)->log_lines - lines,
+			  2 * (LOG_BURST + 10));
+	scene_end(&scene);
+}
+END_TEST
+
 /* XSA-349: a neighbour that writes a watched node in a loop. */
 static void write_states(void *argument)
 {
@@ -771,6 +793,7 @@ TCase *netif_hostile_front_tests(void)
 	NETIF_TEST_STEPPED(tests, hostile_frontend_with_one_page_for_both_rings, 1);
 	NETIF_TEST_BY_TURNS(tests, hostile_frontend_flaps, 6);
 	NETIF_TEST_STEPPED(tests, a_frontend_may_begin_again_without_closing, 1);
+	NETIF_TEST_STEPPED(tests, a_frontend_that_begins_again_and_again_fills_no_log, 1);
 	NETIF_TEST_STEPPED(tests, hostile_frontend_writes_its_state_without_end, 1);
 	NETIF_TEST_BY_TURNS(tests, hostile_frontend_at_random, 8);
 	NETIF_TEST_STEPPED(tests, hostile_frontend_dies_with_slots_on_the_ring, ATTACK_COUNT);
