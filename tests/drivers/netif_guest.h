@@ -61,7 +61,7 @@ struct netif_guest {
 	uint32_t pages_out; /* of any class, not in a free list */
 	uint32_t packets_out;
 	uint32_t quarantined;
-	uint32_t log_lines; /* that would have been printed, up to level info */
+	uint32_t log_lines;	   /* that would have been printed, up to level info */
 	struct netdev_stats stats; /* of `stats_link` */
 	const struct guest_link *stats_link;
 };
