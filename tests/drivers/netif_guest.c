@@ -17,7 +17,7 @@
 #define DEFAULT_PACKETS 1024u
 #define DEFAULT_RX_PAGES 512u
 #define DEFAULT_TX_PAGES 512u
-#define DEFAULT_CLIENTS 64u
+#define DEFAULT_CLIENTS NETIF_GUEST_CLIENTS
 
 extern const struct netif_guest_program netif_guest_program;
 

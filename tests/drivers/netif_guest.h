@@ -17,7 +17,8 @@
 #include "lib/list.h"
 #include "tests/drivers/netif_traffic.h"
 
-#define GUEST_UPLINK 0xffffu /* the `domid` of a link by our own netfront */
+#define NETIF_GUEST_CLIENTS 16u /* that netback takes unless the test says otherwise */
+#define GUEST_UPLINK 0xffffu	/* the `domid` of a link by our own netfront */
 
 /* One interface of a guest. It belongs to the test and outlives the guest. */
 struct guest_link {

@@ -651,6 +651,27 @@ START_TEST(a_frontend_may_begin_again_without_closing)
 }
 END_TEST
 
+/* XSA-300: what all clients together may have mapped is bounded by their number. */
+START_TEST(one_domain_with_many_vifs_gets_no_more_than_there_are)
+{
+	struct scene scene = { 0 };
+	uint32_t attached = 0;
+
+	scene_begin(&scene, HOST_STEPPED, 0);
+	world_reset_traffic(&scene.world, 0);
+	world_send(&scene.world, 0, 300, 300);
+	while (attached < 2 * NETIF_GUEST_CLIENTS && !host_toolstack_attach_vif(&scene.vif)) {
+		attached++;
+		scene.vif.devid++;
+	}
+	ck_assert_uint_eq(attached, NETIF_GUEST_CLIENTS - 1);
+	/* The one too many is served when there is room for it. */
+	ck_assert_int_eq(host_toolstack_detach_vif(scene.attacker, 0), 0);
+	ck_assert_int_eq(host_toolstack_detach_vif(scene.attacker, scene.vif.devid), 0);
+	scene_end(&scene);
+}
+END_TEST
+
 /* XSA-43: each line that a client causes costs it a token of its own bucket. */
 START_TEST(a_frontend_that_begins_again_and_again_fills_no_log)
 {
@@ -796,6 +817,7 @@ TCase *netif_hostile_front_tests(void)
 	NETIF_TEST_STEPPED(tests, hostile_frontend_with_one_page_for_both_rings, 1);
 	NETIF_TEST_BY_TURNS(tests, hostile_frontend_flaps, 6);
 	NETIF_TEST_STEPPED(tests, a_frontend_may_begin_again_without_closing, 1);
+	NETIF_TEST_STEPPED(tests, one_domain_with_many_vifs_gets_no_more_than_there_are, 1);
 	NETIF_TEST_STEPPED(tests, a_frontend_that_begins_again_and_again_fills_no_log, 1);
 	NETIF_TEST_STEPPED(tests, hostile_frontend_writes_its_state_without_end, 1);
 	NETIF_TEST_BY_TURNS(tests, hostile_frontend_at_random, 8);
