@@ -3,6 +3,7 @@
 
 include tests/unit.mk
 include tests/host.mk
+include tests/stress.mk
 include tests/fuzz.mk
 include tests/model.mk
 
@@ -19,7 +20,7 @@ test-xen: packages
 	@$(MAKE) -s images
 	@$(MAKE) -s BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
 	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
-		--trap $(BUILD)/trap/ringwall
+		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile
 
 run: packages
 	@$(MAKE) -s images

@@ -3,9 +3,11 @@
 """The integration tests: Ringwall between real Linux guests and dom0, on real Xen,
 in both modes on one boot of the bench. `make test-xen` runs them.
 
-    integration.py KERNEL CHURN_KERNEL SELFTEST_KERNEL [--trap KERNEL] [--mode pv|pvh] [--only WORD]
+    integration.py KERNEL CHURN_KERNEL SELFTEST_KERNEL [--hostile KERNEL] [--trap KERNEL]
+                   [--mode pv|pvh] [--only WORD]
 
-With --trap a kernel whose undefined behaviour traps is put through the main job too.
+With --trap a kernel whose undefined behaviour traps is put through the main job too,
+with --hostile the firewall is attacked by its neighbours (hostile.py).
 
 Prints a line a test, what was expected and seen where one fails, and at the end
 `N passed, N failed`. A failed test leaves the consoles of all domains in
@@ -19,6 +21,7 @@ import traceback
 
 import bench as bench_module
 from bench import Bench, BenchError, OUTSIDE, UPLINK_GATEWAY, UPLINK_IP
+from hostile import HostileTests
 
 RULES = f"""
 set block-policy return
@@ -54,13 +57,16 @@ def megabits(text, side):
     return float(value) * {"K": 0.001, "M": 1.0, "G": 1000.0}[unit]
 
 
-class Suite:
+class Suite(HostileTests):
+    expect = staticmethod(expect)
+
     def __init__(self, bench, kernels, mode):
         self.bench = bench
         self.kernel = kernels.kernel
         self.churn = kernels.churn
         self.selftest = kernels.selftest
         self.trap = kernels.trap
+        self.hostile = kernels.hostile
         self.mode = mode
 
     # ---- helpers ----
@@ -371,7 +377,8 @@ class Suite:
         b.destroy(name)
 
 
-TESTS = ["boot", "selftest", "client", "stop", "mistakes", "closed_blocks", "fault", "trap", "churn"]
+TESTS = ["boot", "selftest", "client", "stop", "mistakes", "closed_blocks", "fault", "trap", "churn",
+         "hostile_client", "hostile_uplink"]
 
 
 def run_mode(bench, arguments, mode):
@@ -380,6 +387,8 @@ def run_mode(bench, arguments, mode):
         if arguments.only and arguments.only not in test:
             continue
         if test == "trap" and not arguments.trap:
+            continue
+        if test.startswith("hostile") and not arguments.hostile:
             continue
         suite = Suite(bench, arguments, mode)
         method = getattr(suite, "test_" + test)
@@ -411,6 +420,7 @@ def main():
     parser.add_argument("churn")
     parser.add_argument("selftest")
     parser.add_argument("--trap")
+    parser.add_argument("--hostile")
     parser.add_argument("--mode", choices=["pv", "pvh"])
     parser.add_argument("--only")
     arguments = parser.parse_args()
