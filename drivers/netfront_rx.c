@@ -208,10 +208,10 @@ static struct packet *chain_to_packet(struct netfront *front, const struct chain
 			reason = DROP_BAD_SLOTS;
 		}
 	}
-	if (packet && packet->length < MIN_FRAME_BYTES) {
+	if (packet && (packet->length < MIN_FRAME_BYTES || packet->length > PACKET_MAX_BYTES)) {
+		reason = packet->length < MIN_FRAME_BYTES ? DROP_SHORT : DROP_BAD_SLOTS;
 		packet_free(packet);
 		packet = NULL;
-		reason = DROP_SHORT;
 	}
 	if (!packet) {
 		pool->drops[reason]++;
