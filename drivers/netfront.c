@@ -156,7 +156,8 @@ static void grants_end(struct netfront *front)
 			return;
 		fiber_sleep_until(loop_now_ns() + RELEASE_STEP_NS);
 	}
-	log_line(LOG_ERROR, front->netdev.name, "%u pages are not released and are lost", held);
+	log_limited(&front->log_limit, LOG_ERROR, front->netdev.name,
+		    "%u pages are not released and are lost", held);
 	pages_give_up(front, front->rx_pages, front->config.rx_pages);
 	pages_give_up(front, front->tx_pages, front->config.tx_pages);
 	ring_give_up(&front->tx.page);
@@ -282,7 +283,7 @@ static void connection_end(struct netfront *front, enum xenbus_state say)
 	loop_unschedule(&front->source);
 	if (was_up) {
 		front->config.detached(&front->netdev, front->config.context);
-		log_line(LOG_INFO, front->netdev.name, "disconnected");
+		log_limited(&front->log_limit, LOG_INFO, front->netdev.name, "disconnected");
 	}
 	if (bus_state_write(STORE_NO_TRANSACTION, front->directory, say))
 		log_line(LOG_DEBUG, front->netdev.name, "its directory is gone");
@@ -384,8 +385,9 @@ static void connection_serve(struct netfront *front)
 	front->netdev.up = true;
 	front->connects++;
 	front->config.attached(&front->netdev, front->config.context);
-	log_line(LOG_INFO, front->netdev.name, "connected to domain %u, mtu %u, features %#x",
-		 front->backend_id, front->netdev.mtu, front->netdev.features);
+	log_limited(&front->log_limit, LOG_INFO, front->netdev.name,
+		    "connected to domain %u, mtu %u, features %#x", front->backend_id,
+		    front->netdev.mtu, front->netdev.features);
 	netfront_rx_refill(front);
 	loop_schedule(&front->source);
 	while (!front->closing && !front->broken) {

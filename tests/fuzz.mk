@@ -52,7 +52,8 @@ endef
 $(foreach target,$(FUZZ_TARGETS),$(eval $(call fuzz_program,$(target))))
 
 fuzz-programs: $(FUZZ_PROGRAMS)
-fuzz: $(FUZZ_PROGRAMS)
+fuzz: packages
+	@$(MAKE) -s -j2 fuzz-programs
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ_PROGRAMS)
 
 -include $(shell [ -d $(FUZZ_BUILD) ] && find $(FUZZ_BUILD) -name '*.d')
