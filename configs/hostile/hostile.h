@@ -45,7 +45,8 @@ struct hostile_role {
 	/* Honest; from whatever state things are in. False: not within some seconds. */
 	bool (*connect)(void);
 	bool (*is_connected)(void);
-	void (*lie)(const struct hostile_lie *lie);
+	/* A handshake with a lie in it; waits `ms` for the other to take it. */
+	void (*lie)(const struct hostile_lie *lie, uint32_t ms);
 	void (*leave)(void); /* closes well and lets go of everything */
 };
 

@@ -26,6 +26,8 @@
 #define POLL_MS 4u
 #define THROW_OUT_MS 3000u
 #define SETTLE_MS 60u
+#define TAKEN_MS 5000u
+#define REFUSED_MS 500u
 #define WORD_BYTES 64u
 #define HUGE_BYTES 2000u
 
@@ -108,7 +110,7 @@ static void attack_run(const struct hostile_attack *attack)
 	if (attack->run)
 		attack->run();
 	else
-		role->lie(&attack->lie);
+		role->lie(&attack->lie, attack->outcome == STAYS ? TAKEN_MS : REFUSED_MS);
 	outcome_check(attack);
 	log_line(LOG_INFO, "hostile", "%s done", attack->name);
 }

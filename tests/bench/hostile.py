@@ -116,7 +116,7 @@ class HostileTests:
         b.create(self.hostile_config(
             f"role=backend attack=all seed=1 ip={UPLINK_GATEWAY} target={UPLINK_IP}", []))
         self.uplink_detach()
-        job = b.guest_begin("honest", f"ping -i 0.02 -w {ATTACKS_LIMIT} {OUTSIDE} | tail -n 3",
+        job = b.guest_begin("honest", f"ping -i 0.05 -w {ATTACKS_LIMIT} {OUTSIDE} | tail -n 3",
                             ATTACKS_LIMIT + 20)
         self.uplink_attach("backend=hostile")
         time.sleep(5)
