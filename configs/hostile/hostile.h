@@ -39,6 +39,17 @@ struct hostile_attack {
 	bool by_name_only; /* its damage is meant to last */
 };
 
+#define HOSTILE_ATTACK(function, expected)                                   \
+	{                                                                    \
+		.name = #function, .run = (function), .outcome = (expected), \
+	}
+
+/* A handshake that says `told` for the node `node`. */
+#define HOSTILE_LIE(text, expected, node, told)                                                 \
+	{                                                                                       \
+		.name = (text), .outcome = (expected), .lie = {.key = (node), .value = (told) } \
+	}
+
 struct hostile_role {
 	const char *name;
 	const struct hostile_attack *rings, *store; /* each ends with one without a name */
