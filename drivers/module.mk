@@ -1,5 +1,6 @@
 drivers_SRCS := \
 	drivers/netback.c \
+	drivers/netback_multicast.c \
 	drivers/netback_rx.c \
 	drivers/netback_tx.c \
 	drivers/netfront.c \

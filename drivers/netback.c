@@ -16,7 +16,6 @@
 #define TRANSACTION_TRIES 5u
 #define REMOVE_SOON_NS 300000000ull
 #define REMOVE_LATE_NS 1500000000ull
-#define IPV4_MTU 1500u
 
 struct netback netback;
 
@@ -117,8 +116,12 @@ static uint32_t features_read(const struct netback_vif *vif)
 		features |= NETDEV_TX_SG;
 	if (bus_read_u64(vif->frontend, "feature-gso-tcpv4", 0) == 1)
 		features |= NETDEV_TX_GSO_TCPV4;
+	if (bus_read_u64(vif->frontend, "feature-gso-tcpv6", 0) == 1)
+		features |= NETDEV_TX_GSO_TCPV6;
 	if (bus_read_u64(vif->frontend, "feature-no-csum-offload", 0) == 0)
 		features |= NETDEV_TX_CSUM_IPV4;
+	if (bus_read_u64(vif->frontend, "feature-ipv6-csum-offload", 0) == 1)
+		features |= NETDEV_TX_CSUM_IPV6;
 	return features;
 }
 
@@ -182,12 +185,16 @@ static void vif_connect(struct netback_vif *vif)
 		return;
 	}
 	vif->netdev.features = features_read(vif);
+	vif->netdev.mtu = bus_read_mtu(vif->backend);
+	netback_multicast_init(&vif->multicast,
+			       bus_read_u64(vif->frontend, "request-multicast-control", 0) == 1);
 	vif->connected = true;
 	vif->netdev.up = true;
 	netback.attached++;
 	netback.config.attached(&vif->netdev, &vif->client, netback.config.context);
-	log_line(LOG_INFO, vif->netdev.name, "connected, ip %s, features %#x",
-		 vif->client.ip[0] ? vif->client.ip : "(none)", vif->netdev.features);
+	log_line(LOG_INFO, vif->netdev.name, "connected, ip %s, mtu %u, features %#x",
+		 vif->client.ip[0] ? vif->client.ip : "(none)", vif->netdev.mtu,
+		 vif->netdev.features);
 	loop_schedule(&vif->source);
 }
 
@@ -209,8 +216,12 @@ static void state_set(struct netback_vif *vif, enum xenbus_state state)
 /* Features first, then the state, in one step: libxl and the client look at the state. */
 static int offer_write(struct netback_vif *vif)
 {
-	static const char *const features[] = { "feature-rx-copy", "feature-sg",
+	static const char *const features[] = { "feature-rx-copy",
+						"feature-sg",
 						"feature-gso-tcpv4",
+						"feature-gso-tcpv6",
+						"feature-ipv6-csum-offload",
+						"feature-multicast-control",
 						"feature-split-event-channels" };
 	store_transaction t;
 	int error = store_transaction_start(&t);
@@ -265,7 +276,8 @@ static void vif_retire(struct netback_vif *vif, enum xenbus_state frontend)
 			     frontend == XenbusStateClosed;
 	uint64_t age;
 
-	if (!vif->closed_ns) {
+	/* libxl may ask again before the directory is gone: it has to be answered again. */
+	if (!vif->closed_ns || bus_state_read(vif->backend) == XenbusStateClosing) {
 		vif_release(vif);
 		/* libxl has written Closing over whatever stood there, and waits for this. */
 		vif->state = XenbusStateUnknown;
@@ -359,7 +371,7 @@ static int vif_describe(struct netback_vif *vif)
 		vif->client.ip[0] = '\0';
 	memcpy(vif->netdev.mac, netback.config.mac, NETDEV_MAC_BYTES);
 	memcpy(vif->netdev.peer_mac, vif->client.mac, NETDEV_MAC_BYTES);
-	vif->netdev.mtu = IPV4_MTU;
+	vif->netdev.mtu = BUS_DEFAULT_MTU;
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "drivers/netback.h"
+#include "drivers/netback_multicast.h"
 #include "drivers/netif_ring.h"
 #include "lib/list.h"
 #include "lib/log.h"
@@ -43,6 +44,7 @@ struct netback_vif {
 	struct ring_producer rx_ring; /* limit: the client's request index */
 	evtchn_port tx_port, rx_port; /* the same unless split */
 	struct loop_source source;
+	struct netback_multicast multicast;
 	struct list queue; /* packets waiting for RX slots */
 	uint32_t queue_packets, queue_bytes;
 

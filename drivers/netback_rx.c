@@ -143,10 +143,8 @@ static uint16_t first_flags(const struct packet *packet)
 
 static void extra_write(struct netback_vif *vif, uint32_t index, const struct packet *packet)
 {
-	struct netif_extra_info extra = { .type = XEN_NETIF_EXTRA_TYPE_GSO };
+	struct netif_extra_info extra = netif_gso_extra(packet);
 
-	extra.u.gso.size = packet->gso_size;
-	extra.u.gso.type = XEN_NETIF_GSO_TYPE_TCPV4;
 	memcpy(&vif->rx->ring[index & NETIF_SLOT_MASK], &extra, sizeof(extra));
 }
 
@@ -239,6 +237,20 @@ static void packet_refuse(struct netback_vif *vif, struct packet *packet, enum d
 	packet_drop(packet, reason);
 }
 
+/* False: not for this client, or not in this form; consumed. */
+static bool packet_is_welcome(struct netback_vif *vif, struct packet *packet)
+{
+	if (!netdev_can_send(&vif->netdev, packet)) {
+		packet_refuse(vif, packet, DROP_NO_OFFLOAD);
+		return false;
+	}
+	if (!netback_multicast_wants(&vif->multicast, packet)) {
+		packet_refuse(vif, packet, DROP_MULTICAST);
+		return false;
+	}
+	return true;
+}
+
 static uint32_t pages_of(const struct packet *packet)
 {
 	return packet->frag_count + 1u;
@@ -301,8 +313,11 @@ void netback_rx_transmit(struct netdev *netdev, struct packet_vector *vector)
 	queue_send(vif);
 	for (uint32_t i = 0; i < vector->count; i++) {
 		struct packet *packet = vector->packets[i];
-		int error = list_is_empty(&vif->queue) ? packet_send(vif, packet) : -EAGAIN;
+		int error;
 
+		if (!packet_is_welcome(vif, packet))
+			continue;
+		error = list_is_empty(&vif->queue) ? packet_send(vif, packet) : -EAGAIN;
 		if (error == -EAGAIN)
 			packet_queue(vif, packet);
 		else if (error)

@@ -21,6 +21,9 @@ struct chain {
 	uint32_t slot_count; /* with data */
 	uint32_t ring_slots; /* with extras */
 	uint16_t gso_size;
+	uint8_t gso_type;
+	bool multicast; /* no packet, but a change of the multicast list */
+	bool refused;	/* the list has no room for it */
 	bool too_long;
 };
 
@@ -52,6 +55,24 @@ static void answer_add(uint16_t id, int16_t status)
 	answers[answer_count++] = (struct answer){ id, status };
 }
 
+/* Only these were offered: a type that was not is a broken client. */
+static int extra_take(struct netback_vif *vif, const struct netif_extra_info *extra,
+		      struct chain *chain)
+{
+	uint8_t gso_type = netif_gso_type(extra);
+
+	if (netback_multicast_is_change(&vif->multicast, extra)) {
+		chain->multicast = true;
+		chain->refused |= netback_multicast_change(&vif->multicast, extra) != 0;
+		return 0;
+	}
+	if (!gso_type || chain->gso_type)
+		return -EPROTO;
+	chain->gso_type = gso_type;
+	chain->gso_size = extra->u.gso.size;
+	return 0;
+}
+
 /* Reads the extras that follow the first slot. 0 or -EPROTO. */
 static int extras_read(struct netback_vif *vif, uint32_t available, struct chain *chain)
 {
@@ -63,10 +84,8 @@ static int extras_read(struct netback_vif *vif, uint32_t available, struct chain
 		slot_read(vif, vif->tx_consumed + chain->ring_slots, &slot);
 		chain->ring_slots++;
 		answer_add(0, NETIF_RSP_NULL);
-		/* Only GSO was offered, and a type that was not is a broken client. */
-		if (netif_check_gso(&slot.extra) || chain->gso_size)
+		if (extra_take(vif, &slot.extra, chain))
 			return -EPROTO;
-		chain->gso_size = slot.extra.u.gso.size;
 	} while (slot.extra.flags & XEN_NETIF_EXTRA_FLAG_MORE);
 	return 0;
 }
@@ -82,7 +101,9 @@ static int chain_read(struct netback_vif *vif, uint32_t available, struct chain 
 
 	chain->slot_count = 0;
 	chain->ring_slots = 0;
-	chain->gso_size = 0;
+	chain->gso_type = PACKET_GSO_NONE;
+	chain->multicast = false;
+	chain->refused = false;
 	chain->too_long = false;
 	do {
 		if (chain->ring_slots == available || chain->slot_count == NETIF_FATAL_SLOTS)
@@ -218,12 +239,19 @@ static struct packet *chain_to_packet(struct netback_vif *vif, struct chain *cha
 		packet->flags |= PACKET_CSUM_BLANK | PACKET_CSUM_VALID;
 	if (flags & NETTXF_data_validated)
 		packet->flags |= PACKET_CSUM_VALID;
-	if (chain->gso_size) {
-		packet->gso_type = PACKET_GSO_TCPV4;
+	if (chain->gso_type) {
+		packet->gso_type = chain->gso_type;
 		packet->gso_size = chain->gso_size;
 	}
 	chain_plan(vif, chain, packet);
 	return packet;
+}
+
+static void answers_accept(const struct pending_packet *entry)
+{
+	for (uint32_t i = 0; i < entry->answer_count; i++)
+		if (answers[entry->first_answer + i].status != NETIF_RSP_NULL)
+			answers[entry->first_answer + i].status = NETIF_RSP_OKAY;
 }
 
 /* Takes one packet's slots off the ring. -EPROTO: broken. */
@@ -237,7 +265,9 @@ static int packet_take(struct netback_vif *vif, uint32_t available, struct pendi
 		return -EPROTO;
 	vif->tx_consumed += chain.ring_slots;
 	entry->answer_count = answer_count - entry->first_answer;
-	entry->packet = chain_to_packet(vif, &chain);
+	entry->packet = chain.multicast ? NULL : chain_to_packet(vif, &chain);
+	if (chain.multicast && !chain.refused)
+		answers_accept(entry);
 	entry->op_count = op_count - entry->first_op;
 	return 0;
 }
@@ -253,9 +283,7 @@ static void packet_finish(struct netback_vif *vif, struct pending_packet *entry,
 			vif->netdev.stats.rx_dropped++;
 			return;
 		}
-	for (uint32_t i = 0; i < entry->answer_count; i++)
-		if (answers[entry->first_answer + i].status != NETIF_RSP_NULL)
-			answers[entry->first_answer + i].status = NETIF_RSP_OKAY;
+	answers_accept(entry);
 	vif->netdev.stats.rx_packets++;
 	vif->netdev.stats.rx_bytes += entry->packet->length;
 	packet_vector_add(vector, entry->packet);

@@ -16,8 +16,6 @@
 #define RELEASE_TRIES 20u
 #define RELEASE_STEP_NS 50000000ull
 #define CLOSE_STEP_NS 10000000ull
-#define DEFAULT_MTU 1500u
-#define LEAST_MTU 576u
 
 static const struct netdev_ops ops = { .transmit = netfront_tx_transmit };
 
@@ -211,8 +209,9 @@ static int rings_make(struct netfront *front)
 
 static int details_write(struct netfront *front)
 {
-	static const char *const features[] = { "request-rx-copy", "feature-rx-notify",
-						"feature-sg", "feature-gso-tcpv4" };
+	static const char *const features[] = { "request-rx-copy",   "feature-rx-notify",
+						"feature-sg",	     "feature-gso-tcpv4",
+						"feature-gso-tcpv6", "feature-ipv6-csum-offload" };
 	store_transaction t;
 	int error = store_transaction_start(&t);
 	int ended;
@@ -240,7 +239,6 @@ static int details_write(struct netfront *front)
 
 static void features_learn(struct netfront *front)
 {
-	uint64_t mtu = bus_read_u64(front->backend, "mtu", DEFAULT_MTU);
 	struct netdev *netdev = &front->netdev;
 
 	netdev->features = 0;
@@ -248,9 +246,13 @@ static void features_learn(struct netfront *front)
 		netdev->features |= NETDEV_TX_SG;
 	if (bus_read_u64(front->backend, "feature-gso-tcpv4", 0) == 1)
 		netdev->features |= NETDEV_TX_GSO_TCPV4;
+	if (bus_read_u64(front->backend, "feature-gso-tcpv6", 0) == 1)
+		netdev->features |= NETDEV_TX_GSO_TCPV6;
+	if (bus_read_u64(front->backend, "feature-ipv6-csum-offload", 0) == 1)
+		netdev->features |= NETDEV_TX_CSUM_IPV6;
 	if (bus_read_u64(front->backend, "feature-no-csum-offload", 0) == 0)
 		netdev->features |= NETDEV_TX_CSUM_IPV4;
-	netdev->mtu = mtu < LEAST_MTU || mtu > UINT16_MAX ? DEFAULT_MTU : (uint16_t)mtu;
+	netdev->mtu = bus_read_mtu(front->backend);
 	if (bus_read_mac(front->directory, "mac", netdev->mac))
 		log_line(LOG_WARNING, netdev->name, "has no valid mac");
 }
@@ -481,7 +483,7 @@ int netfront_start(const struct netfront_config *config, struct netfront **resul
 	front->config = *config;
 	front->netdev.ops = &ops;
 	front->netdev.driver = front;
-	front->netdev.mtu = DEFAULT_MTU;
+	front->netdev.mtu = BUS_DEFAULT_MTU;
 	front->log_limit = (struct log_limit)LOG_LIMIT_INIT;
 	list_init(&front->tx.queue);
 	list_init(&front->rx.idle);

@@ -19,6 +19,7 @@ struct chain {
 	uint32_t slot_count;
 	uint32_t ring_slots; /* with extras */
 	uint16_t gso_size;
+	uint8_t gso_type;
 	bool bad; /* to be dropped: an error status, a wrong size, a wrong extra */
 };
 
@@ -88,10 +89,12 @@ static int extras_read(const struct netfront_rx *rx, uint32_t available, struct 
 		if (chain->ring_slots == available)
 			return -EAGAIN;
 		slot_read(rx, rx->consumed + chain->ring_slots++, &slot);
-		if (netif_check_gso(&slot.extra) || chain->gso_size)
+		if (chain->gso_type)
 			chain->bad = true;
-		else
-			chain->gso_size = slot.extra.u.gso.size;
+		chain->gso_type = netif_gso_type(&slot.extra);
+		chain->gso_size = slot.extra.u.gso.size;
+		if (!chain->gso_type)
+			chain->bad = true;
 	} while (slot.extra.flags & XEN_NETIF_EXTRA_FLAG_MORE);
 	return 0;
 }
@@ -102,7 +105,7 @@ static int chain_read(const struct netfront_rx *rx, uint32_t available, struct c
 
 	chain->slot_count = 0;
 	chain->ring_slots = 0;
-	chain->gso_size = 0;
+	chain->gso_type = PACKET_GSO_NONE;
 	chain->bad = false;
 	do {
 		uint32_t index = rx->consumed + chain->ring_slots;
@@ -139,16 +142,20 @@ static struct iopage *page_take(struct netfront_rx *rx, uint32_t index)
 	return page;
 }
 
-/* The first slot's bytes: a private copy of the headers, the rest as a fragment. */
-static int head_fill(struct packet *packet, struct iopage *page,
+/*
+ * One slot's bytes: a private copy for as long as the head has room, also when the
+ * backend spreads the headers over several slots, and the rest as a fragment.
+ */
+static int bytes_add(struct packet *packet, struct iopage *page,
 		     const struct netif_rx_response *response)
 {
+	uint32_t room = packet->frag_count ? 0 : NETFRONT_HEAD_BYTES - packet->head_length;
 	uint32_t bytes = (uint32_t)response->status;
-	uint32_t head = bytes < NETFRONT_HEAD_BYTES ? bytes : NETFRONT_HEAD_BYTES;
+	uint32_t head = bytes < room ? bytes : room;
 
-	memcpy(packet->data, page->data + response->offset, head);
-	packet->head_length = (uint16_t)head;
-	packet->length = head;
+	memcpy(packet->data + packet->head_length, page->data + response->offset, head);
+	packet->head_length = (uint16_t)(packet->head_length + head);
+	packet->length += head;
 	if (bytes == head) {
 		iopage_free(page);
 		return 0;
@@ -165,8 +172,8 @@ static void flags_set(struct packet *packet, const struct chain *chain)
 		packet->flags |= PACKET_CSUM_BLANK | PACKET_CSUM_VALID;
 	if (flags & NETRXF_data_validated)
 		packet->flags |= PACKET_CSUM_VALID;
-	if (chain->gso_size) {
-		packet->gso_type = PACKET_GSO_TCPV4;
+	if (chain->gso_type) {
+		packet->gso_type = chain->gso_type;
 		packet->gso_size = chain->gso_size;
 	}
 }
@@ -186,11 +193,8 @@ static struct packet *chain_to_packet(struct netfront *front, const struct chain
 
 		while (n < chain->slot_count && chain->index[n] != index)
 			n++;
-		if (packet && n == 0)
-			error = head_fill(packet, page, &chain->slots[0]);
-		else if (packet && n < chain->slot_count)
-			error = packet_add_frag(packet, page, chain->slots[n].offset,
-						(uint16_t)chain->slots[n].status);
+		if (packet && n < chain->slot_count)
+			error = bytes_add(packet, page, &chain->slots[n]);
 		else if (packet)
 			error = 1; /* an extra's slot: its page carries nothing */
 		if (error)

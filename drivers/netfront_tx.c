@@ -110,10 +110,8 @@ static void slot_write(struct netfront_tx *tx, uint32_t index, struct packet *pa
 
 static void extra_write(struct netfront_tx *tx, uint32_t index, const struct packet *packet)
 {
-	struct netif_extra_info extra = { .type = XEN_NETIF_EXTRA_TYPE_GSO };
+	struct netif_extra_info extra = netif_gso_extra(packet);
 
-	extra.u.gso.size = packet->gso_size;
-	extra.u.gso.type = XEN_NETIF_GSO_TYPE_TCPV4;
 	memcpy(&tx->shared->ring[index & NETIF_SLOT_MASK], &extra, sizeof(extra));
 	tx->extras++;
 }
@@ -287,6 +285,10 @@ void netfront_tx_transmit(struct netdev *netdev, struct packet_vector *vector)
 		struct packet *packet = vector->packets[i];
 		int error;
 
+		if (!netdev_can_send(netdev, packet)) {
+			packet_refuse(front, packet, DROP_NO_OFFLOAD);
+			continue;
+		}
 		if (!packet_is_sendable(packet))
 			packet = packet_to_sendable(packet);
 		if (!packet)

@@ -11,6 +11,7 @@
 #include <xen/io/netif.h>
 
 #include "lib/compiler.h"
+#include "lib/packet.h"
 #include "lib/ring.h"
 
 #define NETIF_PAGE_BYTES 4096u
@@ -45,11 +46,23 @@ static inline void netif_copy_out(void *to, const volatile void *shared, size_t 
 		out[i] = from[i];
 }
 
-/* 0: fits the rules of a GSO extra for TCP over IPv4; -1 otherwise. */
-static inline int netif_check_gso(const struct netif_extra_info *extra)
+/* The enum packet_gso that the extra asks for; PACKET_GSO_NONE: it is no such extra. */
+static inline uint8_t netif_gso_type(const struct netif_extra_info *extra)
 {
-	if (extra->type != XEN_NETIF_EXTRA_TYPE_GSO ||
-	    extra->u.gso.type != XEN_NETIF_GSO_TYPE_TCPV4 || extra->u.gso.size == 0)
-		return -1;
-	return 0;
+	if (extra->type != XEN_NETIF_EXTRA_TYPE_GSO || extra->u.gso.size == 0)
+		return PACKET_GSO_NONE;
+	if (extra->u.gso.type == XEN_NETIF_GSO_TYPE_TCPV4)
+		return PACKET_GSO_TCPV4;
+	return extra->u.gso.type == XEN_NETIF_GSO_TYPE_TCPV6 ? PACKET_GSO_TCPV6 : PACKET_GSO_NONE;
+}
+
+/* The extra that says how a GSO packet is to be cut. */
+static inline struct netif_extra_info netif_gso_extra(const struct packet *packet)
+{
+	struct netif_extra_info extra = { .type = XEN_NETIF_EXTRA_TYPE_GSO };
+
+	extra.u.gso.size = packet->gso_size;
+	extra.u.gso.type = packet->gso_type == PACKET_GSO_TCPV6 ? XEN_NETIF_GSO_TYPE_TCPV6
+								: XEN_NETIF_GSO_TYPE_TCPV4;
+	return extra;
 }

@@ -8,5 +8,6 @@ lib_SRCS := \
 	lib/params.c \
 	lib/random.c \
 	lib/ring.c \
+	lib/ring_locked.c \
 	lib/siphash.c \
 	lib/wheel.c

@@ -48,6 +48,14 @@ int ring_reserve(struct ring_producer *ring, uint32_t count, uint32_t *first)
 	return 0;
 }
 
+static void waiter_tell(struct ring_waiter *waiter)
+{
+	if (waiter->told)
+		return;
+	waiter->told = true;
+	waiter->ready(waiter);
+}
+
 /* Serves the queue's head for as long as there is room for it; each commits or cancels. */
 static void waiters_serve(struct ring_producer *ring)
 {
@@ -57,6 +65,10 @@ static void waiters_serve(struct ring_producer *ring)
 
 		if (waiter->count > ring_free_slots(ring))
 			return;
+		if (waiter->ready) {
+			waiter_tell(waiter);
+			return;
+		}
 		list_remove(&waiter->link);
 		waiter->granted(waiter, reservation_open(ring, waiter->count));
 	}
@@ -68,8 +80,19 @@ int ring_reserve_queued(struct ring_producer *ring, struct ring_waiter *waiter)
 
 	if (error)
 		return error;
+	waiter->told = false;
 	list_push_back(&ring->waiters, &waiter->link);
 	waiters_serve(ring);
+	return 0;
+}
+
+int ring_take(struct ring_producer *ring, struct ring_waiter *waiter, uint32_t *first)
+{
+	if (ring->open || ring->waiters.next != &waiter->link ||
+	    waiter->count > ring_free_slots(ring))
+		return -EAGAIN;
+	list_remove(&waiter->link);
+	*first = reservation_open(ring, waiter->count);
 	return 0;
 }
 
@@ -103,8 +126,11 @@ int ring_advance(struct ring_producer *ring, uint32_t limit)
 {
 	uint32_t grown = limit - ring->limit;
 
-	/* Behind the old limit shows as a huge step; more than the ring holds is impossible. */
-	if (grown > ring->size || limit - ring->reserved > ring->size)
+	/*
+	 * Behind the old limit shows as a huge step. What the peer was not told of it cannot
+	 * have consumed; a reservation may still be given back, so it does not count either.
+	 */
+	if (grown > ring->size || limit - ring->published > ring->size)
 		return -EPROTO;
 	ring->limit = limit;
 	waiters_serve(ring);

@@ -19,6 +19,8 @@
  * them together. One reservation is open at a time and producers are served in
  * the order they came: while somebody waits, a later and smaller reservation is
  * refused, so a large packet is never starved and slots of two packets never mix.
+ *
+ * Nothing here is safe on several CPUs at once; lib/ring_locked.h is.
  */
 #pragma once
 
@@ -39,13 +41,18 @@ struct ring_producer {
 };
 
 /*
- * Somebody who waits for `count` slots. `granted` is called once, with the
- * reservation open; it must fill the slots from index `first` and commit or cancel.
+ * Somebody who waits for `count` slots, and how he is served when his turn has come;
+ * one of the two is set. `granted` is called once, with the reservation open; it must
+ * fill the slots from index `first` and commit or cancel. `ready` only says that the
+ * slots are there: they stay put aside for the waiter until he calls ring_take(), or
+ * leaves.
  */
 struct ring_waiter {
 	struct list link;
 	uint32_t count;
 	void (*granted)(struct ring_waiter *waiter, uint32_t first);
+	void (*ready)(struct ring_waiter *waiter);
+	bool told; /* ready() has been called */
 };
 
 /* Starts with all indices at `start` and nothing free (limit == start). */
@@ -66,11 +73,17 @@ static inline uint32_t ring_free_slots(const struct ring_producer *ring)
 must_check int ring_reserve(struct ring_producer *ring, uint32_t count, uint32_t *first);
 
 /*
- * The same, queueing when there is no room: `waiter->granted` is called from here
- * or, later, from ring_advance(). The waiter stays the caller's and must live
- * until then. 0, -EINVAL or -EMSGSIZE.
+ * The same, queueing when there is no room: `waiter->granted` or `->ready` is called
+ * from here or, later, by whoever makes room. The waiter stays the caller's and must
+ * live until it is served. 0, -EINVAL or -EMSGSIZE.
  */
 must_check int ring_reserve_queued(struct ring_producer *ring, struct ring_waiter *waiter);
+
+/*
+ * Opens the reservation of a waiter whose turn it is, and takes him off the queue.
+ * -EAGAIN when it is not: he is not the first, or there is no room yet.
+ */
+must_check int ring_take(struct ring_producer *ring, struct ring_waiter *waiter, uint32_t *first);
 
 /* Leaves the queue without being served; harmless when not in it. */
 void ring_waiter_cancel(struct ring_producer *ring, struct ring_waiter *waiter);
@@ -86,8 +99,8 @@ void ring_cancel(struct ring_producer *ring);
 
 /*
  * Sets a new limit and serves those who wait, in order. -EPROTO: the new limit
- * is behind what is already reserved or more than `size` ahead of what was
- * consumed (a peer moved its index impossibly); nothing changed then.
+ * is behind the old one or more than `size` ahead of what was published (a peer
+ * moved its index impossibly); nothing changed then.
  */
 must_check int ring_advance(struct ring_producer *ring, uint32_t limit);
 

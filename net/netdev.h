@@ -67,3 +67,23 @@ struct netdev {
 	 */
 	void (*input)(struct netdev *netdev, struct packet_vector *vector);
 };
+
+/*
+ * Whether `transmit` may be given the packet as it is. The stack sees to it before; a
+ * driver drops what is not, for its peer has not agreed to it. The peer's segmentation
+ * and checksum of a family come apart, and blank checksums carry no family: a peer
+ * without any is meant here.
+ */
+static inline bool netdev_can_send(const struct netdev *netdev, const struct packet *packet)
+{
+	uint32_t features = netdev->features;
+
+	if (packet->gso_type == PACKET_GSO_TCPV4 && !(features & NETDEV_TX_GSO_TCPV4))
+		return false;
+	if (packet->gso_type == PACKET_GSO_TCPV6 && !(features & NETDEV_TX_GSO_TCPV6))
+		return false;
+	if (packet->flags & PACKET_CSUM_BLANK &&
+	    !(features & (NETDEV_TX_CSUM_IPV4 | NETDEV_TX_CSUM_IPV6)))
+		return false;
+	return true;
+}

@@ -1,27 +1,52 @@
 # SPDX-License-Identifier: ISC
-# Fuzzers: `make fuzz` runs each for FUZZ_SECONDS. What they find stays in build/fuzz/.
+# Fuzzers: `make fuzz` runs each for FUZZ_SECONDS, from the seeds in tests/fuzz/corpus.
+# What they find, and the corpora that they grow, stay in build/fuzz.
 
 FUZZ_BUILD = $(BUILD)/fuzz
 FUZZ_SECONDS ?= 60
-FUZZ_CFLAGS = -std=gnu11 -g -O1 $(WARNINGS) -I. -fno-strict-aliasing -fno-omit-frame-pointer \
-	-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
-FUZZ_SRCS = $(lib_SRCS) $(net_SRCS) tests/unit/panic.c tests/fuzz/check_abort.c \
+FUZZ_CFLAGS = -std=gnu11 -g -O1 $(WARNINGS) -I. -D__XEN_INTERFACE_VERSION__=0x00040e00 \
+	-fno-strict-aliasing -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all
+FUZZ_COVERAGE = -fsanitize=fuzzer-no-link
+# What plays Xen is no target; what shares memory tells of its loads (tests/fuzz/shared.c).
+$(FUZZ_BUILD)/tests/host/%.o: FUZZ_COVERAGE =
+$(FUZZ_BUILD)/drivers/%.o $(FUZZ_BUILD)/tests/fuzz/store_connection_again.o: \
+	FUZZ_COVERAGE = -fsanitize=fuzzer-no-link -fsanitize-coverage=trace-loads
+
+FUZZ_HOST = $(filter-out %_test.c %/image.c,$(wildcard tests/host/*.c)) \
+	tests/host/context_switch.S arch/x86/context.c
+FUZZ_WRAPPED_HEAP = $(HOSTED_LDFLAGS)
+FUZZ_DRIVERS = $(lib_SRCS) $(drivers_SRCS) xen/bus.c $(FUZZ_HOST) tests/fuzz/guest.c \
+	tests/fuzz/shared.c tests/fuzz/world.c
+
+FUZZ_TARGETS = router ring netback netfront
+router_FUZZ = $(lib_SRCS) $(net_SRCS) tests/unit/panic.c tests/host/relax.c tests/fuzz/check_abort.c \
 	$(filter-out %_test.c,$(wildcard tests/net/*.c))
-FUZZ_OBJS = $(patsubst %.c,$(FUZZ_BUILD)/%.o,$(FUZZ_SRCS))
-FUZZ_PROGRAMS = $(patsubst tests/fuzz/%.c,$(FUZZ_BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
+ring_FUZZ = lib/ring.c tests/unit/panic.c
+netback_FUZZ = $(FUZZ_DRIVERS)
+netback_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)
+netfront_FUZZ = $(FUZZ_DRIVERS)
+netfront_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)
 
 $(FUZZ_BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	@clang $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
-$(FUZZ_BUILD)/%_fuzz: $(FUZZ_BUILD)/tests/fuzz/%_fuzz.o $(FUZZ_OBJS)
-	@clang -fsanitize=address,undefined,fuzzer -o $@ $^
+	@echo "  fuzz $<"
+	@clang $(FUZZ_CFLAGS) $(FUZZ_COVERAGE) -MMD -MP -c -o $@ $<
+$(FUZZ_BUILD)/%.o: %.S
+	@mkdir -p $(@D)
+	@clang -I. -c -o $@ $<
 
+define fuzz_program
+$(FUZZ_BUILD)/$(1)_fuzz: $(patsubst %,$(FUZZ_BUILD)/%.o,$(basename tests/fuzz/$(1)_fuzz.c $($(1)_FUZZ)))
+	@echo "  link $$@"
+	@clang -fsanitize=address,undefined,fuzzer $($(1)_FUZZ_LDFLAGS) -o $$@ $$^ -lpthread
+FUZZ_PROGRAMS += $(FUZZ_BUILD)/$(1)_fuzz
+endef
+$(foreach target,$(FUZZ_TARGETS),$(eval $(call fuzz_program,$(target))))
+
+fuzz-programs: $(FUZZ_PROGRAMS)
 fuzz: $(FUZZ_PROGRAMS)
-	@for program in $(FUZZ_PROGRAMS); do \
-		mkdir -p $$program-corpus; \
-		$$program -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 \
-			-artifact_prefix=$$program- $$program-corpus || exit 1; \
-	done
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ_PROGRAMS)
 
 -include $(shell [ -d $(FUZZ_BUILD) ] && find $(FUZZ_BUILD) -name '*.d')
-.PHONY: fuzz
+.PHONY: fuzz fuzz-programs

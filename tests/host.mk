@@ -26,8 +26,8 @@ HOSTED_TESTS = $(filter-out $(HOSTED_IMAGE),$(wildcard tests/drivers/netif_*.c))
 
 hosted_objects = $(patsubst %,$(HOSTED_BUILD)/$(1)/%.o,$(basename $(2)))
 
-# $(call hosted_kind,KIND): the rules for one set of sanitizers.
-define hosted_kind
+# $(call hosted_compile,KIND): how sources compile with one set of sanitizers.
+define hosted_compile
 $(HOSTED_BUILD)/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
 	@echo "  host $$<"
@@ -35,6 +35,11 @@ $(HOSTED_BUILD)/$(1)/%.o: %.c
 $(HOSTED_BUILD)/$(1)/%.o: %.S
 	@mkdir -p $$(@D)
 	@$(HOSTED_CC) -I. -c -o $$@ $$<
+endef
+$(foreach kind,plain asan tsan,$(eval $(call hosted_compile,$(kind))))
+
+# $(call hosted_kind,KIND): the test programs with one set of sanitizers.
+define hosted_kind
 $(HOSTED_BUILD)/platform-$(1): $(call hosted_objects,$(1),$(HOSTED_MACHINE) $(wildcard tests/host/*_test.c))
 	@echo "  link $$@"
 	@$(HOSTED_CC) $(HOSTED_FLAGS_$(1)) -o $$@ $$^ $(HOSTED_LDFLAGS) $(HOSTED_LIBS)

@@ -3,6 +3,7 @@
 
 include tests/unit.mk
 include tests/host.mk
+include tests/stress.mk
 include tests/fuzz.mk
 
 packages:

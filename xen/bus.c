@@ -102,3 +102,10 @@ int bus_read_mac(const char *directory, const char *key, uint8_t mac[6])
 	}
 	return 0;
 }
+
+uint16_t bus_read_mtu(const char *directory)
+{
+	uint64_t mtu = bus_read_u64(directory, "mtu", BUS_DEFAULT_MTU);
+
+	return mtu < BUS_LEAST_MTU || mtu > UINT16_MAX ? BUS_DEFAULT_MTU : (uint16_t)mtu;
+}

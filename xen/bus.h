@@ -34,5 +34,11 @@ must_check int bus_read_string(const char *directory, const char *key, char *to,
 must_check int bus_write(store_transaction t, const char *directory, const char *key,
 			 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+#define BUS_DEFAULT_MTU 1500u
+#define BUS_LEAST_MTU 576u /* below it IPv4 hosts need not follow (RFC 791, 3.2) */
+
+/* Reads `directory`/mtu, bytes of an IP packet; BUS_DEFAULT_MTU when missing or absurd. */
+uint16_t bus_read_mtu(const char *directory);
+
 /* Reads `directory`/mac as six bytes "aa:bb:cc:dd:ee:ff"; -EINVAL when it is none. */
 must_check int bus_read_mac(const char *directory, const char *key, uint8_t mac[6]);

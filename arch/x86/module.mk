@@ -11,5 +11,6 @@ arch_SRCS := \
 	arch/x86/newlib_syscalls.c \
 	arch/x86/paging_pv.c \
 	arch/x86/paging_pvh.c \
+	arch/x86/relax.c \
 	arch/x86/start.c \
 	arch/x86/traps.c

@@ -434,22 +434,24 @@ static void attacker_connect(struct scene *scene)
 static const struct traffic_shape small = { .min_frame = TRAFFIC_MIN_FRAME,
 					    .max_frame = 2 * TRAFFIC_MIN_FRAME };
 
-/* The victim sends, without waiting for anybody. */
+static bool victim_is_done_sending(void *argument)
+{
+	return !atomic_load(&victim(argument)->link.end.sending);
+}
+
+/* The victim sends, without waiting for anybody but what it was sending before. */
 static void victim_sends(struct scene *scene, uint32_t count)
 {
 	struct world_client *client = victim(scene);
 	bool fill = scene->attack && scene->attack->reason == DROP_RING_FULL;
 
+	if (!host_run_until(scene->world.machine, victim_is_done_sending, scene, WORLD_SECOND))
+		return;
 	world_set_shape(&scene->world, 0, fill ? &small : &world_mixed, UINT32_MAX);
 	atomic_store(&client->link.end.sent, 0);
 	client->link.end.send_count = count;
 	host_call(client->guest.domain, client->guest.program->send, &client->link);
 	host_run_for(scene->world.machine, 20 * WORLD_MS);
-}
-
-static bool victim_is_done_sending(void *argument)
-{
-	return !atomic_load(&victim(argument)->link.end.sending);
 }
 
 /* The attacker's domain goes as it is, holding what it holds. */

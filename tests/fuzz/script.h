@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+/* The input of a fuzzer as a script: numbers taken from its bytes, 0 behind the end. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct script {
+	const uint8_t *data;
+	size_t left;
+};
+
+static inline bool script_is_over(const struct script *script)
+{
+	return script->left == 0;
+}
+
+static inline uint8_t script_u8(struct script *script)
+{
+	if (!script->left)
+		return 0;
+	script->left--;
+	return *script->data++;
+}
+
+static inline uint16_t script_u16(struct script *script)
+{
+	uint16_t low = script_u8(script);
+
+	return (uint16_t)(low | script_u8(script) << 8);
+}
+
+static inline uint32_t script_u32(struct script *script)
+{
+	uint32_t low = script_u16(script);
+
+	return low | (uint32_t)script_u16(script) << 16;
+}
+
+/* At most `bytes` of what is left; how many. */
+static inline size_t script_bytes(struct script *script, uint8_t *to, size_t bytes)
+{
+	size_t taken = 0;
+
+	while (taken < bytes && script->left)
+		to[taken++] = script_u8(script);
+	return taken;
+}
+
+/* What must hold whatever the input is. Aborts, so that the fuzzer keeps the input. */
+#define fuzz_assert(condition)                                                            \
+	do {                                                                              \
+		if (!(condition)) {                                                       \
+			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, \
+				#condition);                                              \
+			abort();                                                          \
+		}                                                                         \
+	} while (0)

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The machine of the drivers' fuzzers: one victim with the driver, one attacker, made
+ * once. Between two inputs there is no vif, and the victim holds just what it held at
+ * the start; world_assert_clean() says so.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "tests/fuzz/guest.h"
+#include "tests/fuzz/script.h"
+#include "tests/host/host.h"
+#include "tests/host/toolstack.h"
+
+#define WORLD_MS 1000000ull
+
+struct world {
+	struct host_machine *machine;
+	struct host_domain *victim;
+	struct host_domain *attacker;
+	struct guest guest; /* of the victim */
+	struct host_vif vif;
+	struct host_counters clean;
+	uint32_t clean_pages_out;
+};
+
+/* Victim and attacker, with the guest's pools of `pages`; `vif` is set up. */
+void world_make(struct world *world, uint32_t pages, bool victim_is_backend);
+
+/* The driver runs: what the victim holds now is what it holds when it is clean. */
+void world_remember_clean(struct world *world);
+
+/* Waits until the victim is as it was; aborts, with the figures, if it never is. */
+void world_assert_clean(struct world *world);
+
+/* The machine's chances from a fixed seed, and no faults: each input by itself. */
+void world_begin_input(struct world *world);
+
+/* Lets the machine run for a few microseconds, or some while, as the script says. */
+void world_run(struct world *world, struct script *script);
+
+/* Makes calls of the victim fail at random. */
+void world_faults(struct world *world, struct script *script);
+
+/*
+ * Writes into a directory as `domid`, or removes the node: `truth` as a number, or some
+ * lie. What the store refuses is not done.
+ */
+void world_write(struct world *world, uint16_t domid, const char *directory, const char *key,
+		 uint32_t truth, struct script *script);
+
+/* Writes a number. */
+void world_write_number(struct world *world, uint16_t domid, const char *directory, const char *key,
+			uint32_t number);
+
+/* Takes the vif away, as xl destroy does, with its errors. */
+must_check int world_detach(struct world *world);
