@@ -90,7 +90,7 @@ static void hides_its_state(void)
 	backend_set_state(6);
 }
 
-/* XSA-396: costs the victim the two pages of the rings, for ever. */
+/* XSA-396: for longer than the victim waits. */
 static void keeps_the_rings(void)
 {
 	backend_set_state(6);
@@ -143,10 +143,7 @@ const struct hostile_attack backend_store_attacks[] = {
 	HOSTILE_ATTACK(changes_keys_when_connected, STAYS),
 	HOSTILE_ATTACK(fills_its_directory, STAYS),
 	HOSTILE_ATTACK(hides_its_state, THROWN_OUT),
-	{ .name = "keeps_the_rings",
-	  .run = keeps_the_rings,
-	  .outcome = THROWN_OUT,
-	  .by_name_only = true },
+	HOSTILE_ATTACK(keeps_the_rings, THROWN_OUT),
 	HOSTILE_ATTACK(vanishes, THROWN_OUT),
 	{ 0 },
 };

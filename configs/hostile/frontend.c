@@ -191,7 +191,8 @@ static void key_write(const char *key, const char *truth, const struct hostile_l
 static void keys_write(const struct hostile_lie *lie)
 {
 	static const char *const features[] = { "request-rx-copy", "feature-rx-notify",
-						"feature-sg", "feature-gso-tcpv4" };
+						"feature-sg", "feature-gso-tcpv4",
+						"request-multicast-control" };
 	/* Written only as lies. */
 	static const char *const others[] = { "event-channel-tx", "event-channel-rx",
 					      "multi-queue-num-queues", "feature-no-csum-offload" };

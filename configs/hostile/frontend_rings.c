@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What a frontend can do to a backend with its rings, grants and event channel. */
+#include <string.h>
+
 #include "arch/x86/clock.h"
 #include "arch/x86/memory.h"
 #include "configs/hostile/frontend.h"
@@ -293,6 +295,38 @@ static void extra_behind_the_second_slot(void)
 	frontend_publish();
 }
 
+static void put_multicast(uint8_t type, uint32_t number, uint8_t flags)
+{
+	struct netif_extra_info extra = { .type = type, .flags = flags };
+	const uint8_t mac[6] = { (uint8_t)(number & 3), 0, 0x5e, 0, (uint8_t)(number >> 8),
+				 (uint8_t)number };
+
+	memcpy(extra.u.mcast.addr, mac, sizeof(mac));
+	frontend_put_extra(&extra);
+}
+
+/* More groups than anybody has, some of them no groups, some left that were not joined. */
+static void joins_groups_without_end(void)
+{
+	for (uint32_t i = 0; i < 20 * ROUNDS; i++) {
+		frontend_tx_room(2);
+		frontend_put(READ_REF, 0, front.frame_bytes, NETTXF_extra_info);
+		put_multicast(hostile_draw(4) ? XEN_NETIF_EXTRA_TYPE_MCAST_ADD
+					      : XEN_NETIF_EXTRA_TYPE_MCAST_DEL,
+			      hostile_draw(1000), 0);
+		frontend_publish();
+	}
+}
+
+static void joins_in_one_breath_without_end(void)
+{
+	frontend_tx_room(HOSTILE_RING);
+	frontend_put(READ_REF, 0, front.frame_bytes, NETTXF_extra_info);
+	for (uint32_t i = 1; i < HOSTILE_RING; i++)
+		put_multicast(XEN_NETIF_EXTRA_TYPE_MCAST_ADD, i, XEN_NETIF_EXTRA_FLAG_MORE);
+	frontend_publish();
+}
+
 /* ---- what only looks wrong, and what must not cost others anything ---- */
 
 static void same_id_again_and_again(void)
@@ -483,6 +517,8 @@ const struct hostile_attack frontend_ring_attacks[] = {
 	HOSTILE_ATTACK(gso_without_tcp, STAYS),
 	HOSTILE_ATTACK(extras_without_end, THROWN_OUT),
 	HOSTILE_ATTACK(extra_behind_the_second_slot, THROWN_OUT),
+	HOSTILE_ATTACK(joins_groups_without_end, STAYS),
+	HOSTILE_ATTACK(joins_in_one_breath_without_end, THROWN_OUT),
 	HOSTILE_ATTACK(same_id_again_and_again, STAYS),
 	HOSTILE_ATTACK(blank_checksum_without_a_transport, STAYS),
 	HOSTILE_ATTACK(every_flag_that_there_is, STAYS),

@@ -36,7 +36,6 @@ struct hostile_attack {
 	void (*run)(void);
 	enum hostile_outcome outcome;
 	struct hostile_lie lie;
-	bool by_name_only; /* its damage is meant to last */
 };
 
 #define HOSTILE_ATTACK(function, expected)                                   \

@@ -121,7 +121,7 @@ static uint32_t attacks_run(const struct hostile_attack *attack, const char *whi
 	uint32_t ran = 0;
 
 	for (; attack->name; attack++) {
-		if (all ? attack->by_name_only : strcmp(which, attack->name) != 0)
+		if (!all && strcmp(which, attack->name) != 0)
 			continue;
 		attack_run(attack);
 		ran++;
