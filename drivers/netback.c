@@ -132,7 +132,7 @@ static void vif_release(struct netback_vif *vif)
 		vif->netdev.up = false;
 		netback.detached++;
 		netback.config.detached(&vif->netdev, netback.config.context);
-		log_line(LOG_INFO, vif->netdev.name, "disconnected");
+		log_limited(&vif->log_limit, LOG_INFO, vif->netdev.name, "disconnected");
 	}
 	loop_unschedule(&vif->source);
 	netback_rx_purge(vif);
@@ -192,9 +192,10 @@ static void vif_connect(struct netback_vif *vif)
 	vif->netdev.up = true;
 	netback.attached++;
 	netback.config.attached(&vif->netdev, &vif->client, netback.config.context);
-	log_line(LOG_INFO, vif->netdev.name, "connected, ip %s, mtu %u, features %#x",
-		 vif->client.ip[0] ? vif->client.ip : "(none)", vif->netdev.mtu,
-		 vif->netdev.features);
+	log_limited(&vif->log_limit, LOG_INFO, vif->netdev.name,
+		    "connected, ip %s, mtu %u, features %#x",
+		    vif->client.ip[0] ? vif->client.ip : "(none)", vif->netdev.mtu,
+		    vif->netdev.features);
 	loop_schedule(&vif->source);
 }
 

@@ -18,6 +18,7 @@ struct sent_packet {
 	uint32_t first_slot; /* ring index */
 	uint32_t slot_count;
 	uint32_t first_op, op_count;
+	uint32_t first_id; /* of the requests' ids in `ids` */
 };
 
 /* Scratch of one call; calls for different clients never overlap. */
@@ -26,6 +27,7 @@ static uint32_t op_count;
 static struct sent_packet sent[PACKET_VECTOR_MAX];
 static uint32_t sent_count;
 static uint32_t slots_used;
+static uint16_t ids[BATCH_SLOTS];
 
 static uint32_t slots_needed(const struct packet *packet)
 {
@@ -104,7 +106,8 @@ static void packet_plan(struct netback_vif *vif, struct packet *packet, uint32_t
 	*entry = (struct sent_packet){ .packet = packet,
 				       .first_slot = first,
 				       .slot_count = slot_count,
-				       .first_op = op_count };
+				       .first_op = op_count,
+				       .first_id = slots_used };
 	for (uint32_t i = 0; i < slot_count; i++) {
 		uint32_t part = left < NETIF_PAGE_BYTES ? left : NETIF_PAGE_BYTES;
 		struct netif_rx_request request;
@@ -113,6 +116,7 @@ static void packet_plan(struct netback_vif *vif, struct packet *packet, uint32_t
 			continue; /* this slot carries the extra */
 		netif_copy_out(&request, &vif->rx->ring[(first + i) & NETIF_SLOT_MASK].req,
 			       sizeof(request));
+		ids[slots_used + i] = request.id;
 		slot_fill(vif, &cursor, request.gref, part);
 		left -= part;
 	}
@@ -159,17 +163,14 @@ static void packet_answer(struct netback_vif *vif, const struct sent_packet *ent
 	for (uint32_t i = 0; i < entry->slot_count; i++) {
 		uint32_t index = entry->first_slot + i;
 		uint32_t part = left < NETIF_PAGE_BYTES ? left : NETIF_PAGE_BYTES;
-		struct netif_rx_request request;
 		struct netif_rx_response response = { 0 };
 
 		if (packet->gso_type && i == 1) {
 			extra_write(vif, index, packet);
 			continue;
 		}
-		netif_copy_out(&request, &vif->rx->ring[index & NETIF_SLOT_MASK].req,
-			       sizeof(request));
 		left -= part;
-		response.id = request.id;
+		response.id = ids[entry->first_id + i];
 		response.flags = (uint16_t)(flags | (left ? NETRXF_more_data : 0));
 		response.status = status == NETIF_RSP_OKAY ? (int16_t)part : status;
 		vif->rx->ring[index & NETIF_SLOT_MASK].rsp = response;

@@ -243,7 +243,7 @@ static void connection_end(struct netfront *front, enum xenbus_state say)
 	loop_unschedule(&front->source);
 	if (was_up) {
 		front->config.detached(&front->netdev, front->config.context);
-		log_line(LOG_INFO, front->netdev.name, "disconnected");
+		log_limited(&front->log_limit, LOG_INFO, front->netdev.name, "disconnected");
 	}
 	if (bus_state_write(STORE_NO_TRANSACTION, front->directory, say))
 		log_line(LOG_DEBUG, front->netdev.name, "its directory is gone");
@@ -351,8 +351,9 @@ static void connection_serve(struct netfront *front)
 	front->netdev.up = true;
 	front->connects++;
 	front->config.attached(&front->netdev, front->config.context);
-	log_line(LOG_INFO, front->netdev.name, "connected to domain %u, mtu %u, features %#x",
-		 front->backend_id, front->netdev.mtu, front->netdev.features);
+	log_limited(&front->log_limit, LOG_INFO, front->netdev.name,
+		    "connected to domain %u, mtu %u, features %#x", front->backend_id,
+		    front->netdev.mtu, front->netdev.features);
 	netfront_rx_refill(front);
 	loop_schedule(&front->source);
 	while (!front->closing && !front->broken) {

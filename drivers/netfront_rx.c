@@ -43,8 +43,11 @@ void netfront_rx_page_home(struct iopage *page, void *context)
 
 	list_push_back(&front->rx.idle, &page->link);
 	front->rx.idle_count++;
-	/* With an empty ring no event would ever come. */
-	if (front->connected && front->rx.produced == front->rx.consumed)
+	/*
+	 * A backend that waits for more slots than are posted answers nothing, so no event
+	 * would ever come: post as soon as the ring may be too short for its next packet.
+	 */
+	if (front->connected && front->rx.produced - front->rx.consumed < NETIF_FATAL_SLOTS)
 		loop_schedule(&front->source);
 }
 
@@ -205,10 +208,10 @@ static struct packet *chain_to_packet(struct netfront *front, const struct chain
 			reason = DROP_BAD_SLOTS;
 		}
 	}
-	if (packet && packet->length < MIN_FRAME_BYTES) {
+	if (packet && (packet->length < MIN_FRAME_BYTES || packet->length > PACKET_MAX_BYTES)) {
+		reason = packet->length < MIN_FRAME_BYTES ? DROP_SHORT : DROP_BAD_SLOTS;
 		packet_free(packet);
 		packet = NULL;
-		reason = DROP_SHORT;
 	}
 	if (!packet) {
 		pool->drops[reason]++;

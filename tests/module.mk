@@ -5,6 +5,7 @@ include tests/unit.mk
 include tests/host.mk
 include tests/stress.mk
 include tests/fuzz.mk
+include tests/model.mk
 
 packages:
 	@tests/bench/install-packages

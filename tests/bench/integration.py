@@ -22,6 +22,7 @@ import traceback
 import bench as bench_module
 from bench import Bench, BenchError, OUTSIDE, UPLINK_GATEWAY, UPLINK_IP
 from hostile import HostileTests
+from storm import StormTests
 
 RULES = f"""
 set block-policy return
@@ -57,7 +58,7 @@ def megabits(text, side):
     return float(value) * {"K": 0.001, "M": 1.0, "G": 1000.0}[unit]
 
 
-class Suite(HostileTests):
+class Suite(HostileTests, StormTests):
     expect = staticmethod(expect)
 
     def __init__(self, bench, kernels, mode):
@@ -377,13 +378,20 @@ class Suite(HostileTests):
         b.destroy(name)
 
 
-TESTS = ["boot", "selftest", "client", "stop", "mistakes", "closed_blocks", "fault", "trap", "churn",
-         "hostile_client", "hostile_uplink"]
+# Those that show the drivers more than the way they are booted run in one mode only.
+BOTH = ("pv", "pvh")
+TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes": BOTH,
+         "closed_blocks": BOTH, "fault": BOTH, "trap": BOTH, "churn": BOTH,
+         "uplink_returns": BOTH, "hostile_client": ("pv",), "hostile_uplink": ("pvh",),
+         "storm": ("pvh",), "storm_relay": ("pv",), "storm_linux": ("pvh",),
+         "cycles": ("pv",), "many": ("pvh",)}
 
 
 def run_mode(bench, arguments, mode):
     passed = failed = 0
-    for test in TESTS:
+    for test, modes in TESTS.items():
+        if mode not in modes and arguments.mode != mode:
+            continue  # --mode runs all of them in that mode
         if arguments.only and arguments.only not in test:
             continue
         if test == "trap" and not arguments.trap:

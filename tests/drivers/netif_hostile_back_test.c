@@ -364,6 +364,8 @@ static const struct attack attacks[] = {
 	{ "storm_of_events", storm_of_events, HARMLESS, 0 },
 };
 
+/* Fewer slots than a large packet needs. */
+#define FEW_SLOTS 6u
 #define ATTACK_COUNT (int)(sizeof(attacks) / sizeof(attacks[0]))
 
 /* ---- the scene ---- */
@@ -376,6 +378,7 @@ struct scene {
 	const struct attack *attack;
 	uint64_t drops_before;
 	uint32_t victim_pages;
+	struct gnttab_mapping kept;
 	bool stop;
 };
 
@@ -384,9 +387,8 @@ static struct world_client *victim(struct scene *scene)
 	return &scene->world.clients[0];
 }
 
-static void scene_begin(struct scene *scene, enum host_mode mode, uint32_t variant)
+static void scene_prepare(struct scene *scene)
 {
-	world_begin_variant(&scene->world, mode, variant);
 	world_client_start(&scene->world, 0);
 	victim(scene)->link.echo = true;
 	scene->victim_pages = world_collect(&victim(scene)->guest)->pages_out;
@@ -395,6 +397,12 @@ static void scene_begin(struct scene *scene, enum host_mode mode, uint32_t varia
 					.backend = scene->attacker,
 					.mac = "00:16:3e:00:00:01" };
 	hostile_backend_init(&scene->back, scene->attacker, victim(scene)->guest.domain, 0);
+}
+
+static void scene_begin(struct scene *scene, enum host_mode mode, uint32_t variant)
+{
+	world_begin_variant(&scene->world, mode, variant);
+	scene_prepare(scene);
 }
 
 static void offer_and_connect(void *argument)
@@ -587,6 +595,92 @@ START_TEST(a_backend_that_keeps_the_rings_costs_two_pages_while_it_lives)
 }
 END_TEST
 
+static void keep_a_posted_page(void *argument)
+{
+	struct scene *scene = argument;
+
+	ck_assert_int_eq(gnttab_map(host_domid(victim(scene)->guest.domain),
+				    hostile_rx_request(&scene->back, 0).gref, false, &scene->kept),
+			 0);
+}
+
+static void deliver_one_and_close(void *argument)
+{
+	struct scene *scene = argument;
+
+	ck_assert_int_eq(hostile_deliver(&scene->back, 1514, 0), 0);
+	hostile_backend_publish(&scene->back);
+	fiber_sleep_until(clock_now_ns() + WORLD_MS);
+	hostile_backend_release(&scene->back);
+	say_closed(scene);
+}
+
+/* XSA-396: a page of data, home already (0) or in a packet that is freed much later (1). */
+START_TEST(a_backend_that_keeps_a_posted_page_costs_one_page_while_it_lives)
+{
+	struct scene scene = { 0 };
+	struct world_client *client = victim(&scene);
+	struct netif_guest *guest = &client->guest.guest;
+
+	scene_begin(&scene, HOST_STEPPED, 0);
+	client->link.echo = false;
+	client->link.hold = true;
+	attacker_connect(&scene);
+	host_run_for(scene.world.machine, WORLD_MS);
+	host_call(scene.attacker, keep_a_posted_page, &scene);
+	host_call_fiber_must(scene.attacker, deliver_one_and_close, &scene);
+	if (_i == 0)
+		host_call(client->guest.domain, client->guest.program->release, &client->link);
+	host_run_for(scene.world.machine, 5 * WORLD_SECOND);
+	ck_assert_uint_eq(world_collect(&client->guest)->quarantined, _i == 0);
+	if (_i == 1)
+		host_call(client->guest.domain, client->guest.program->release, &client->link);
+	ck_assert_uint_eq(world_collect(&client->guest)->quarantined, 1);
+	ck_assert_uint_eq(guest->packets_out, 0);
+	memset(scene.kept.address, 0x99, 4096);
+	client->link.hold = false;
+	scene_end(&scene);
+}
+END_TEST
+
+/* ---- pages that come home ---- */
+
+static void deliver_most(void *argument)
+{
+	struct scene *scene = argument;
+
+	while (hostile_rx_waiting(&scene->back) > FEW_SLOTS)
+		ck_assert_int_eq(hostile_deliver(&scene->back, 1514, 0), 0);
+	hostile_backend_publish(&scene->back);
+}
+
+/*
+ * All pages but a few are away in packets, and the backend waits for more slots than
+ * are posted: no event will come, so the pages must be posted as they come home.
+ */
+START_TEST(pages_are_posted_again_before_the_ring_is_empty)
+{
+	struct scene scene = { 0 };
+	struct world_client *client = victim(&scene);
+
+	world_begin_variant(&scene.world, HOST_STEPPED, 0);
+	client->guest.guest.rx_pages = HOSTILE_RING;
+	scene_prepare(&scene);
+	client->link.echo = false;
+	client->link.hold = true;
+	attacker_connect(&scene);
+	host_run_for(scene.world.machine, WORLD_MS);
+	host_call(scene.attacker, deliver_most, &scene);
+	host_run_for(scene.world.machine, 10 * WORLD_MS);
+	ck_assert_uint_eq(hostile_rx_waiting(&scene.back), FEW_SLOTS);
+	host_call(client->guest.domain, client->guest.program->release, &client->link);
+	host_run_for(scene.world.machine, 10 * WORLD_MS);
+	ck_assert_uint_ge(hostile_rx_waiting(&scene.back), HOSTILE_RING - FEW_SLOTS);
+	client->link.hold = false;
+	scene_end(&scene);
+}
+END_TEST
+
 /* ---- lies in the store ---- */
 
 static void lie_about_features(void *argument)
@@ -719,6 +813,9 @@ TCase *netif_hostile_back_tests(void)
 	tcase_set_timeout(tests, 120);
 	NETIF_TEST_TWICE(tests, hostile_backend_attack, ATTACK_COUNT);
 	NETIF_TEST_STEPPED(tests, a_backend_that_keeps_the_rings_costs_two_pages_while_it_lives, 1);
+	NETIF_TEST_STEPPED(tests, a_backend_that_keeps_a_posted_page_costs_one_page_while_it_lives,
+			   2);
+	NETIF_TEST_STEPPED(tests, pages_are_posted_again_before_the_ring_is_empty, 1);
 	NETIF_TEST_STEPPED(tests, features_that_are_no_numbers_are_not_there, 4);
 	NETIF_TEST_BY_TURNS(tests, hostile_backend_flaps, 6);
 	NETIF_TEST_BY_TURNS(tests, hostile_backend_at_random, 8);

@@ -100,6 +100,8 @@ static void key_lie(void)
 					    "feature-gso-tcpv4",
 					    "feature-rx-copy",
 					    "feature-split-event-channels",
+					    "feature-gso-tcpv6",
+					    "feature-ipv6-csum-offload",
 					    "feature-no-csum-offload",
 					    "mtu",
 					    "state" };
@@ -164,7 +166,8 @@ static bool is_connected(void)
 static void connect(uint8_t how)
 {
 	static const char *const features[] = { "feature-rx-copy", "feature-sg",
-						"feature-gso-tcpv4" };
+						"feature-gso-tcpv4", "feature-gso-tcpv6",
+						"feature-ipv6-csum-offload" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(features); i++)
 		world_write_number(&world, host_domid(world.attacker), back_path, features[i], 1);
