@@ -4,5 +4,6 @@ drivers_SRCS := \
 	drivers/netback_rx.c \
 	drivers/netback_tx.c \
 	drivers/netfront.c \
+	drivers/netfront_lost.c \
 	drivers/netfront_rx.c \
 	drivers/netfront_tx.c

@@ -2,7 +2,7 @@
 /*
  * netfront's control side: one fiber that connects, waits for the backend to go, takes
  * everything back, and starts again. A page or ring that the backend does not let go
- * is put aside for good.
+ * is put aside until it does.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +16,8 @@
 #define RELEASE_TRIES 20u
 #define RELEASE_STEP_NS 50000000ull
 #define CLOSE_STEP_NS 10000000ull
+#define LOST_LOOK_NS 500000000ull
+#define RETRY_NS 100000000ull
 
 static const struct netdev_ops ops = { .transmit = netfront_tx_transmit };
 
@@ -100,46 +102,6 @@ static uint32_t pages_revoke(struct iopage **pages, uint32_t count)
 	return held;
 }
 
-static void page_never_home(struct iopage *page, void *context)
-{
-	(void)context;
-	page->home = NULL;
-	iopage_quarantine(page);
-}
-
-/* Gives up a page that the backend still holds after all this time. */
-static void page_give_up(struct netfront *front, struct iopage **place)
-{
-	struct iopage *page = *place;
-	bool in_a_list;
-
-	if (!page || page->gref == IOPAGE_NO_GREF)
-		return;
-	*place = NULL;
-	in_a_list = !list_is_empty(&page->link);
-	if (page->state == IOPAGE_OWNED && !in_a_list) {
-		page->home = page_never_home; /* a packet has it; when that is freed */
-		return;
-	}
-	if (page->class == IOPAGE_UPLINK_WRITE && in_a_list)
-		front->rx.idle_count--;
-	iopage_quarantine(page);
-}
-
-static void pages_give_up(struct netfront *front, struct iopage **pages, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++)
-		page_give_up(front, &pages[i]);
-}
-
-static void ring_give_up(struct iopage **ring)
-{
-	if (!*ring || (*ring)->gref == IOPAGE_NO_GREF)
-		return;
-	iopage_quarantine(*ring);
-	*ring = NULL;
-}
-
 /*
  * Ends every grant of the connection. The backend lets go when it has seen that we
  * closed, so this takes a while, but a bounded one.
@@ -157,11 +119,9 @@ static void grants_end(struct netfront *front)
 		fiber_sleep_until(loop_now_ns() + RELEASE_STEP_NS);
 	}
 	log_limited(&front->log_limit, LOG_ERROR, front->netdev.name,
-		    "%u pages are not released and are lost", held);
-	pages_give_up(front, front->rx_pages, front->config.rx_pages);
-	pages_give_up(front, front->tx_pages, front->config.tx_pages);
-	ring_give_up(&front->tx.page);
-	ring_give_up(&front->rx.page);
+		    "%u pages are not released by domain %u and are out of use", held,
+		    front->backend_id);
+	netfront_lost_add_all(front);
 }
 
 /* ---- one connection ---- */
@@ -378,6 +338,12 @@ static int backend_wait_for(struct netfront *front, enum xenbus_state wanted)
 	return -ECANCELED;
 }
 
+/* When to try again for what an earlier backend still holds. */
+static uint64_t lost_look(const struct netfront *front)
+{
+	return list_is_empty(&front->lost) ? FIBER_FOREVER : loop_now_ns() + LOST_LOOK_NS;
+}
+
 /* Up: until the backend closes, breaks, changes, or we are told to close. */
 static void connection_serve(struct netfront *front)
 {
@@ -395,7 +361,9 @@ static void connection_serve(struct netfront *front)
 
 		if (state != XenbusStateConnected || !backend_is_same(front))
 			return;
-		(void)!news_wait(front, FIBER_FOREVER);
+		(void)!news_wait(front, lost_look(front));
+		if (!list_is_empty(&front->lost))
+			(void)netfront_lost_find(front);
 	}
 }
 
@@ -413,9 +381,15 @@ static bool backend_is_leaving(const struct netfront *front)
 static void connect_once(struct netfront *front)
 {
 	int error = backend_find(front);
+	bool failed;
 
 	if (error || backend_is_leaving(front)) {
 		(void)!news_wait(front, FIBER_FOREVER);
+		return;
+	}
+	/* One that keeps what it was lent gets nothing more: its neighbours need the rest. */
+	if (netfront_lost_find(front)) {
+		(void)!news_wait(front, lost_look(front));
 		return;
 	}
 	if (bus_state_write(STORE_NO_TRANSACTION, front->directory, XenbusStateInitialising) ||
@@ -430,9 +404,13 @@ static void connect_once(struct netfront *front)
 	else if (!front->closing)
 		log_limited(&front->log_limit, LOG_WARNING, front->netdev.name,
 			    "cannot connect: error %d", error);
+	failed = error || front->broken;
 	connection_end(front, front->broken ? XenbusStateClosing : XenbusStateClosed);
 	if (bus_state_write(STORE_NO_TRANSACTION, front->directory, XenbusStateClosed))
-		return;
+		log_line(LOG_DEBUG, front->netdev.name, "its directory is gone");
+	/* What failed may fail again, and the store is everybody's. */
+	if (failed && !front->closing)
+		fiber_sleep_until(loop_now_ns() + RETRY_NS);
 }
 
 static void serve(void *argument)
@@ -489,6 +467,7 @@ int netfront_start(const struct netfront_config *config, struct netfront **resul
 	front->log_limit = (struct log_limit)LOG_LIMIT_INIT;
 	list_init(&front->tx.queue);
 	list_init(&front->rx.idle);
+	list_init(&front->lost);
 	list_init(&front->directory_watch.link);
 	list_init(&front->backend_watch.link);
 	loop_source_init(&front->source, front_poll);

@@ -71,6 +71,7 @@ struct netfront {
 	struct netfront_tx tx;
 	struct netfront_rx rx;
 	struct iopage **rx_pages, **tx_pages; /* all that belong to this interface */
+	struct list lost; /* pages that a backend holds though we have closed */
 	uint64_t connects;
 	struct netdev netdev;
 	struct log_limit log_limit;
@@ -96,3 +97,8 @@ bool netfront_rx_arm(struct netfront *front);
 /* Takes all posted pages back, after the backend has gone. */
 void netfront_rx_purge(struct netfront *front);
 void netfront_rx_page_home(struct iopage *page, void *context);
+
+/* netfront_lost.c: puts aside every page whose grant could not be ended. */
+void netfront_lost_add_all(struct netfront *front);
+/* Takes back what was let go since then. True: the present backend still holds some. */
+bool netfront_lost_find(struct netfront *front);

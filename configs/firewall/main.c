@@ -46,7 +46,8 @@
 #define TX_PAGES_LEAST 256u
 #define TX_PAGES_MOST 2048u
 #define FLOWS_MOST 65536u
-#define RING_PAGES 2u
+/* Twice two: a net VM may keep the rings while another one takes its place. */
+#define RING_PAGES 4u
 
 static struct {
 	struct iopage_pool pages;

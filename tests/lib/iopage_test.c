@@ -54,7 +54,7 @@ START_TEST(classes_never_mix)
 END_TEST
 
 /* XSA-396 */
-START_TEST(a_page_that_is_held_is_never_used_again)
+START_TEST(a_page_that_is_held_is_not_used)
 {
 	struct iopage *page = page_begin();
 
@@ -66,11 +66,26 @@ START_TEST(a_page_that_is_held_is_never_used_again)
 }
 END_TEST
 
+START_TEST(a_page_that_is_let_go_belongs_to_whom_finds_it)
+{
+	struct iopage *page = page_begin();
+
+	iopage_quarantine(page);
+	iopage_recover(page);
+	ck_assert_uint_eq(pool.quarantined, 0);
+	ck_assert_uint_eq(pool.class_count[IOPAGE_PRIVATE], PAGES);
+	iopage_free(page);
+	ck_assert_uint_eq(pool.free_count[IOPAGE_PRIVATE], PAGES);
+	ck_assert_ptr_eq(iopage_alloc(&pool, IOPAGE_PRIVATE), page);
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
 	tcase_add_test(cases, a_page_that_becomes_visible_is_empty);
 	tcase_add_test(cases, classes_never_mix);
-	tcase_add_test(cases, a_page_that_is_held_is_never_used_again);
+	tcase_add_test(cases, a_page_that_is_held_is_not_used);
+	tcase_add_test(cases, a_page_that_is_let_go_belongs_to_whom_finds_it);
 }
 
 int main(void)

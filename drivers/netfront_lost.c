@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Pages that a backend did not let go in time. They are out of use for as long as it
+ * holds them, and come back when it lets go or dies: a bad net VM that was replaced
+ * must not have cost the next one its pages.
+ */
+#include "drivers/netfront_internal.h"
+
+/* ---- losing ---- */
+
+/* Its tag is the domain that holds it. */
+static void page_lose(struct netfront *front, struct iopage *page)
+{
+	iopage_quarantine(page);
+	list_push_back(&front->lost, &page->link);
+}
+
+static void page_comes_home(struct iopage *page, void *context)
+{
+	page->home = NULL;
+	page_lose(context, page);
+}
+
+static void page_give_up(struct netfront *front, struct iopage **place)
+{
+	struct iopage *page = *place;
+	bool in_a_list;
+
+	if (!page || page->gref == IOPAGE_NO_GREF)
+		return;
+	*place = NULL;
+	page->tag = front->backend_id;
+	in_a_list = !list_is_empty(&page->link);
+	if (page->state == IOPAGE_OWNED && !in_a_list) {
+		page->home = page_comes_home; /* a packet has it; when that is freed */
+		page->home_context = front;
+		return;
+	}
+	if (page->class == IOPAGE_UPLINK_WRITE && in_a_list)
+		front->rx.idle_count--;
+	page_lose(front, page);
+}
+
+static void ring_give_up(struct netfront *front, struct iopage **ring)
+{
+	struct iopage *page = *ring;
+
+	if (!page || page->gref == IOPAGE_NO_GREF)
+		return;
+	*ring = NULL;
+	page->tag = front->backend_id;
+	page_lose(front, page);
+}
+
+void netfront_lost_add_all(struct netfront *front)
+{
+	for (uint32_t i = 0; i < front->config.rx_pages; i++)
+		page_give_up(front, &front->rx_pages[i]);
+	for (uint32_t i = 0; i < front->config.tx_pages; i++)
+		page_give_up(front, &front->tx_pages[i]);
+	ring_give_up(front, &front->tx.page);
+	ring_give_up(front, &front->rx.page);
+}
+
+/* ---- finding again ---- */
+
+static struct iopage **hole_find(struct iopage **pages, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (!pages[i])
+			return &pages[i];
+	return NULL;
+}
+
+static void page_to_pool(struct iopage *page)
+{
+	page->home = NULL;
+	iopage_reclass(page, IOPAGE_PRIVATE);
+	iopage_free(page);
+}
+
+/* False: it would have to be granted, and the table is full. */
+static bool page_is_granted(const struct netfront *front, struct iopage *page, bool readonly)
+{
+	int64_t gref;
+
+	if (!front->connected)
+		return true; /* with all others, when the next connection is made */
+	gref = gnttab_grant_access(front->backend_id, page->frame, readonly);
+	if (gref < 0)
+		return false;
+	page->gref = (uint32_t)gref;
+	return true;
+}
+
+static bool page_to_place(struct netfront *front, struct iopage *page, struct iopage **place,
+			  enum iopage_class class)
+{
+	if (!place)
+		return false;
+	iopage_reclass(page, class);
+	if (!page_is_granted(front, page, class == IOPAGE_UPLINK_READ))
+		return false;
+	page->home = class == IOPAGE_UPLINK_WRITE ? netfront_rx_page_home : NULL;
+	page->home_context = front;
+	*place = page;
+	iopage_free(page);
+	return true;
+}
+
+/* What it was before does not matter, only what is missing now. */
+static void page_take_back(struct netfront *front, struct iopage *page)
+{
+	struct iopage **rx = hole_find(front->rx_pages, front->config.rx_pages);
+	struct iopage **tx = hole_find(front->tx_pages, front->config.tx_pages);
+
+	list_remove(&page->link);
+	page->gref = IOPAGE_NO_GREF;
+	iopage_recover(page);
+	if (!page_to_place(front, page, rx, IOPAGE_UPLINK_WRITE) &&
+	    !page_to_place(front, page, tx, IOPAGE_UPLINK_READ))
+		page_to_pool(page);
+}
+
+bool netfront_lost_find(struct netfront *front)
+{
+	struct list *link = front->lost.next;
+	bool held = false;
+
+	while (link != &front->lost) {
+		struct iopage *page = list_entry(link, struct iopage, link);
+
+		link = link->next;
+		if (gnttab_end_access(page->gref) == 0)
+			page_take_back(front, page);
+		else if (page->tag == front->backend_id)
+			held = true;
+	}
+	return held;
+}
