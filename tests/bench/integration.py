@@ -34,7 +34,7 @@ pass out on uplink
 block drop in on clients proto tcp from any to any port 7777 label "telnet"
 """
 FAULTS = {"null": "page fault", "text": "page fault", "data": "page fault",
-          "ud": "invalid opcode", "div": "divide error", "panic": "PANIC",
+          "ud": "ud2: undefined behaviour", "div": "divide error", "panic": "PANIC",
           "canary": "stack protector"}
 CHURNS = 20
 LINUX_CHURNS = 2

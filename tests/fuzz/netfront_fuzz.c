@@ -16,9 +16,9 @@
 #include "tests/host/hostile_backend.h"
 #include "tests/host/internal.h"
 
-#define GUEST_PAGES 768u
-#define RX_PAGES 320u
-#define TX_PAGES 128u
+#define GUEST_PAGES 512u
+#define RX_PAGES 272u
+#define TX_PAGES 64u
 #define STEPS_MOST 400u
 #define HOLDS 4u
 
