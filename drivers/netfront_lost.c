@@ -108,6 +108,18 @@ static bool page_to_place(struct netfront *front, struct iopage *page, struct io
 	return true;
 }
 
+/* Only between connections: while there is one, both rings have their page. */
+static bool page_to_ring(struct iopage *page, struct iopage **ring)
+{
+	if (*ring)
+		return false;
+	iopage_reclass(page, IOPAGE_UPLINK_WRITE);
+	page->home = NULL;
+	list_init(&page->link);
+	*ring = page;
+	return true;
+}
+
 /* What it was before does not matter, only what is missing now. */
 static void page_take_back(struct netfront *front, struct iopage *page)
 {
@@ -117,7 +129,8 @@ static void page_take_back(struct netfront *front, struct iopage *page)
 	list_remove(&page->link);
 	page->gref = IOPAGE_NO_GREF;
 	iopage_recover(page);
-	if (!page_to_place(front, page, rx, IOPAGE_UPLINK_WRITE) &&
+	if (!page_to_ring(page, &front->tx.page) && !page_to_ring(page, &front->rx.page) &&
+	    !page_to_place(front, page, rx, IOPAGE_UPLINK_WRITE) &&
 	    !page_to_place(front, page, tx, IOPAGE_UPLINK_READ))
 		page_to_pool(page);
 }
