@@ -26,10 +26,10 @@ DOM0_PACKAGES = """xen-utils-4.17 xenstore-utils iproute2 iperf3 dnsmasq-base tc
     ethtool python3-minimal mount""".split()
 INITRAMFS_MODULES = ["virtio_pci", "virtio_blk", "ext4"]
 GUEST_MODULES = """xen-netfront xen-netback xen-evtchn xen-gntdev xenfs nf_tables nft_chain_nat
-    nft_masq nft_ct nft_limit nf_conntrack nf_nat""".split()
+    nft_masq nft_ct nft_limit nf_conntrack nf_nat bridge""".split()
 GUEST_PROGRAMS = """/usr/bin/iperf3 /usr/sbin/nft /usr/bin/ping /usr/sbin/traceroute
     /usr/bin/xenstore /usr/sbin/ip /usr/bin/nc.openbsd
-    /usr/bin/kmod""".split()
+    /usr/bin/kmod /usr/sbin/ethtool""".split()
 XENSTORE_LINKS = ["read", "write", "list", "rm", "watch", "ls", "exists"]
 DISK_MIB = 900
 
@@ -246,7 +246,7 @@ def make_guest_initramfs(root, version, folder, to):
     os.symlink("../bin/kmod", os.path.join(tree, "usr/sbin/modprobe"))
     copy_modules(root, version, GUEST_MODULES, tree)
     install(tree, os.path.join(HERE, "guest/init"), "/init")
-    install(tree, os.path.join(HERE, "guest/router-vifs"), "/etc/router-vifs")
+    install(tree, os.path.join(HERE, "guest/driver-vifs"), "/etc/driver-vifs")
     install(tree, os.path.join(HERE, "guest/router.nft"), "/etc/router.nft", 0o644)
     pack(tree, to)
 
