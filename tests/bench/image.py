@@ -260,6 +260,25 @@ def make_disk(root, to):
     run("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", root, to, f"{DISK_MIB}M")
 
 
+def mounts_under(folder):
+    """Mount points below a folder, the innermost first."""
+    prefix = os.path.realpath(folder) + "/"
+    with open("/proc/self/mountinfo", encoding="utf-8") as f:
+        points = [line.split()[4].replace("\\040", " ") for line in f]
+    return sorted((point for point in points if point.startswith(prefix)), reverse=True)
+
+
+def remove(folder):
+    """Removes a folder of ours. An interrupted mmdebstrap leaves /proc, /sys and the
+    host's own /dev/shm mounted in it: nothing is removed before they are out of the way."""
+    for point in mounts_under(folder):
+        subprocess.run(["umount", point], check=False)
+    if mounts_under(folder):
+        say(f"something is still mounted below {folder}; it is left as it is")
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def make(target):
     start = time.time()
 
@@ -300,7 +319,7 @@ def make(target):
         os.rename(out, target)
         step("done")
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
 
 
 def ensure():
