@@ -284,7 +284,9 @@ def run_parts(case, parts, deadline):
                 case.bench.say(f"{what} {name}: {time.monotonic() - start:.0f} s")
             except BenchError as error:
                 failed.append(f"{what} {name}: {error}")
+                case.bench.upload_logs(f"{what} {name}")
     except BenchError as error:
         failed.append(f"{what}: {error}")
+        case.bench.upload_logs(what)
     case.bench.destroy_all()
     return failed
