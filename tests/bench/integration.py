@@ -380,8 +380,8 @@ class Suite(HostileTests, RelayTests):
         b.destroy(name)
 
 
-TESTS = ["boot", "selftest", "client", "stop", "mistakes", "closed_blocks", "fault", "trap", "churn",
-         "relay", "hostile_client", "hostile_uplink"]
+TESTS = ["boot", "selftest", "client", "stop", "mistakes", "closed_blocks", "fault", "trap",
+         "churn", "relay", "hostile_client", "hostile_uplink"]
 
 
 def run_mode(bench, arguments, mode):
