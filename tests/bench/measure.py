@@ -106,7 +106,6 @@ def main():
     try:
         with Bench(plugins=[f"{os.path.abspath(arguments.plugin)},socket={control}"]) as bench:
             counter = Counter(control)
-            bench.run("iperf3 -s -D; sleep 0.5")
             failed = measure_all(bench, counter, arguments, results)
     except BenchError as error:
         failed.append(f"the bench itself: {error}")
