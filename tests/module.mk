@@ -28,7 +28,7 @@ run: packages
 bench: packages
 	@$(MAKE) -s images $(BUILD)/count.so
 	@tests/bench/measure.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/relay $(BUILD)/count.so \
-		$(BUILD)/bench $(if $(ONLY),--only $(ONLY)) $(if $(MODE),--mode $(MODE))
+		$(BUILD)/bench $(if $(ONLY),--only '$(ONLY)') $(if $(MODE),--mode $(MODE))
 
 test: packages
 	@tests/run-all

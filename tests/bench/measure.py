@@ -8,7 +8,8 @@ plugin in count/.
     measure.py KERNEL CHURN_KERNEL RELAY_KERNEL PLUGIN OUTPUT_FOLDER
                [--only WORD] [--mode pv|pvh]
 
---only measures the parts whose names contain WORD (cases.py names them). Prints tables
+--only measures the parts whose names contain WORD, a regular expression (cases.py names
+them). Prints tables
 with the ratios to Linux, and writes bench.json, table.md and bench.png. Absolute speeds
 are those of software emulation; only the ratios mean something. Nothing is begun that
 would not be over when the time is; what failed or was left out is named at the end, and
@@ -17,6 +18,7 @@ the exit status tells.
 import argparse
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -63,7 +65,7 @@ def measure_all(bench, counter, arguments, results):
     deadline = time.monotonic() + ALL_SECONDS - PART_SECONDS
     for name, case_class, parts in (("firewall", FirewallCase, FIREWALL_PARTS),
                                     ("relay", RelayCase, RELAY_PARTS)):
-        parts = [part for part in parts if (arguments.only or "") in part[0]]
+        parts = [part for part in parts if re.search(arguments.only, part[0])]
         for mode in [arguments.mode] if arguments.mode else report.MODES:
             for kind in ("linux", "ringwall") if parts else ():
                 if time.monotonic() > deadline:
@@ -93,12 +95,12 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("kernel", "churn", "relay", "plugin", "folder"):
         parser.add_argument(name)
-    parser.add_argument("--only")
+    parser.add_argument("--only", default="")
     parser.add_argument("--mode", choices=report.MODES)
     arguments = parser.parse_args()
-    if not any((arguments.only or "") in part[0] for part in FIREWALL_PARTS + RELAY_PARTS):
-        parser.error("no such part; there are " +
-                     " ".join(part[0] for part in FIREWALL_PARTS + RELAY_PARTS))
+    names = [part[0] for part in FIREWALL_PARTS + RELAY_PARTS]
+    if not any(re.search(arguments.only, name) for name in names):
+        parser.error("no such part; there are " + " ".join(names))
     os.makedirs(arguments.folder, exist_ok=True)
     control = os.path.join("/tmp", f"ringwall-count-{os.getpid()}.sock")
     results = {"firewall": {}, "relay": {}}
