@@ -9,11 +9,10 @@ plugin in count/.
                [--only WORD] [--mode pv|pvh]
 
 --only measures the parts whose names contain WORD, a regular expression (cases.py names
-them). Prints tables
-with the ratios to Linux, and writes bench.json, table.md and bench.png. Absolute speeds
-are those of software emulation; only the ratios mean something. Nothing is begun that
-would not be over when the time is; what failed or was left out is named at the end, and
-the exit status tells.
+them). Prints tables with the ratios to Linux, and writes bench.json, table.md and
+bench.png. Absolute speeds are those of software emulation; only the ratios mean
+something. Nothing is begun that would not be over when the time is; what failed or was
+left out is named at the end, and the exit status tells.
 """
 import argparse
 import json
