@@ -11,7 +11,7 @@ from bench import OUTSIDE, UPLINK_GATEWAY
 CLIENT_IP = "10.137.0.10"
 CLIENT_MAC = "00:16:3e:00:30:10"
 UDP_BYTES = 60
-UDP_RATE = 3000 * UDP_BYTES * 8
+UDP_RATE = 1500 * UDP_BYTES * 8
 SERVER_LOG = "/tmp/iperf3-relay.json"
 
 
@@ -91,7 +91,7 @@ class RelayTests:
         udp = self.iperf_end(text)["streams"][0]["udp"]
         print(f"    UDP {direction}: {udp['packets']} packets, {udp['lost_packets']} lost, "
               f"{udp['out_of_order']} out of order", flush=True)
-        self.expect(udp["packets"] > 3000, "some thousand UDP packets", text[-2000:])
+        self.expect(udp["packets"] > 1000, "more than 1000 UDP packets", text[-2000:])
         self.expect(udp["lost_packets"] * 5 < udp["packets"], "less than a fifth lost",
                     text[-2000:])
         self.expect(udp["out_of_order"] == 0, "no packet out of order", text[-2000:])
