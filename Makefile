@@ -70,7 +70,7 @@ $(BUILD)/kernel/%.o: %.S $(NEWLIB_STAMP)
 	@echo "  as   $<"
 	@$(CC) -I. -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
 
-$(NEWLIB_STAMP):
+$(NEWLIB_STAMP): arch/x86/build-newlib
 	@missing=; for p in newlib-source libxen-dev gcc make; do \
 		dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then echo "missing Debian packages:$$missing" >&2; exit 1; fi

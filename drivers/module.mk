@@ -7,5 +7,6 @@ drivers_SRCS := \
 	drivers/netfront.c \
 	drivers/netfront_connect.c \
 	drivers/netfront_grants.c \
+	drivers/netfront_lost.c \
 	drivers/netfront_rx.c \
 	drivers/netfront_tx.c

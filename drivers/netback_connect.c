@@ -204,7 +204,7 @@ void netback_vif_release(struct netback_vif *vif)
 		vif->netdev.up = false;
 		netback.detached++;
 		netback.config.detached(&vif->netdev, netback.config.context);
-		log_line(LOG_INFO, vif->netdev.name, "disconnected");
+		log_limited(&vif->log_limit, LOG_INFO, vif->netdev.name, "disconnected");
 	}
 	for (uint32_t i = 0; i < vif->queue_count; i++)
 		queue_release(&vif->queues[i]);
@@ -230,9 +230,10 @@ void netback_vif_connect(struct netback_vif *vif)
 	vif->netdev.up = true;
 	netback.attached++;
 	netback.config.attached(&vif->netdev, &vif->client, netback.config.context);
-	log_line(LOG_INFO, vif->netdev.name, "connected, ip %s, mtu %u, features %#x, queues %u",
-		 vif->client.ip[0] ? vif->client.ip : "(none)", vif->netdev.mtu,
-		 vif->netdev.features, vif->queue_count);
+	log_limited(&vif->log_limit, LOG_INFO, vif->netdev.name,
+		    "connected, ip %s, mtu %u, features %#x, queues %u",
+		    vif->client.ip[0] ? vif->client.ip : "(none)", vif->netdev.mtu,
+		    vif->netdev.features, vif->queue_count);
 	for (uint32_t i = 0; i < vif->queue_count; i++)
 		loop_schedule(&vif->queues[i].source);
 }

@@ -20,6 +20,7 @@ struct sent_packet {
 	uint32_t first_slot; /* ring index */
 	uint32_t slot_count;
 	uint32_t first_op, op_count;
+	uint32_t first_id; /* of the requests' ids in `ids` */
 };
 
 /* Scratch of one call; calls for different clients never overlap. */
@@ -28,6 +29,7 @@ static uint32_t op_count;
 static struct sent_packet sent[PACKET_VECTOR_MAX];
 static uint32_t sent_count;
 static uint32_t slots_used;
+static uint16_t ids[BATCH_SLOTS];
 
 static uint32_t slots_needed(const struct packet *packet)
 {
@@ -115,7 +117,8 @@ static void packet_plan(struct netback_queue *queue, struct packet *packet, uint
 				       .packet = packet,
 				       .first_slot = first,
 				       .slot_count = slot_count,
-				       .first_op = op_count };
+				       .first_op = op_count,
+				       .first_id = slots_used };
 	for (uint32_t i = 0; i < slot_count; i++) {
 		uint32_t part = left < NETIF_PAGE_BYTES ? left : NETIF_PAGE_BYTES;
 		struct netif_rx_request request;
@@ -124,6 +127,7 @@ static void packet_plan(struct netback_queue *queue, struct packet *packet, uint
 			continue; /* this slot carries the extra */
 		netif_copy_out(&request, &queue->rx->ring[(first + i) & NETIF_SLOT_MASK].req,
 			       sizeof(request));
+		ids[slots_used + i] = request.id;
 		slot_fill(queue->vif, &cursor, request.gref, part);
 		left -= part;
 	}
@@ -171,17 +175,14 @@ static void packet_answer(const struct sent_packet *entry)
 	for (uint32_t i = 0; i < entry->slot_count; i++) {
 		uint32_t index = entry->first_slot + i;
 		uint32_t part = left < NETIF_PAGE_BYTES ? left : NETIF_PAGE_BYTES;
-		struct netif_rx_request request;
 		struct netif_rx_response response = { 0 };
 
 		if (packet->gso_type && i == 1) {
 			extra_write(queue, index, packet);
 			continue;
 		}
-		netif_copy_out(&request, &queue->rx->ring[index & NETIF_SLOT_MASK].req,
-			       sizeof(request));
 		left -= part;
-		response.id = request.id;
+		response.id = ids[entry->first_id + i];
 		response.flags = (uint16_t)(flags | (left ? NETRXF_more_data : 0));
 		response.status = status == NETIF_RSP_OKAY ? (int16_t)part : status;
 		queue->rx->ring[index & NETIF_SLOT_MASK].rsp = response;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * netfront's control side: one fiber that connects, waits for the backend to go, takes
- * everything back, and starts again.
+ * everything back, and starts again. A page or ring that the backend does not let go
+ * is put aside until it does.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 
 #define BACKEND_LIMIT_NS 10000000000ull
 #define CLOSE_STEP_NS 10000000ull
+#define LOST_LOOK_NS 500000000ull
+#define RETRY_NS 100000000ull
 
 static const struct netdev_ops ops = { .transmit = netfront_tx_transmit };
 
@@ -103,6 +106,12 @@ static int backend_wait_for(struct netfront *front, enum xenbus_state wanted)
 	return -ECANCELED;
 }
 
+/* When to try again for what an earlier backend still holds. */
+static uint64_t lost_look(const struct netfront *front)
+{
+	return list_is_empty(&front->lost) ? FIBER_FOREVER : loop_now_ns() + LOST_LOOK_NS;
+}
+
 /* Up: until the backend closes, breaks, changes, or we are told to close. */
 static void connection_serve(struct netfront *front)
 {
@@ -110,9 +119,9 @@ static void connection_serve(struct netfront *front)
 	front->netdev.up = true;
 	front->connects++;
 	front->config.attached(&front->netdev, front->config.context);
-	log_line(LOG_INFO, front->netdev.name,
-		 "connected to domain %u, mtu %u, features %#x, queues %u", front->backend_id,
-		 front->netdev.mtu, front->netdev.features, front->queue_count);
+	log_limited(&front->log_limit, LOG_INFO, front->netdev.name,
+		    "connected to domain %u, mtu %u, features %#x, queues %u", front->backend_id,
+		    front->netdev.mtu, front->netdev.features, front->queue_count);
 	for (uint32_t i = 0; i < front->queue_count; i++) {
 		netfront_rx_refill(&front->queues[i]);
 		loop_schedule(&front->queues[i].source);
@@ -122,7 +131,9 @@ static void connection_serve(struct netfront *front)
 
 		if (state != XenbusStateConnected || !backend_is_same(front))
 			return;
-		(void)!news_wait(front, FIBER_FOREVER);
+		(void)!news_wait(front, lost_look(front));
+		if (!list_is_empty(&front->lost))
+			(void)netfront_lost_find(front);
 	}
 }
 
@@ -140,9 +151,15 @@ static bool backend_is_leaving(const struct netfront *front)
 static void connect_once(struct netfront *front)
 {
 	int error = backend_find(front);
+	bool failed;
 
 	if (error || backend_is_leaving(front)) {
 		(void)!news_wait(front, FIBER_FOREVER);
+		return;
+	}
+	/* One that keeps what it was lent gets nothing more: its neighbours need the rest. */
+	if (netfront_lost_find(front)) {
+		(void)!news_wait(front, lost_look(front));
 		return;
 	}
 	if (bus_state_write(STORE_NO_TRANSACTION, front->directory, XenbusStateInitialising) ||
@@ -156,9 +173,13 @@ static void connect_once(struct netfront *front)
 	else if (!front->closing)
 		log_limited(&front->log_limit, LOG_WARNING, front->netdev.name,
 			    "cannot connect: error %d", error);
+	failed = error || front->broken;
 	netfront_connection_end(front, front->broken ? XenbusStateClosing : XenbusStateClosed);
 	if (bus_state_write(STORE_NO_TRANSACTION, front->directory, XenbusStateClosed))
-		return;
+		log_line(LOG_DEBUG, front->netdev.name, "its directory is gone");
+	/* What failed may fail again, and the store is everybody's. */
+	if (failed && !front->closing)
+		fiber_sleep_until(loop_now_ns() + RETRY_NS);
 }
 
 static void serve(void *argument)
@@ -193,6 +214,7 @@ int netfront_start(const struct netfront_config *config, struct netfront **resul
 	front->netdev.driver = front;
 	front->netdev.mtu = BUS_DEFAULT_MTU;
 	front->log_limit = (struct log_limit)LOG_LIMIT_INIT;
+	list_init(&front->lost);
 	list_init(&front->directory_watch.link);
 	list_init(&front->backend_watch.link);
 	netfront_queues_init(front);

@@ -19,7 +19,10 @@
 struct netfront_config {
 	uint32_t index; /* device/vif/INDEX */
 	struct packet_pool *packets;
-	/* Pairs of rings, if the backend offers as many; 0: one. */
+	/*
+	 * Pairs of rings, if the backend offers as many; 0: one. Each takes two pages of the
+	 * pool, beside those below, and two more while an earlier backend keeps its rings.
+	 */
 	uint32_t max_queues;
 	/*
 	 * Each queue has an even share of its own: the 256 slots of its ring, and the rest

@@ -270,7 +270,7 @@ void netfront_connection_end(struct netfront *front, enum xenbus_state say)
 	front->netdev.up = false;
 	if (was_up) {
 		front->config.detached(&front->netdev, front->config.context);
-		log_line(LOG_INFO, front->netdev.name, "disconnected");
+		log_limited(&front->log_limit, LOG_INFO, front->netdev.name, "disconnected");
 	}
 	if (bus_state_write(STORE_NO_TRANSACTION, front->directory, say))
 		log_line(LOG_DEBUG, front->netdev.name, "its directory is gone");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The pages of netfront: taken from the pool once, granted to the backend for each
- * connection and taken back afterwards. A page or ring that the backend does not let go
- * is put aside for good.
+ * connection and taken back afterwards. What the backend does not let go is put aside
+ * (netfront_lost.c).
  */
 #include <errno.h>
 
@@ -81,38 +81,6 @@ static uint32_t pages_revoke(struct iopage **pages, uint32_t count)
 	return held;
 }
 
-static void page_never_home(struct iopage *page, void *context)
-{
-	(void)context;
-	page->home = NULL;
-	iopage_quarantine(page);
-}
-
-/* Gives up a page that the backend still holds after all this time. */
-static void page_give_up(struct netfront *front, struct iopage **place)
-{
-	struct iopage *page = *place;
-	bool in_a_list;
-
-	if (!page || page->gref == IOPAGE_NO_GREF)
-		return;
-	*place = NULL;
-	in_a_list = !list_is_empty(&page->link);
-	if (page->state == IOPAGE_OWNED && !in_a_list) {
-		page->home = page_never_home; /* a packet has it; when that is freed */
-		return;
-	}
-	if (page->class == IOPAGE_UPLINK_WRITE && in_a_list)
-		netfront_rx_queue_of(front, page)->rx.idle_count--;
-	iopage_quarantine(page);
-}
-
-static void pages_give_up(struct netfront *front, struct iopage **pages, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++)
-		page_give_up(front, &pages[i]);
-}
-
 int netfront_pages_grant(struct netfront *front)
 {
 	int error = pages_grant(front, front->rx_pages, front->config.rx_pages, false);
@@ -133,24 +101,6 @@ static uint32_t rings_revoke(struct netfront *front)
 	return held;
 }
 
-static void ring_give_up(struct iopage **ring)
-{
-	if (!*ring || (*ring)->gref == IOPAGE_NO_GREF)
-		return;
-	iopage_quarantine(*ring);
-	*ring = NULL;
-}
-
-static void all_give_up(struct netfront *front)
-{
-	pages_give_up(front, front->rx_pages, front->config.rx_pages);
-	pages_give_up(front, front->tx_pages, front->config.tx_pages);
-	for (uint32_t i = 0; i < front->config.max_queues; i++) {
-		ring_give_up(&front->queues[i].tx.page);
-		ring_give_up(&front->queues[i].rx.page);
-	}
-}
-
 void netfront_grants_end(struct netfront *front)
 {
 	uint32_t held = 0;
@@ -162,6 +112,8 @@ void netfront_grants_end(struct netfront *front)
 			return;
 		fiber_sleep_until(loop_now_ns() + RELEASE_STEP_NS);
 	}
-	log_line(LOG_ERROR, front->netdev.name, "%u pages are not released and are lost", held);
-	all_give_up(front);
+	log_limited(&front->log_limit, LOG_ERROR, front->netdev.name,
+		    "%u pages are not released by domain %u and are out of use", held,
+		    front->backend_id);
+	netfront_lost_add_all(front);
 }

@@ -75,6 +75,7 @@ struct netfront {
 	bool broken;	/* the backend broke the protocol */
 	bool closing, closed;
 	struct iopage **rx_pages, **tx_pages; /* all that belong to this interface */
+	struct list lost;		      /* pages that a backend holds though we have closed */
 	uint32_t waiting_packets;	      /* on all queues */
 	uint64_t connects;
 	struct netdev netdev;
@@ -92,7 +93,7 @@ must_check int netfront_page_grant(const struct netfront *front, struct iopage *
 must_check int netfront_pages_grant(struct netfront *front);
 /*
  * Ends every grant of the connection. The backend lets go when it has seen that we
- * closed, so this takes a while, but a bounded one; what it keeps is put aside for good.
+ * closed, so this takes a while, but a bounded one; what it keeps is put aside.
  */
 void netfront_grants_end(struct netfront *front);
 
@@ -123,3 +124,8 @@ void netfront_rx_page_home(struct iopage *page, void *context);
 struct netfront_queue *netfront_rx_queue_of(struct netfront *front, const struct iopage *page);
 /* Sets the number of queues, and shares the pages at home out among them; none is posted. */
 void netfront_rx_share_out(struct netfront *front, uint32_t queue_count);
+
+/* netfront_lost.c: puts aside every page whose grant could not be ended. */
+void netfront_lost_add_all(struct netfront *front);
+/* Takes back what was let go since then. True: the present backend still holds some. */
+bool netfront_lost_find(struct netfront *front);

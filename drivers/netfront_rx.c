@@ -59,6 +59,16 @@ static struct iopage *idle_take(struct netfront_queue *queue)
 	return list_entry(link, struct iopage, link);
 }
 
+/* Anew, for what a backend keeps may have been the pages of one queue. */
+static void pages_number(struct netfront *front)
+{
+	uint16_t number = 0;
+
+	for (uint32_t i = 0; i < front->config.rx_pages; i++)
+		if (front->rx_pages[i])
+			front->rx_pages[i]->tag = number++;
+}
+
 void netfront_rx_share_out(struct netfront *front, uint32_t queue_count)
 {
 	struct list all;
@@ -71,6 +81,7 @@ void netfront_rx_share_out(struct netfront *front, uint32_t queue_count)
 			list_push_back(&all, &page->link);
 	}
 	front->queue_count = queue_count;
+	pages_number(front);
 	while (!list_is_empty(&all)) {
 		struct iopage *page = list_entry(list_pop_front(&all), struct iopage, link);
 
@@ -84,8 +95,11 @@ void netfront_rx_page_home(struct iopage *page, void *context)
 	struct netfront_queue *queue = netfront_rx_queue_of(front, page);
 
 	idle_add(queue, page);
-	/* With an empty ring no event would ever come. */
-	if (front->connected && queue->rx.produced == queue->rx.consumed)
+	/*
+	 * A backend that waits for more slots than are posted answers nothing, so no event
+	 * would ever come: post as soon as the ring may be too short for its next packet.
+	 */
+	if (front->connected && queue->rx.produced - queue->rx.consumed < NETIF_FATAL_SLOTS)
 		loop_schedule(&queue->source);
 }
 
@@ -245,10 +259,10 @@ static struct packet *chain_to_packet(struct netfront_queue *queue, const struct
 			reason = DROP_BAD_SLOTS;
 		}
 	}
-	if (packet && packet->length < MIN_FRAME_BYTES) {
+	if (packet && (packet->length < MIN_FRAME_BYTES || packet->length > PACKET_MAX_BYTES)) {
+		reason = packet->length < MIN_FRAME_BYTES ? DROP_SHORT : DROP_BAD_SLOTS;
 		packet_free(packet);
 		packet = NULL;
-		reason = DROP_SHORT;
 	}
 	if (!packet) {
 		pool->drops[reason]++;

@@ -86,6 +86,15 @@ void iopage_quarantine(struct iopage *page)
 	pool->quarantined++;
 }
 
+void iopage_recover(struct iopage *page)
+{
+	if (page->state != IOPAGE_QUARANTINED || page->gref != IOPAGE_NO_GREF)
+		panic("iopage_recover: page %p is not lost, or still granted", (void *)page->data);
+	page->state = IOPAGE_OWNED;
+	page->pool->class_count[page->class]++;
+	page->pool->quarantined--;
+}
+
 struct iopage *iopage_of(struct iopage_pool *pool, const void *p)
 {
 	size_t offset = (size_t)((const uint8_t *)p - pool->arena);

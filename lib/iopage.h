@@ -9,7 +9,7 @@
  *	UPLINK_WRITE	granted read-write to the uplink's backend (its RX pages)
  *
  * A page changes class only through iopage_reclass(), which zeroes it. A page
- * that a neighbour will not let go is quarantined: counted, never used again.
+ * that a neighbour will not let go is quarantined: counted, not used until it does.
  *
  * One owner at a time: the code that got a page from iopage_alloc() owns it
  * until it calls iopage_free() or hands it on in a packet.
@@ -30,7 +30,7 @@ enum iopage_class { IOPAGE_PRIVATE, IOPAGE_UPLINK_READ, IOPAGE_UPLINK_WRITE, IOP
 enum iopage_state {
 	IOPAGE_FREE,	    /* in its class's free list */
 	IOPAGE_OWNED,	    /* one owner, which is whoever holds the pointer */
-	IOPAGE_QUARANTINED, /* a neighbour still holds it: lost for good */
+	IOPAGE_QUARANTINED, /* a neighbour still holds it: out of use */
 };
 
 struct iopage;
@@ -50,7 +50,7 @@ struct iopage {
 	uint32_t gref; /* standing grant of an exposed page, else IOPAGE_NO_GREF */
 	uint8_t class; /* enum iopage_class */
 	uint8_t state; /* enum iopage_state */
-	uint16_t tag;  /* the home's own use (RX slot id) */
+	uint16_t tag;  /* the home's own use */
 	struct list link;
 };
 
@@ -86,9 +86,12 @@ void iopage_reclass(struct iopage *page, enum iopage_class class);
 
 /*
  * Gives up a page that a neighbour still holds, free or owned by the caller. It is
- * counted and never reused.
+ * counted and not used; its link is the caller's.
  */
 void iopage_quarantine(struct iopage *page);
+
+/* The neighbour has let it go: ends the quarantine, and the caller owns the page. */
+void iopage_recover(struct iopage *page);
 
 /* The descriptor of the page that holds address `p`; NULL outside the arena. */
 struct iopage *iopage_of(struct iopage_pool *pool, const void *p);

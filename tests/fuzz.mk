@@ -4,14 +4,16 @@
 
 FUZZ_BUILD = $(BUILD)/fuzz
 FUZZ_SECONDS ?= 60
-FUZZ_CFLAGS = -std=gnu11 -g -O1 $(WARNINGS) -I. -D__XEN_INTERFACE_VERSION__=0x00040e00 \
-	-fno-strict-aliasing -fno-omit-frame-pointer -fsanitize=address,undefined \
+FUZZ_CFLAGS = -std=gnu11 -g $(WARNINGS) -I. -D__XEN_INTERFACE_VERSION__=0x00040e00 \
+	-fno-strict-aliasing -fno-omit-frame-pointer
+FUZZ_CHECKS = -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+# What plays xenstored is no target, and half of the time without this.
+$(FUZZ_BUILD)/tests/host/store_%.o: FUZZ_CHECKS = -O2
+$(FUZZ_BUILD)/tests/host/%.o: FUZZ_CHECKS = -O1 -fsanitize=address,undefined \
 	-fno-sanitize-recover=all
-FUZZ_COVERAGE = -fsanitize=fuzzer-no-link
-# What plays Xen is no target; what shares memory tells of its loads (tests/fuzz/shared.c).
-$(FUZZ_BUILD)/tests/host/%.o: FUZZ_COVERAGE =
-$(FUZZ_BUILD)/drivers/%.o $(FUZZ_BUILD)/tests/fuzz/store_connection_again.o: \
-	FUZZ_COVERAGE = -fsanitize=fuzzer-no-link -fsanitize-coverage=trace-loads
+# Those who share memory tell of their loads (tests/fuzz/shared.c).
+$(FUZZ_BUILD)/drivers/%.o $(FUZZ_BUILD)/tests/fuzz/store_connection_again.o: FUZZ_LOADS = \
+	-fsanitize-coverage=trace-loads
 
 FUZZ_HOST = $(filter-out %_test.c %/image.c,$(wildcard tests/host/*.c)) \
 	tests/host/context_switch.S arch/x86/context.c
@@ -19,19 +21,24 @@ FUZZ_WRAPPED_HEAP = $(HOSTED_LDFLAGS)
 FUZZ_DRIVERS = $(lib_SRCS) $(drivers_SRCS) xen/bus.c $(FUZZ_HOST) tests/fuzz/guest.c \
 	tests/fuzz/shared.c tests/fuzz/world.c
 
-FUZZ_TARGETS = router ring netback netfront
-router_FUZZ = $(lib_SRCS) $(net_SRCS) tests/unit/panic.c tests/host/relax.c tests/fuzz/check_abort.c \
+FUZZ_TARGETS = router ring netback netfront store
+router_FUZZ = $(lib_SRCS) $(net_SRCS) tests/unit/panic.c tests/host/relax.c \
+	tests/fuzz/check_abort.c \
 	$(filter-out %_test.c,$(wildcard tests/net/*.c))
 ring_FUZZ = lib/ring.c tests/unit/panic.c
 netback_FUZZ = $(FUZZ_DRIVERS)
 netback_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)
 netfront_FUZZ = $(FUZZ_DRIVERS)
 netfront_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)
+# The real store, with the rest of the machine around it.
+store_FUZZ = $(filter-out tests/host/store.c,$(FUZZ_HOST)) lib/iopage.c lib/log.c xen/store_wire.c \
+	tests/fuzz/shared.c tests/fuzz/store_again.c tests/fuzz/store_connection_again.c
+store_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)
 
 $(FUZZ_BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  fuzz $<"
-	@clang $(FUZZ_CFLAGS) $(FUZZ_COVERAGE) -MMD -MP -c -o $@ $<
+	@clang $(FUZZ_CFLAGS) $(FUZZ_CHECKS) $(FUZZ_LOADS) -MMD -MP -c -o $@ $<
 $(FUZZ_BUILD)/%.o: %.S
 	@mkdir -p $(@D)
 	@clang -I. -c -o $@ $<
@@ -45,7 +52,8 @@ endef
 $(foreach target,$(FUZZ_TARGETS),$(eval $(call fuzz_program,$(target))))
 
 fuzz-programs: $(FUZZ_PROGRAMS)
-fuzz: $(FUZZ_PROGRAMS)
+fuzz: packages
+	@$(MAKE) -s -j2 fuzz-programs
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ_PROGRAMS)
 
 -include $(shell [ -d $(FUZZ_BUILD) ] && find $(FUZZ_BUILD) -name '*.d')

@@ -56,7 +56,9 @@ $(foreach kind,$(HOSTED_KINDS),$(eval $(call hosted_kind,$(kind))))
 
 # Runs them all and closes with the sum of their counts. SEED=n repeats a run.
 hosted: $(HOSTED_PROGRAMS) $(addsuffix .so,$(filter %/netif-asan %/netif-tsan,$(HOSTED_PROGRAMS)))
-	@tests/host/run $(HOSTED_PROGRAMS)
+	@tests/host/run $(filter %/platform-asan %/platform-tsan,$(HOSTED_PROGRAMS)) \
+		$(foreach program,$(filter %/netif-asan %/netif-tsan,$(HOSTED_PROGRAMS)), \
+		$(addprefix $(program):,pair life hostile-back hostile-front))
 
 -include $(shell [ -d $(HOSTED_BUILD) ] && find $(HOSTED_BUILD) -name '*.d')
 .PHONY: hosted

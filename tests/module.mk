@@ -5,6 +5,7 @@ include tests/unit.mk
 include tests/host.mk
 include tests/stress.mk
 include tests/fuzz.mk
+include tests/model.mk
 
 packages:
 	@tests/bench/install-packages
@@ -19,7 +20,7 @@ test-xen: packages
 	@$(MAKE) -s images
 	@$(MAKE) -s BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
 	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
-		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile
+		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile --relay $(BUILD)/relay
 
 run: packages
 	@$(MAKE) -s images
@@ -27,7 +28,8 @@ run: packages
 
 bench: packages
 	@$(MAKE) -s images $(BUILD)/count.so
-	@tests/bench/measure.py $(BUILD)/ringwall $(BUILD)/count.so $(BUILD)/bench
+	@tests/bench/measure.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/relay $(BUILD)/count.so \
+		$(BUILD)/bench $(if $(ONLY),--only '$(ONLY)') $(if $(MODE),--mode $(MODE))
 
 test: packages
 	@tests/run-all

@@ -61,7 +61,8 @@ static void cmdline_copy(const char *from)
 {
 	size_t length = from ? strnlen(from, sizeof(cmdline) - 1) : 0;
 
-	memcpy(cmdline, from, length);
+	if (from)
+		memcpy(cmdline, from, length);
 	cmdline[length] = '\0';
 	info.cmdline = cmdline;
 }
@@ -239,6 +240,7 @@ static void memory_start(void)
 void boot_start(unsigned int is_pvh, uint64_t start)
 {
 	const struct start_info *pv_start = (const struct start_info *)start;
+	uint64_t entry_cycles = clock_cycles();
 
 	if (is_pvh) {
 		if (!xen_is_present())
@@ -257,6 +259,6 @@ void boot_start(unsigned int is_pvh, uint64_t start)
 		pv_map_shared(pv_start->shared_info);
 	vcpu_info = &info.shared->vcpu_info[0];
 	vcpu_info->evtchn_upcall_mask = 1;
-	info.entry_ns = clock_now_ns();
+	info.entry_ns = clock_now_ns() - clock_cycles_to_ns(clock_cycles() - entry_cycles);
 	kernel_main(&info);
 }

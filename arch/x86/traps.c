@@ -12,9 +12,11 @@
 #include "arch/x86/emergency.h"
 #include "arch/x86/hypercall.h"
 #include "arch/x86/memory.h"
+#include "arch/x86/paging.h"
 #include "lib/panic.h"
 
 #define TRAP_COUNT 22u
+#define INVALID_OPCODE 6u
 #define UPCALL_VECTOR 0x20u
 #define KERNEL_CS_PVH 0x08u
 #define TSS_SELECTOR 0x18u
@@ -206,12 +208,24 @@ static void registers_print(const struct trap_frame *f)
 	emergency_print("r14 %016lx  r15 %016lx\n", f->r14, f->r15);
 }
 
+/* The compiler's own trap: what the build with SANITIZE=trap runs into. */
+static bool is_ud2(const struct trap_frame *f)
+{
+	static const uint8_t ud2[] = { 0x0f, 0x0b };
+
+	return f->vector == INVALID_OPCODE && f->rip >= (uint64_t)text_start &&
+	       f->rip + sizeof(ud2) <= (uint64_t)text_end &&
+	       memcmp((const void *)f->rip, ud2, sizeof(ud2)) == 0;
+}
+
 void trap_handle(struct trap_frame *frame)
 {
 	const char *name = frame->vector < TRAP_COUNT ? trap_names[frame->vector] : "unknown";
 
 	emergency_begin();
 	emergency_print("FAULT: %s (vector %lu)\n", name, frame->vector);
+	if (is_ud2(frame))
+		emergency_print("ud2: undefined behaviour, or a place that is never reached\n");
 	registers_print(frame);
 	backtrace_print(frame->rip, frame->rbp);
 	emergency_crash();

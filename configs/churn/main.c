@@ -2,7 +2,8 @@
 /*
  * The churn guest: a client that lives to be destroyed. It floods its gateway with
  * echo requests to `target=` from the moment it is connected, so that whenever it
- * dies there are packets under way on all rings.
+ * dies there are packets under way on all rings. `burst=` packets leave every 5 ms, of
+ * `flows=` echo identifiers in turn.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,9 +25,10 @@
 #define PACKETS 512u
 #define RX_PAGES 320u
 #define TX_PAGES 512u
-#define BURST 32u
+#define BURST_MOST PACKET_VECTOR_MAX
+#define FLOWS_MOST 65535u
 #define PAUSE_NS 5000000ull
-#define SAY_EVERY 50u
+#define SAY_FIRST 50u
 #define FRAME_BYTES 98u
 
 struct __attribute__((packed)) echo_frame {
@@ -50,8 +52,9 @@ static struct netfront *front;
 static struct netdev *uplink;
 static struct params params;
 static be32 target;
+static uint32_t burst, flows, flow;
 static uint16_t sequence;
-static uint32_t answers;
+static uint32_t answers, say_at = SAY_FIRST;
 
 static struct packet *echo_make(void)
 {
@@ -67,11 +70,12 @@ static struct packet *echo_make(void)
 		.source = params.ip,
 		.destination = target,
 		.type = 8,
-		.echo_id = be16_of(1),
+		.echo_id = be16_of((uint16_t)(flow + 1)),
 		.sequence = be16_of(sequence++),
 	};
 	uint8_t *to = packet ? packet_append(packet, sizeof(frame)) : NULL;
 
+	flow = flow + 1 < flows ? flow + 1 : 0;
 	if (!to) {
 		packet_free(packet);
 		return NULL;
@@ -89,7 +93,7 @@ static void flood(void *argument)
 	for (;;) {
 		struct packet_vector vector = { .count = 0 };
 
-		while (uplink && vector.count < BURST) {
+		while (uplink && vector.count < burst) {
 			struct packet *packet = echo_make();
 
 			if (!packet)
@@ -113,8 +117,11 @@ static void input(struct netdev *netdev, struct packet_vector *vector)
 		    packet_copy_out(packet, 0, &frame, sizeof(frame)) || frame.protocol != 1 ||
 		    frame.type != 0)
 			continue;
-		if (++answers % SAY_EVERY == 0)
-			log_line(LOG_INFO, "churn", "%u answers", answers);
+		if (++answers < say_at)
+			continue;
+		/* Rarely, because a measured flood shall not be a flood of console lines. */
+		log_line(LOG_INFO, "churn", "%u answers", answers);
+		say_at *= 2;
 	}
 	packet_vector_drop(vector, DROP_NOT_OURS);
 }
@@ -131,6 +138,17 @@ static void detached(struct netdev *netdev, void *context)
 	(void)netdev;
 	(void)context;
 	uplink = NULL;
+}
+
+/* "burst=N" and "flows=N": a number from 1 to `most`, `usual` where it is missing. */
+static uint32_t number_find(const char *cmdline, const char *name, uint32_t usual, uint32_t most)
+{
+	const char *word = strstr(cmdline, name);
+	unsigned long value = word ? strtoul(word + strlen(name), NULL, 10) : usual;
+
+	if (value < 1 || value > most)
+		panic("%s1 to %u", name, most);
+	return (uint32_t)value;
 }
 
 /* "target=A.B.C.D" is this guest's own word. */
@@ -159,6 +177,8 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 	if (params_parse(cmdline, &params) && !params.has_ip)
 		panic("ip= is missing");
 	target_find(cmdline);
+	burst = number_find(cmdline, "burst=", BURST_MOST, BURST_MOST);
+	flows = number_find(cmdline, "flows=", 1, FLOWS_MOST);
 	if (!page_descriptors || !packet_descriptors || !arena)
 		panic("not enough memory for the pools");
 	iopage_pool_init(&pages, arena, page_descriptors, PAGES, memory_frame_of);

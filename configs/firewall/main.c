@@ -46,7 +46,8 @@
 #define TX_PAGES_LEAST 256u
 #define TX_PAGES_MOST 2048u
 #define FLOWS_MOST 65536u
-#define RING_PAGES 2u
+/* Twice two: a net VM may keep the rings while another one takes its place. */
+#define RING_PAGES 4u
 
 static struct {
 	struct iopage_pool pages;
@@ -179,6 +180,9 @@ static void uplink_attached(struct netdev *netdev, void *context)
 	ready_say();
 }
 
+/* A client that has no address may connect as often as it likes. */
+static struct log_limit refused_log = LOG_LIMIT_INIT;
+
 static void client_attached(struct netdev *netdev, const struct netback_client *client,
 			    void *context)
 {
@@ -190,13 +194,14 @@ static void client_attached(struct netdev *netdev, const struct netback_client *
 	if (!firewall.router_runs)
 		return;
 	if (ip4_text_parse(client->ip, length, &address)) {
-		log_line(LOG_WARNING, netdev->name,
-			 "its vif has no ip=: nothing passes from or to it");
+		log_limited(&refused_log, LOG_WARNING, netdev->name,
+			    "its vif has no ip=: nothing passes from or to it");
 		return;
 	}
 	router_set_now(&firewall.router, clock_now_ns());
 	if (router_attach_client(&firewall.router, netdev, address))
-		log_line(LOG_WARNING, netdev->name, "%s cannot be a client's address", client->ip);
+		log_limited(&refused_log, LOG_WARNING, netdev->name,
+			    "%s cannot be a client's address", client->ip);
 }
 
 static void detached(struct netdev *netdev, void *context)

@@ -17,7 +17,6 @@
 #define FIND_MS 120000u
 #define CONNECT_TRIES 3u
 #define CONNECT_MS 5000u
-#define LIE_MS 700u
 #define LEAVE_MS 5000u
 #define PROVOKE_MS 1000u
 #define SERVE_ROUNDS 10u
@@ -206,6 +205,12 @@ static bool offer(const struct hostile_lie *lie, uint32_t ms)
 	return true;
 }
 
+static void not_let_in_say(void)
+{
+	log_line(LOG_INFO, "hostile", "is not let in: the other says %s",
+		 bus_state_name((enum xenbus_state)backend_peer_state()));
+}
+
 bool backend_connect(void)
 {
 	if (!back.directory[0] && !hostile_wait(frontend_find, FIND_MS))
@@ -218,8 +223,10 @@ bool backend_connect(void)
 		return true;
 	for (unsigned int i = 0; i < CONNECT_TRIES; i++) {
 		backend_leave();
-		if (!offer(NULL, CONNECT_MS))
+		if (!offer(NULL, CONNECT_MS)) {
+			not_let_in_say();
 			continue;
+		}
 		for (unsigned int n = 0; n < SERVE_ROUNDS; n++) {
 			backend_serve();
 			hostile_pause_ms(5);
@@ -230,10 +237,10 @@ bool backend_connect(void)
 	return false;
 }
 
-void backend_lie(const struct hostile_lie *lie)
+void backend_lie(const struct hostile_lie *lie, uint32_t ms)
 {
 	backend_leave();
-	(void)!offer(lie, LIE_MS);
+	(void)!offer(lie, ms);
 	back.fresh = false;
 }
 

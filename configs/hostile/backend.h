@@ -37,7 +37,7 @@ uint32_t backend_peer_state(void);
 bool backend_is_connected(void);
 
 bool backend_connect(void);
-void backend_lie(const struct hostile_lie *lie);
+void backend_lie(const struct hostile_lie *lie, uint32_t ms);
 /* Says Closing, lets go when the frontend has heard it, and waits until that begins again. */
 void backend_leave(void);
 /* Lets go of rings and ports without a word. */

@@ -90,7 +90,7 @@ static void hides_its_state(void)
 	backend_set_state(6);
 }
 
-/* XSA-396: costs the victim the two pages of the rings, for ever. */
+/* XSA-396: for longer than the victim waits. */
 static void keeps_the_rings(void)
 {
 	backend_set_state(6);
@@ -107,51 +107,43 @@ static void vanishes(void)
 	backend_release();
 }
 
-#define ATTACK(function, expected)                                           \
-	{                                                                    \
-		.name = #function, .run = (function), .outcome = (expected), \
-	}
-#define TAKEN(text, node, other, told)                                              \
-	{                                                                           \
-		.name = (text), .outcome = STAYS, .lie = {(node), (other), (told) } \
-	}
-#define REFUSED(text, told)                                                              \
-	{                                                                                \
-		.name = (text), .outcome = THROWN_OUT, .lie = { "state", NULL, (told) }, \
-	}
-
 const struct hostile_attack backend_store_attacks[] = {
-	TAKEN("features_are_words", "feature-sg", "feature-gso-tcpv4", "many"),
-	TAKEN("features_are_huge", "feature-sg", "feature-no-csum-offload", hostile_huge),
-	TAKEN("features_are_missing", "feature-sg", "feature-gso-tcpv4", NULL),
-	TAKEN("features_are_negative", "feature-rx-copy", "feature-sg", "-1"),
-	TAKEN("split_ports_are_a_word", "feature-split-event-channels", NULL, "yes"),
-	TAKEN("split_ports", "feature-split-event-channels", NULL, "1"),
-	TAKEN("many_queues", "multi-queue-max-queues", NULL, "4000000000"),
-	TAKEN("mtu_is_zero", "mtu", NULL, "0"),
-	TAKEN("mtu_is_one", "mtu", NULL, "1"),
-	TAKEN("mtu_is_large", "mtu", NULL, "70000"),
-	TAKEN("mtu_is_huge", "mtu", NULL, hostile_huge),
-	TAKEN("mtu_is_a_word", "mtu", NULL, "large"),
-	REFUSED("state_is_missing", NULL),
-	REFUSED("state_is_empty", ""),
-	REFUSED("state_0", "0"),
-	REFUSED("state_7", "7"),
-	REFUSED("state_99", "99"),
-	REFUSED("state_is_negative", "-2"),
-	REFUSED("state_has_all_bits", "4294967295"),
-	REFUSED("state_is_a_word", "InitWait"),
-	REFUSED("state_is_huge", hostile_huge),
-	ATTACK(flaps, EITHER),
-	ATTACK(writes_its_state_without_end, STAYS),
-	ATTACK(pretends_to_be_removed, THROWN_OUT),
-	ATTACK(changes_keys_when_connected, STAYS),
-	ATTACK(fills_its_directory, STAYS),
-	ATTACK(hides_its_state, THROWN_OUT),
-	{ .name = "keeps_the_rings",
-	  .run = keeps_the_rings,
-	  .outcome = THROWN_OUT,
-	  .by_name_only = true },
-	ATTACK(vanishes, THROWN_OUT),
+	{ .name = "features_are_words",
+	  .outcome = STAYS,
+	  .lie = { "feature-sg", "feature-gso-tcpv4", "many" } },
+	{ .name = "features_are_huge",
+	  .outcome = STAYS,
+	  .lie = { "feature-sg", "feature-no-csum-offload", hostile_huge } },
+	{ .name = "features_are_missing",
+	  .outcome = STAYS,
+	  .lie = { "feature-sg", "feature-gso-tcpv4", NULL } },
+	{ .name = "features_are_negative",
+	  .outcome = STAYS,
+	  .lie = { "feature-rx-copy", "feature-sg", "-1" } },
+	HOSTILE_LIE("split_ports_are_a_word", STAYS, "feature-split-event-channels", "yes"),
+	HOSTILE_LIE("split_ports", STAYS, "feature-split-event-channels", "1"),
+	HOSTILE_LIE("many_queues", STAYS, "multi-queue-max-queues", "4000000000"),
+	HOSTILE_LIE("mtu_is_zero", STAYS, "mtu", "0"),
+	HOSTILE_LIE("mtu_is_one", STAYS, "mtu", "1"),
+	HOSTILE_LIE("mtu_is_large", STAYS, "mtu", "70000"),
+	HOSTILE_LIE("mtu_is_huge", STAYS, "mtu", hostile_huge),
+	HOSTILE_LIE("mtu_is_a_word", STAYS, "mtu", "large"),
+	HOSTILE_LIE("state_is_missing", THROWN_OUT, "state", NULL),
+	HOSTILE_LIE("state_is_empty", THROWN_OUT, "state", ""),
+	HOSTILE_LIE("state_0", THROWN_OUT, "state", "0"),
+	HOSTILE_LIE("state_7", THROWN_OUT, "state", "7"),
+	HOSTILE_LIE("state_99", THROWN_OUT, "state", "99"),
+	HOSTILE_LIE("state_is_negative", THROWN_OUT, "state", "-2"),
+	HOSTILE_LIE("state_has_all_bits", THROWN_OUT, "state", "4294967295"),
+	HOSTILE_LIE("state_is_a_word", THROWN_OUT, "state", "InitWait"),
+	HOSTILE_LIE("state_is_huge", THROWN_OUT, "state", hostile_huge),
+	HOSTILE_ATTACK(flaps, EITHER),
+	HOSTILE_ATTACK(writes_its_state_without_end, STAYS),
+	HOSTILE_ATTACK(pretends_to_be_removed, THROWN_OUT),
+	HOSTILE_ATTACK(changes_keys_when_connected, STAYS),
+	HOSTILE_ATTACK(fills_its_directory, STAYS),
+	HOSTILE_ATTACK(hides_its_state, THROWN_OUT),
+	HOSTILE_ATTACK(keeps_the_rings, THROWN_OUT),
+	HOSTILE_ATTACK(vanishes, THROWN_OUT),
 	{ 0 },
 };

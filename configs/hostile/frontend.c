@@ -17,7 +17,6 @@
 #define CONNECT_TRIES 3u
 #define OFFER_MS 6000u
 #define CONNECT_MS 3000u
-#define LIE_MS 500u
 #define LEAVE_MS 3000u
 #define RELEASE_TRIES 100u
 #define RELEASE_STEP_MS 20u
@@ -192,7 +191,8 @@ static void key_write(const char *key, const char *truth, const struct hostile_l
 static void keys_write(const struct hostile_lie *lie)
 {
 	static const char *const features[] = { "request-rx-copy", "feature-rx-notify",
-						"feature-sg", "feature-gso-tcpv4" };
+						"feature-sg", "feature-gso-tcpv4",
+						"request-multicast-control" };
 	/* Written only as lies. */
 	static const char *const others[] = { "event-channel-tx", "event-channel-rx",
 					      "multi-queue-num-queues", "feature-no-csum-offload" };
@@ -223,6 +223,12 @@ static bool offer(const struct hostile_lie *lie, uint32_t ms)
 	return hostile_wait(peer_is_connected, ms);
 }
 
+static void not_let_in_say(void)
+{
+	log_line(LOG_INFO, "hostile", "is not let in: the other says %s",
+		 bus_state_name((enum xenbus_state)frontend_peer_state()));
+}
+
 bool frontend_connect(void)
 {
 	if (frontend_is_connected())
@@ -231,14 +237,15 @@ bool frontend_connect(void)
 		frontend_leave();
 		if (offer(NULL, CONNECT_MS))
 			return true;
+		not_let_in_say();
 	}
 	return false;
 }
 
-void frontend_lie(const struct hostile_lie *lie)
+void frontend_lie(const struct hostile_lie *lie, uint32_t ms)
 {
 	frontend_leave();
-	(void)!offer(lie, LIE_MS);
+	(void)!offer(lie, ms);
 }
 
 void frontend_leave(void)

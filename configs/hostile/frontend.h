@@ -51,8 +51,8 @@ uint32_t frontend_peer_state(void);
 bool frontend_is_connected(void);
 
 bool frontend_connect(void);
-/* Offers itself with a lie in it and waits a moment for the backend to take it. */
-void frontend_lie(const struct hostile_lie *lie);
+/* Offers itself with a lie in it and waits for the backend to take it. */
+void frontend_lie(const struct hostile_lie *lie, uint32_t ms);
 /* Says Closed, waits for the backend to let go, and takes back what was lent. */
 void frontend_leave(void);
 /* Takes back, or gives up, what was lent, without a word. */

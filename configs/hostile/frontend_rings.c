@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What a frontend can do to a backend with its rings, grants and event channel. */
+#include <string.h>
+
 #include "arch/x86/clock.h"
 #include "arch/x86/memory.h"
 #include "configs/hostile/frontend.h"
@@ -293,6 +295,38 @@ static void extra_behind_the_second_slot(void)
 	frontend_publish();
 }
 
+static void put_multicast(uint8_t type, uint32_t number, uint8_t flags)
+{
+	struct netif_extra_info extra = { .type = type, .flags = flags };
+	const uint8_t mac[6] = { (uint8_t)(number & 3), 0, 0x5e, 0, (uint8_t)(number >> 8),
+				 (uint8_t)number };
+
+	memcpy(extra.u.mcast.addr, mac, sizeof(mac));
+	frontend_put_extra(&extra);
+}
+
+/* More groups than anybody has, some of them no groups, some left that were not joined. */
+static void joins_groups_without_end(void)
+{
+	for (uint32_t i = 0; i < 20 * ROUNDS; i++) {
+		frontend_tx_room(2);
+		frontend_put(READ_REF, 0, front.frame_bytes, NETTXF_extra_info);
+		put_multicast(hostile_draw(4) ? XEN_NETIF_EXTRA_TYPE_MCAST_ADD
+					      : XEN_NETIF_EXTRA_TYPE_MCAST_DEL,
+			      hostile_draw(1000), 0);
+		frontend_publish();
+	}
+}
+
+static void joins_in_one_breath_without_end(void)
+{
+	frontend_tx_room(HOSTILE_RING);
+	frontend_put(READ_REF, 0, front.frame_bytes, NETTXF_extra_info);
+	for (uint32_t i = 1; i < HOSTILE_RING; i++)
+		put_multicast(XEN_NETIF_EXTRA_TYPE_MCAST_ADD, i, XEN_NETIF_EXTRA_FLAG_MORE);
+	frontend_publish();
+}
+
 /* ---- what only looks wrong, and what must not cost others anything ---- */
 
 static void same_id_again_and_again(void)
@@ -446,60 +480,57 @@ static void takes_back_first_says_later(void)
 	frontend_leave();
 }
 
-#define ATTACK(function, expected)                                           \
-	{                                                                    \
-		.name = #function, .run = (function), .outcome = (expected), \
-	}
-
 const struct hostile_attack frontend_ring_attacks[] = {
-	ATTACK(tx_index_far_ahead, THROWN_OUT),
-	ATTACK(tx_index_backwards, THROWN_OUT),
-	ATTACK(tx_index_half_round, THROWN_OUT),
-	ATTACK(rx_index_far_ahead, THROWN_OUT),
-	ATTACK(rx_index_backwards, THROWN_OUT),
-	ATTACK(beyond_the_page, STAYS),
-	ATTACK(far_beyond_the_page, STAYS),
-	ATTACK(wrapping_sum, STAYS),
-	ATTACK(no_bytes, STAYS),
-	ATTACK(less_than_a_header, STAYS),
-	ATTACK(reference_zero, STAYS),
-	ATTACK(reference_huge, STAYS),
-	ATTACK(reference_never_granted, STAYS),
-	ATTACK(reference_revoked, STAYS),
-	ATTACK(reference_for_another_domain, STAYS),
-	ATTACK(reference_of_the_ring_itself, STAYS),
-	ATTACK(references_revoked_in_flight, STAYS),
-	ATTACK(first_smaller_than_the_rest, STAYS),
-	ATTACK(first_equal_to_the_rest, STAYS),
-	ATTACK(empty_fragment, STAYS),
-	ATTACK(nineteen_slots, STAYS),
-	ATTACK(twenty_slots, STAYS),
-	ATTACK(twenty_one_slots, THROWN_OUT),
-	ATTACK(more_without_end, THROWN_OUT),
-	ATTACK(chain_into_nothing, THROWN_OUT),
-	ATTACK(eighteen_tiny_slots, STAYS),
-	ATTACK(largest_packet, STAYS),
-	ATTACK(bad_slot_in_the_middle, STAYS),
-	ATTACK(extra_promised_not_sent, THROWN_OUT),
-	ATTACK(extra_of_type_none, THROWN_OUT),
-	ATTACK(extra_of_unknown_type, THROWN_OUT),
-	ATTACK(gso_of_unknown_type, THROWN_OUT),
-	ATTACK(gso_of_size_zero, THROWN_OUT),
-	ATTACK(gso_without_tcp, STAYS),
-	ATTACK(extras_without_end, THROWN_OUT),
-	ATTACK(extra_behind_the_second_slot, THROWN_OUT),
-	ATTACK(same_id_again_and_again, STAYS),
-	ATTACK(blank_checksum_without_a_transport, STAYS),
-	ATTACK(every_flag_that_there_is, STAYS),
-	ATTACK(storm_of_events, STAYS),
-	ATTACK(floods_and_posts_nothing, STAYS),
-	ATTACK(posts_one_slot_at_a_time, STAYS),
-	ATTACK(rx_buffers_that_cannot_be_written, STAYS),
-	ATTACK(rx_buffers_that_are_the_rings, EITHER),
-	ATTACK(frame_changes_during_the_copy, STAYS),
-	ATTACK(rings_change_under_its_eyes, EITHER),
-	ATTACK(at_random, EITHER),
-	ATTACK(leaves_with_full_rings, THROWN_OUT),
-	ATTACK(takes_back_first_says_later, THROWN_OUT),
+	HOSTILE_ATTACK(tx_index_far_ahead, THROWN_OUT),
+	HOSTILE_ATTACK(tx_index_backwards, THROWN_OUT),
+	HOSTILE_ATTACK(tx_index_half_round, THROWN_OUT),
+	HOSTILE_ATTACK(rx_index_far_ahead, THROWN_OUT),
+	HOSTILE_ATTACK(rx_index_backwards, THROWN_OUT),
+	HOSTILE_ATTACK(beyond_the_page, STAYS),
+	HOSTILE_ATTACK(far_beyond_the_page, STAYS),
+	HOSTILE_ATTACK(wrapping_sum, STAYS),
+	HOSTILE_ATTACK(no_bytes, STAYS),
+	HOSTILE_ATTACK(less_than_a_header, STAYS),
+	HOSTILE_ATTACK(reference_zero, STAYS),
+	HOSTILE_ATTACK(reference_huge, STAYS),
+	HOSTILE_ATTACK(reference_never_granted, STAYS),
+	HOSTILE_ATTACK(reference_revoked, STAYS),
+	HOSTILE_ATTACK(reference_for_another_domain, STAYS),
+	HOSTILE_ATTACK(reference_of_the_ring_itself, STAYS),
+	HOSTILE_ATTACK(references_revoked_in_flight, STAYS),
+	HOSTILE_ATTACK(first_smaller_than_the_rest, STAYS),
+	HOSTILE_ATTACK(first_equal_to_the_rest, STAYS),
+	HOSTILE_ATTACK(empty_fragment, STAYS),
+	HOSTILE_ATTACK(nineteen_slots, STAYS),
+	HOSTILE_ATTACK(twenty_slots, STAYS),
+	HOSTILE_ATTACK(twenty_one_slots, THROWN_OUT),
+	HOSTILE_ATTACK(more_without_end, THROWN_OUT),
+	HOSTILE_ATTACK(chain_into_nothing, THROWN_OUT),
+	HOSTILE_ATTACK(eighteen_tiny_slots, STAYS),
+	HOSTILE_ATTACK(largest_packet, STAYS),
+	HOSTILE_ATTACK(bad_slot_in_the_middle, STAYS),
+	HOSTILE_ATTACK(extra_promised_not_sent, THROWN_OUT),
+	HOSTILE_ATTACK(extra_of_type_none, THROWN_OUT),
+	HOSTILE_ATTACK(extra_of_unknown_type, THROWN_OUT),
+	HOSTILE_ATTACK(gso_of_unknown_type, THROWN_OUT),
+	HOSTILE_ATTACK(gso_of_size_zero, THROWN_OUT),
+	HOSTILE_ATTACK(gso_without_tcp, STAYS),
+	HOSTILE_ATTACK(extras_without_end, THROWN_OUT),
+	HOSTILE_ATTACK(extra_behind_the_second_slot, THROWN_OUT),
+	HOSTILE_ATTACK(joins_groups_without_end, STAYS),
+	HOSTILE_ATTACK(joins_in_one_breath_without_end, THROWN_OUT),
+	HOSTILE_ATTACK(same_id_again_and_again, STAYS),
+	HOSTILE_ATTACK(blank_checksum_without_a_transport, STAYS),
+	HOSTILE_ATTACK(every_flag_that_there_is, STAYS),
+	HOSTILE_ATTACK(storm_of_events, STAYS),
+	HOSTILE_ATTACK(floods_and_posts_nothing, STAYS),
+	HOSTILE_ATTACK(posts_one_slot_at_a_time, STAYS),
+	HOSTILE_ATTACK(rx_buffers_that_cannot_be_written, STAYS),
+	HOSTILE_ATTACK(rx_buffers_that_are_the_rings, EITHER),
+	HOSTILE_ATTACK(frame_changes_during_the_copy, STAYS),
+	HOSTILE_ATTACK(rings_change_under_its_eyes, EITHER),
+	HOSTILE_ATTACK(at_random, EITHER),
+	HOSTILE_ATTACK(leaves_with_full_rings, THROWN_OUT),
+	HOSTILE_ATTACK(takes_back_first_says_later, THROWN_OUT),
 	{ 0 },
 };

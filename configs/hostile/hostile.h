@@ -36,8 +36,18 @@ struct hostile_attack {
 	void (*run)(void);
 	enum hostile_outcome outcome;
 	struct hostile_lie lie;
-	bool by_name_only; /* its damage is meant to last */
 };
+
+#define HOSTILE_ATTACK(function, expected)                                   \
+	{                                                                    \
+		.name = #function, .run = (function), .outcome = (expected), \
+	}
+
+/* A handshake that says `told` for the node `node`. */
+#define HOSTILE_LIE(text, expected, node, told)                                                 \
+	{                                                                                       \
+		.name = (text), .outcome = (expected), .lie = {.key = (node), .value = (told) } \
+	}
 
 struct hostile_role {
 	const char *name;
@@ -45,7 +55,8 @@ struct hostile_role {
 	/* Honest; from whatever state things are in. False: not within some seconds. */
 	bool (*connect)(void);
 	bool (*is_connected)(void);
-	void (*lie)(const struct hostile_lie *lie);
+	/* A handshake with a lie in it; waits `ms` for the other to take it. */
+	void (*lie)(const struct hostile_lie *lie, uint32_t ms);
 	void (*leave)(void); /* closes well and lets go of everything */
 };
 

@@ -26,6 +26,8 @@
 #define POLL_MS 4u
 #define THROW_OUT_MS 3000u
 #define SETTLE_MS 60u
+#define TAKEN_MS 5000u
+#define REFUSED_MS 500u
 #define WORD_BYTES 64u
 #define HUGE_BYTES 2000u
 
@@ -108,7 +110,7 @@ static void attack_run(const struct hostile_attack *attack)
 	if (attack->run)
 		attack->run();
 	else
-		role->lie(&attack->lie);
+		role->lie(&attack->lie, attack->outcome == STAYS ? TAKEN_MS : REFUSED_MS);
 	outcome_check(attack);
 	log_line(LOG_INFO, "hostile", "%s done", attack->name);
 }
@@ -119,7 +121,7 @@ static uint32_t attacks_run(const struct hostile_attack *attack, const char *whi
 	uint32_t ran = 0;
 
 	for (; attack->name; attack++) {
-		if (all ? attack->by_name_only : strcmp(which, attack->name) != 0)
+		if (!all && strcmp(which, attack->name) != 0)
 			continue;
 		attack_run(attack);
 		ran++;

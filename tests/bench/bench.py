@@ -259,8 +259,8 @@ class Bench:
 
     # ---- domains ----
 
-    def create(self, config, timeout=90, check=True):
-        """xl create from a dict of xl settings; strings are quoted, lists too."""
+    def write_config(self, config):
+        """Writes a dict of xl settings as a file; its path in dom0. Strings are quoted."""
         lines = []
         for key, value in config.items():
             if isinstance(value, list):
@@ -269,10 +269,23 @@ class Bench:
                 lines.append(f"{key} = {value}")
             else:
                 lines.append(f"{key} = {json.dumps(value)}")
-        path = self.put_text(config["name"] + ".xl", "\n".join(lines) + "\n")
+        return self.put_text(config["name"] + ".xl", "\n".join(lines) + "\n")
+
+    def create(self, config, timeout=90, check=True):
+        """xl create from a dict of xl settings."""
+        path = self.write_config(config)
         self.domains[config["name"]] = True
         return self.run(f"rm -f /var/log/xen/console/guest-{config['name']}.log; "
                         f"xl create {path}", timeout, check)
+
+    def create_all(self, configs, timeout=90):
+        """Several domains with one script, for little ones that come in numbers."""
+        script = "set -e\n"
+        for config in configs:
+            script += f"rm -f /var/log/xen/console/guest-{config['name']}.log\n" \
+                      f"xl create {self.write_config(config)}\n"
+            self.domains[config["name"]] = True
+        return self.run(script, timeout)
 
     def ringwall_config(self, kernel, name="ringwall", mode="pvh", memory=32,
                         cmdline=f"ip={UPLINK_IP}/24 gw={UPLINK_GATEWAY} log=info",
@@ -306,6 +319,19 @@ class Bench:
         return self.linux_config(
             name, mode, ["mac=00:16:3e:00:10:05,script=vif-bench"],
             f"rw.role=router rw.ip={UPLINK_IP}/24 rw.gw={UPLINK_GATEWAY}", 320, FIREWALL_CPU)
+
+    def bridge_config(self, name="bridge", mode="pv"):
+        """The Linux bridge domain that the relay is compared with. Its netfront copies what
+        it sends (trusted=0): a bridge hands it the clients' own pages, as netback has mapped
+        them, and these it cannot grant. Whatever is longer than 128 bytes would be lost."""
+        return self.linux_config(name, mode, ["mac=00:16:3e:00:10:06,script=vif-bench"],
+                                 "rw.role=bridge xen_netfront.trusted=0", 320, FIREWALL_CPU)
+
+    def bridged_client_config(self, name, address, backend, mac="00:16:3e:00:30:10"):
+        """A Linux client on dom0's own link, behind a relay or bridge."""
+        return self.linux_config(name, "pv", [f"mac={mac},backend={backend}"],
+                                 f"rw.role=client rw.ip={address}/24 rw.gw={UPLINK_GATEWAY}",
+                                 224, CLIENT_CPU)
 
     def console(self, name):
         """All that the domain has printed since its creation."""
@@ -352,6 +378,12 @@ class Bench:
     def destroy(self, name, timeout=60, check=True):
         self.domains.pop(name, None)
         return self.run(f"xl destroy {name}", timeout, check)
+
+    def destroy_these(self, names, timeout=60):
+        """Several domains at once, as far as they exist."""
+        for name in names:
+            self.domains.pop(name, None)
+        self.run("".join(f"xl destroy {name} &\n" for name in names) + "wait", timeout)
 
     def destroy_all(self):
         """Clients first: libxl waits for their backends."""

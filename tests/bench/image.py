@@ -26,10 +26,10 @@ DOM0_PACKAGES = """xen-utils-4.17 xenstore-utils iproute2 iperf3 dnsmasq-base tc
     ethtool python3-minimal mount""".split()
 INITRAMFS_MODULES = ["virtio_pci", "virtio_blk", "ext4"]
 GUEST_MODULES = """xen-netfront xen-netback xen-evtchn xen-gntdev xenfs nf_tables nft_chain_nat
-    nft_masq nft_ct nft_limit nf_conntrack nf_nat""".split()
+    nft_masq nft_ct nft_limit nf_conntrack nf_nat bridge""".split()
 GUEST_PROGRAMS = """/usr/bin/iperf3 /usr/sbin/nft /usr/bin/ping /usr/sbin/traceroute
     /usr/bin/xenstore /usr/sbin/ip /usr/bin/nc.openbsd
-    /usr/bin/kmod""".split()
+    /usr/bin/kmod /usr/sbin/ethtool""".split()
 XENSTORE_LINKS = ["read", "write", "list", "rm", "watch", "ls", "exists"]
 DISK_MIB = 900
 
@@ -246,7 +246,7 @@ def make_guest_initramfs(root, version, folder, to):
     os.symlink("../bin/kmod", os.path.join(tree, "usr/sbin/modprobe"))
     copy_modules(root, version, GUEST_MODULES, tree)
     install(tree, os.path.join(HERE, "guest/init"), "/init")
-    install(tree, os.path.join(HERE, "guest/router-vifs"), "/etc/router-vifs")
+    install(tree, os.path.join(HERE, "guest/driver-vifs"), "/etc/driver-vifs")
     install(tree, os.path.join(HERE, "guest/router.nft"), "/etc/router.nft", 0o644)
     pack(tree, to)
 
@@ -258,6 +258,25 @@ def make_disk(root, to):
         install(root, os.path.join(HERE, "dom0", name), target)
     os.makedirs(os.path.join(root, "share"), exist_ok=True)
     run("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", root, to, f"{DISK_MIB}M")
+
+
+def mounts_under(folder):
+    """Mount points below a folder, the innermost first."""
+    prefix = os.path.realpath(folder) + "/"
+    with open("/proc/self/mountinfo", encoding="utf-8") as f:
+        points = [line.split()[4].replace("\\040", " ") for line in f]
+    return sorted((point for point in points if point.startswith(prefix)), reverse=True)
+
+
+def remove(folder):
+    """Removes a folder of ours. An interrupted mmdebstrap leaves /proc, /sys and the
+    host's own /dev/shm mounted in it: nothing is removed before they are out of the way."""
+    for point in mounts_under(folder):
+        subprocess.run(["umount", point], check=False)
+    if mounts_under(folder):
+        say(f"something is still mounted below {folder}; it is left as it is")
+        return
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def make(target):
@@ -300,7 +319,7 @@ def make(target):
         os.rename(out, target)
         step("done")
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
 
 
 def ensure():

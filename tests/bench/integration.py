@@ -3,11 +3,12 @@
 """The integration tests: Ringwall between real Linux guests and dom0, on real Xen,
 in both modes on one boot of the bench. `make test-xen` runs them.
 
-    integration.py KERNEL CHURN_KERNEL SELFTEST_KERNEL [--hostile KERNEL] [--trap KERNEL]
-                   [--mode pv|pvh] [--only WORD]
+    integration.py KERNEL CHURN_KERNEL SELFTEST_KERNEL [--hostile KERNEL] [--relay KERNEL]
+                   [--trap KERNEL] [--mode pv|pvh] [--only WORD]
 
 With --trap a kernel whose undefined behaviour traps is put through the main job too,
-with --hostile the firewall is attacked by its neighbours (hostile.py).
+with --hostile the firewall is attacked by its neighbours (hostile.py), with --relay the
+relay is tried (relay.py).
 
 Prints a line a test, what was expected and seen where one fails, and at the end
 `N passed, N failed`. A failed test leaves the consoles of all domains in
@@ -22,6 +23,8 @@ import traceback
 import bench as bench_module
 from bench import Bench, BenchError, OUTSIDE, UPLINK_GATEWAY, UPLINK_IP
 from hostile import HostileTests
+from relay import RelayTests
+from storm import StormTests
 
 RULES = f"""
 set block-policy return
@@ -33,7 +36,7 @@ pass out on uplink
 block drop in on clients proto tcp from any to any port 7777 label "telnet"
 """
 FAULTS = {"null": "page fault", "text": "page fault", "data": "page fault",
-          "ud": "invalid opcode", "div": "divide error", "panic": "PANIC",
+          "ud": "ud2: undefined behaviour", "div": "divide error", "panic": "PANIC",
           "canary": "stack protector"}
 CHURNS = 20
 LINUX_CHURNS = 2
@@ -57,7 +60,7 @@ def megabits(text, side):
     return float(value) * {"K": 0.001, "M": 1.0, "G": 1000.0}[unit]
 
 
-class Suite(HostileTests):
+class Suite(HostileTests, RelayTests, StormTests):
     expect = staticmethod(expect)
 
     def __init__(self, bench, kernels, mode):
@@ -67,6 +70,7 @@ class Suite(HostileTests):
         self.selftest = kernels.selftest
         self.trap = kernels.trap
         self.hostile = kernels.hostile
+        self.relay = kernels.relay
         self.mode = mode
 
     # ---- helpers ----
@@ -251,12 +255,12 @@ class Suite(HostileTests):
         result = self.bench.run("xl domid ringwall", 20, False)
         return result.ok and int(result.out) != old
 
-    def nothing_left(self):
+    def nothing_left(self, name="ringwall"):
         b = self.bench
         out = b.run("ls /sys/class/net; xenstore-ls /local/domain/0/backend 2>/dev/null; "
                     "true").out
         expect("vif" not in out, "no vif in dom0", out)
-        out = b.run("cat /var/log/xen/xl-ringwall*.log 2>/dev/null", check=False).out
+        out = b.run(f"cat /var/log/xen/xl-{name}*.log 2>/dev/null", check=False).out
         expect("error" not in out.lower() and "timed out" not in out, "no error from libxl", out)
 
     def closed_firewall(self, pattern, **options):
@@ -377,16 +381,25 @@ class Suite(HostileTests):
         b.destroy(name)
 
 
-TESTS = ["boot", "selftest", "client", "stop", "mistakes", "closed_blocks", "fault", "trap", "churn",
-         "hostile_client", "hostile_uplink"]
+# Those that show the drivers more than the way they are booted run in one mode only.
+BOTH = ("pv", "pvh")
+TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes": BOTH,
+         "closed_blocks": BOTH, "fault": BOTH, "trap": BOTH, "churn": BOTH,
+         "uplink_returns": BOTH, "relay": ("pv",), "hostile_client": ("pv",),
+         "hostile_uplink": ("pvh",), "storm": ("pvh",), "storm_relay": ("pv",), "storm_linux": ("pvh",),
+         "cycles": ("pv",), "many": ("pvh",)}
 
 
 def run_mode(bench, arguments, mode):
     passed = failed = 0
-    for test in TESTS:
+    for test, modes in TESTS.items():
+        if mode not in modes and arguments.mode != mode:
+            continue  # --mode runs all of them in that mode
         if arguments.only and arguments.only not in test:
             continue
         if test == "trap" and not arguments.trap:
+            continue
+        if test == "relay" and not arguments.relay:
             continue
         if test.startswith("hostile") and not arguments.hostile:
             continue
@@ -421,6 +434,7 @@ def main():
     parser.add_argument("selftest")
     parser.add_argument("--trap")
     parser.add_argument("--hostile")
+    parser.add_argument("--relay")
     parser.add_argument("--mode", choices=["pv", "pvh"])
     parser.add_argument("--only")
     arguments = parser.parse_args()

@@ -47,13 +47,13 @@ def show(bench, kernel, mode):
     checks = [
         ("3 packets received",
          guest(bench, f"ping {OUTSIDE}", f"ping -c 3 -i 0.3 {OUTSIDE}")),
-        (OUTSIDE, guest(bench, "a DNS query", f"nslookup server.test {UPLINK_GATEWAY}")),
+        (OUTSIDE, guest(bench, "a DNS query", f"nslookup -type=a server.test {UPLINK_GATEWAY}")),
         ("receiver", guest(bench, "iperf3 up, over the allowed port 443",
                            f"iperf3 -f m -c {OUTSIDE} -p 443 -n 60M | tail -n 4")),
         ("receiver", guest(bench, "iperf3 down",
                            f"iperf3 -f m -c {OUTSIDE} -p 443 -n 60M -R | tail -n 4")),
         ("refused", guest(bench, "the forbidden port 25",
-                          f"nc -v -w 5 {OUTSIDE} 25 </dev/null 2>&1")),
+                          f"nc -w 5 {OUTSIDE} 25 </dev/null 2>&1")),
     ]
     bench.say("ringwall: stats")
     for line in stats(bench):

@@ -17,13 +17,18 @@
 #define DEFAULT_PACKETS 1024u
 #define DEFAULT_RX_PAGES 512u
 #define DEFAULT_TX_PAGES 512u
-#define DEFAULT_CLIENTS 64u
+#define DEFAULT_CLIENTS NETIF_GUEST_CLIENTS
 
 extern const struct netif_guest_program netif_guest_program;
 
-static void log_to_stderr(const char *line, size_t length)
+static bool log_is_shown;
+static uint32_t log_lines;
+
+static void log_count(const char *line, size_t length)
 {
-	fwrite(line, 1, length, stderr);
+	log_lines++;
+	if (log_is_shown)
+		fwrite(line, 1, length, stderr);
 }
 
 static uint32_t or_default(uint32_t value, uint32_t otherwise)
@@ -40,8 +45,9 @@ static void boot(void *argument)
 	void *arena = memory_alloc_pages(pages);
 	const char *level = getenv("LOG");
 
+	log_init(log_count, clock_now_ns);
 	if (level) {
-		log_init(log_to_stderr, clock_now_ns);
+		log_is_shown = true;
 		log_set_level((enum log_level)log_level_parse(level));
 	}
 	if (!arena)
@@ -76,6 +82,24 @@ static void input_echo(struct netdev *netdev, struct packet_vector *vector)
 	netdev->ops->transmit(netdev, vector);
 }
 
+static void input_hold(struct netdev *netdev, struct packet_vector *vector)
+{
+	struct guest_link *link = container_of(netdev->stack, struct guest_link, end);
+
+	for (uint32_t i = 0; i < vector->count; i++)
+		list_push_back(&link->held, &vector->packets[i]->link);
+	vector->count = 0;
+}
+
+static void release(void *argument)
+{
+	struct guest_link *link = argument;
+	struct list *first;
+
+	while ((first = list_pop_front(&link->held)))
+		packet_free(list_entry(first, struct packet, link));
+}
+
 static void link_up(struct guest_link *link, struct netdev *netdev, struct netif_guest *guest)
 {
 	netdev->input = input_echo;
@@ -88,6 +112,9 @@ static void link_up(struct guest_link *link, struct netdev *netdev, struct netif
 	traffic_begin(&link->end, netdev, &guest->packet_pool, link->seed);
 	if (link->echo)
 		netdev->input = input_echo;
+	list_init(&link->held);
+	if (link->hold)
+		netdev->input = input_hold;
 	atomic_fetch_add(&link->attached, 1);
 	atomic_store(&link->up, true);
 }
@@ -209,6 +236,7 @@ static void collect(void *argument)
 	for (int i = 0; i < IOPAGE_CLASS_COUNT; i++)
 		free += pages->free_count[i];
 	guest->quarantined = pages->quarantined;
+	guest->log_lines = log_lines;
 	guest->pages_out = pages->total - free;
 	guest->packets_out = guest->packet_pool.total - guest->packet_pool.free_count;
 	if (!guest->stats_link)
@@ -225,5 +253,6 @@ const struct netif_guest_program netif_guest_program = {
 	.close_netfront = close_netfront,
 	.send = send,
 	.collect = collect,
+	.release = release,
 	.drop_name = drop_name,
 };

@@ -14,9 +14,11 @@
 #include "drivers/netback.h"
 #include "drivers/netfront.h"
 #include "lib/drop.h"
+#include "lib/list.h"
 #include "tests/drivers/netif_traffic.h"
 
-#define GUEST_UPLINK 0xffffu /* the `domid` of a link by our own netfront */
+#define NETIF_GUEST_CLIENTS 16u /* that netback takes unless the test says otherwise */
+#define GUEST_UPLINK 0xffffu	/* the `domid` of a link by our own netfront */
 
 /* One interface of a guest. It belongs to the test and outlives the guest. */
 struct guest_link {
@@ -25,6 +27,7 @@ struct guest_link {
 	uint32_t handle;
 	uint64_t seed;
 	bool echo;		/* send back what comes instead of checking it */
+	bool hold;		/* keep what comes, until release() */
 	struct traffic_end end; /* flows, shape, peer, window; its counts outlive a reconnect */
 	/* written by the guest, read by all */
 	atomic_bool up;
@@ -37,6 +40,7 @@ struct guest_link {
 	struct netdev *netdev;
 	struct netdev_stats last; /* as it was when the interface went away */
 	struct netback_client client;
+	struct list held;
 };
 
 struct netif_guest {
@@ -59,6 +63,7 @@ struct netif_guest {
 	uint32_t pages_out; /* of any class, not in a free list */
 	uint32_t packets_out;
 	uint32_t quarantined;
+	uint32_t log_lines;	   /* that would have been printed, up to level info */
 	struct netdev_stats stats; /* of `stats_link` */
 	const struct guest_link *stats_link;
 };
@@ -72,5 +77,6 @@ struct netif_guest_program {
 	void (*close_netfront)(void *guest); /* fiber */
 	void (*send)(void *link);	     /* starts a fiber that sends the link's traffic */
 	void (*collect)(void *guest);
+	void (*release)(void *link); /* frees the packets that it holds */
 	const char *(*drop_name)(enum drop_reason reason);
 };

@@ -21,6 +21,7 @@
 #include "xen/gnttab.h"
 
 #define ATTACKS_EACH 3
+#define LOG_BURST 5u /* of LOG_LIMIT_INIT */
 
 enum outcome {
 	DROPPED, /* for the reason given; the vif lives */
@@ -534,6 +535,9 @@ static const struct lie lies[] = {
 	{ "no rx copy", { .request_rx_copy = "0", .features = "1", .state = 4 } },
 	{ "rx copy is a sentence",
 	  { .request_rx_copy = "one or so", .features = "1", .state = 4 } },
+	{ "no queue", { KEYS, .queues = "0" } },
+	{ "two queues", { KEYS, .queues = "2" } },
+	{ "queues are huge", { KEYS, .queues = "18446744073709551615" } },
 	{ "features are words", { .request_rx_copy = "1", .features = "many", .state = 1 } },
 	{ "state 0", { .request_rx_copy = "1", .features = "1", .state = 0 } },
 	{ "state 7", { .request_rx_copy = "1", .features = "1", .state = 7 } },
@@ -643,6 +647,48 @@ START_TEST(a_frontend_may_begin_again_without_closing)
 		ck_assert_uint_eq(host_domain_counters(scene.world.server.domain).mapped, 4);
 		ck_assert_uint_le(host_domain_counters(scene.attacker).held, 2);
 	}
+	scene_end(&scene);
+}
+END_TEST
+
+/* XSA-300: what all clients together may have mapped is bounded by their number. */
+START_TEST(one_domain_with_many_vifs_gets_no_more_than_there_are)
+{
+	struct scene scene = { 0 };
+	uint32_t attached = 0;
+
+	scene_begin(&scene, HOST_STEPPED, 0);
+	world_reset_traffic(&scene.world, 0);
+	world_send(&scene.world, 0, 300, 300);
+	while (attached < 2 * NETIF_GUEST_CLIENTS && !host_toolstack_attach_vif(&scene.vif)) {
+		attached++;
+		scene.vif.devid++;
+	}
+	ck_assert_uint_eq(attached, NETIF_GUEST_CLIENTS - 1);
+	/* The one too many is served when there is room for it. */
+	ck_assert_int_eq(host_toolstack_detach_vif(scene.attacker, 0), 0);
+	ck_assert_int_eq(host_toolstack_detach_vif(scene.attacker, scene.vif.devid), 0);
+	scene_end(&scene);
+}
+END_TEST
+
+/* XSA-43: each line that a client causes costs it a token of its own bucket. */
+START_TEST(a_frontend_that_begins_again_and_again_fills_no_log)
+{
+	struct scene scene = { 0 };
+	uint32_t lines;
+	uint64_t begin;
+
+	scene_begin(&scene, HOST_STEPPED, 0);
+	world_reset_traffic(&scene.world, 0);
+	attacker_connect(&scene);
+	lines = world_collect(&scene.world.server)->log_lines;
+	begin = host_now_ns(scene.world.machine);
+	for (int i = 0; i < 100; i++)
+		host_call_fiber_must(scene.attacker, begin_again, &scene);
+	ck_assert_uint_lt(host_now_ns(scene.world.machine) - begin, 10 * WORLD_SECOND);
+	ck_assert_uint_le(world_collect(&scene.world.server)->log_lines - lines,
+			  2 * (LOG_BURST + 10));
 	scene_end(&scene);
 }
 END_TEST
@@ -771,6 +817,8 @@ TCase *netif_hostile_front_tests(void)
 	NETIF_TEST_STEPPED(tests, hostile_frontend_with_one_page_for_both_rings, 1);
 	NETIF_TEST_BY_TURNS(tests, hostile_frontend_flaps, 6);
 	NETIF_TEST_STEPPED(tests, a_frontend_may_begin_again_without_closing, 1);
+	NETIF_TEST_STEPPED(tests, one_domain_with_many_vifs_gets_no_more_than_there_are, 1);
+	NETIF_TEST_STEPPED(tests, a_frontend_that_begins_again_and_again_fills_no_log, 1);
 	NETIF_TEST_STEPPED(tests, hostile_frontend_writes_its_state_without_end, 1);
 	NETIF_TEST_BY_TURNS(tests, hostile_frontend_at_random, 8);
 	NETIF_TEST_STEPPED(tests, hostile_frontend_dies_with_slots_on_the_ring, ATTACK_COUNT);

@@ -58,6 +58,26 @@ static void parse(const struct netdev *netdev, const struct packet *packet)
 		sum = (uint8_t)(sum + packet->data[i]);
 }
 
+static void assert_copied(struct guest *guest, const struct packet_vector *vector)
+{
+	uint64_t bytes = 0;
+
+	if (!guest->copied)
+		return;
+	for (uint32_t i = 0; i < vector->count; i++)
+		bytes += vector->packets[i]->length;
+	fuzz_assert(*guest->copied - guest->copied_before >= bytes);
+}
+
+static void react(struct guest *guest, struct netdev *netdev, struct packet_vector *vector)
+{
+	if (guest->reaction == GUEST_ECHO)
+		netdev->ops->transmit(netdev, vector);
+	else if (guest->reaction == GUEST_KEEP)
+		keep(guest, vector);
+	packet_vector_drop(vector, DROP_NO_RULES);
+}
+
 static void input(struct netdev *netdev, struct packet_vector *vector)
 {
 	struct guest *guest = netdev->stack;
@@ -66,11 +86,10 @@ static void input(struct netdev *netdev, struct packet_vector *vector)
 	fuzz_assert(guest->netdev == netdev);
 	for (uint32_t i = 0; i < vector->count; i++)
 		parse(netdev, vector->packets[i]);
-	if (guest->reaction == GUEST_ECHO)
-		netdev->ops->transmit(netdev, vector);
-	else if (guest->reaction == GUEST_KEEP)
-		keep(guest, vector);
-	packet_vector_drop(vector, DROP_NO_RULES);
+	assert_copied(guest, vector);
+	react(guest, netdev, vector);
+	if (guest->copied)
+		guest->copied_before = *guest->copied;
 }
 
 void guest_up(struct guest *guest, struct netdev *netdev)
@@ -127,6 +146,11 @@ static struct packet *head_make(struct guest *guest, struct script *script, uint
 	room = packet_tailroom(packet);
 	bytes += script_u16(script) % (uint32_t)(room - bytes + 1);
 	memset(packet_append(packet, bytes), 0x5a, bytes);
+	if (shape & 128) { /* to a group of which the script may have spoken */
+		memset(packet->data, 0, 6);
+		packet->data[0] = 1;
+		packet->data[5] = (uint8_t)(bytes % 4);
+	}
 	return packet;
 }
 
@@ -160,7 +184,7 @@ static struct packet *packet_make(struct guest *guest, struct script *script)
 	if (shape & 16)
 		packet->flags |= PACKET_CSUM_BLANK | PACKET_CSUM_VALID;
 	if (shape & 32) {
-		packet->gso_type = PACKET_GSO_TCPV4;
+		packet->gso_type = shape & 64 ? PACKET_GSO_TCPV6 : PACKET_GSO_TCPV4;
 		packet->gso_size = (uint16_t)(1 + script_u8(script) * 6);
 	}
 	fuzz_assert(packet_is_valid(packet));

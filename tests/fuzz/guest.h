@@ -24,6 +24,13 @@ struct guest {
 	struct packet_pool packet_pool;
 	struct netdev *netdev; /* NULL: down */
 	enum guest_reaction reaction;
+	/*
+	 * Bytes that the hypervisor has copied for the guest, where that is how packets
+	 * come in; NULL: it is not. A packet longer than what was copied would carry what
+	 * its pages held before, which may be another client's.
+	 */
+	const uint64_t *copied;
+	uint64_t copied_before;
 	struct list kept;
 	uint32_t kept_count;
 };

@@ -16,9 +16,9 @@
 #include "tests/host/hostile_backend.h"
 #include "tests/host/internal.h"
 
-#define GUEST_PAGES 768u
-#define RX_PAGES 320u
-#define TX_PAGES 128u
+#define GUEST_PAGES 512u
+#define RX_PAGES 272u
+#define TX_PAGES 64u
 #define STEPS_MOST 400u
 #define HOLDS 4u
 
@@ -102,6 +102,8 @@ static void key_lie(void)
 					    "feature-gso-tcpv4",
 					    "feature-rx-copy",
 					    "feature-split-event-channels",
+					    "feature-gso-tcpv6",
+					    "feature-ipv6-csum-offload",
 					    "feature-no-csum-offload",
 					    "mtu",
 					    "state" };
@@ -166,7 +168,8 @@ static bool is_connected(void)
 static void connect(uint8_t how)
 {
 	static const char *const features[] = { "feature-rx-copy", "feature-sg",
-						"feature-gso-tcpv4" };
+						"feature-gso-tcpv4", "feature-gso-tcpv6",
+						"feature-ipv6-csum-offload" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(features); i++)
 		world_write_number(&world, host_domid(world.attacker), back_path, features[i], 1);

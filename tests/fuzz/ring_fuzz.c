@@ -17,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct waiter {
 	struct ring_waiter ring_waiter;
 	bool queued;
+	bool told; /* that it is its turn: it may take its slots when it likes */
 };
 
 /* What the ring must be like: the same indices, and who waits, first come first. */
@@ -44,15 +45,14 @@ static void assert_same(void)
 	fuzz_assert(model.reserved <= model.limit && model.limit - model.published <= model.size);
 }
 
-/* Nobody waits who could be served. */
+/* Nobody waits who could be served, but for one who knows. */
 static void assert_served(void)
 {
-	uint32_t count;
+	const struct waiter *first = &model.waiters[model.queue[0]];
 
 	if (model.open || !model.queued)
 		return;
-	count = model.waiters[model.queue[0]].ring_waiter.count;
-	fuzz_assert(count > model.limit - model.reserved);
+	fuzz_assert(first->told || first->ring_waiter.count > model.limit - model.reserved);
 }
 
 static void open_expected(uint32_t first, uint32_t count)
@@ -112,6 +112,16 @@ static void granted(struct ring_waiter *ring_waiter, uint32_t first)
 	reservation_end();
 }
 
+static void ready(struct ring_waiter *ring_waiter)
+{
+	struct waiter *waiter = container_of(ring_waiter, struct waiter, ring_waiter);
+
+	fuzz_assert(model.queued && &model.waiters[model.queue[0]] == waiter);
+	fuzz_assert(!model.open && !waiter->told);
+	fuzz_assert(ring_waiter->count <= model.limit - model.reserved);
+	waiter->told = true;
+}
+
 /* ---- operations ---- */
 
 static uint32_t count_draw(void)
@@ -152,12 +162,16 @@ static void reserve_queued(void)
 {
 	uint32_t count = count_draw();
 	uint32_t index = waiter_free();
+	bool is_told = script_u8(&model.script) % 2;
 	int expected = 0;
 
 	if (index == NOBODY)
 		return;
-	model.waiters[index].ring_waiter =
-		(struct ring_waiter){ .count = count, .granted = granted };
+	model.waiters[index].ring_waiter = (struct ring_waiter){ .count = count };
+	if (is_told)
+		model.waiters[index].ring_waiter.ready = ready;
+	else
+		model.waiters[index].ring_waiter.granted = granted;
 	list_init(&model.waiters[index].ring_waiter.link);
 	if (count == 0)
 		expected = -EINVAL;
@@ -165,21 +179,41 @@ static void reserve_queued(void)
 		expected = -EMSGSIZE;
 	if (!expected) {
 		model.waiters[index].queued = true;
+		model.waiters[index].told = false;
 		model.queue[model.queued++] = index;
 	}
 	fuzz_assert(ring_reserve_queued(&model.ring, &model.waiters[index].ring_waiter) ==
 		    expected);
 }
 
+/* Those whose turn it is get their slots, and nobody else does. */
+static void take(void)
+{
+	struct waiter *waiter;
+	uint32_t at, first;
+
+	if (!model.queued)
+		return;
+	at = script_u8(&model.script) % model.queued;
+	waiter = &model.waiters[model.queue[at]];
+	if (at || model.open || waiter->ring_waiter.count > model.limit - model.reserved) {
+		fuzz_assert(ring_take(&model.ring, &waiter->ring_waiter, &first) == -EAGAIN);
+		return;
+	}
+	fuzz_assert(ring_take(&model.ring, &waiter->ring_waiter, &first) == 0);
+	queue_remove(0);
+	open_expected(first, waiter->ring_waiter.count);
+}
+
 static void waiter_cancel(void)
 {
+	struct waiter *waiter;
 	uint32_t at;
 
 	if (!model.queued)
 		return;
 	at = script_u8(&model.script) % model.queued;
-	struct waiter *waiter = &model.waiters[model.queue[at]];
-
+	waiter = &model.waiters[model.queue[at]];
 	queue_remove(at);
 	ring_waiter_cancel(&model.ring, &waiter->ring_waiter);
 	ring_waiter_cancel(&model.ring, &waiter->ring_waiter); /* harmless */
@@ -245,7 +279,7 @@ static void pending(void)
 
 static void operate(void)
 {
-	switch (script_u8(&model.script) % 10) {
+	switch (script_u8(&model.script) % 11) {
 	case 0:
 	case 1:
 		reserve();
@@ -269,6 +303,9 @@ static void operate(void)
 		break;
 	case 8:
 		publish();
+		break;
+	case 9:
+		take();
 		break;
 	default:
 		pending();

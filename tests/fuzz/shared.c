@@ -7,6 +7,7 @@
 #include "lib/iopage.h"
 
 #define PAGES 4u
+#define LOADS_MOST 64u	      /* a slot is loaded byte by byte */
 #define RING_HEADER_BYTES 64u /* in front of the slots: the indices */
 #define UNTRACED __attribute__((no_sanitize("coverage")))
 
@@ -67,7 +68,7 @@ void shared_plan(struct script *script, shared_resolve *resolve)
 	while (count-- && !script_is_over(script)) {
 		struct planned *planned = &plan.writes[plan.write_count++];
 
-		planned->loads = script_u8(script);
+		planned->loads = script_u8(script) % LOADS_MOST;
 		planned->nearby = (int8_t)script_u8(script);
 		planned->bytes = (uint8_t)(1u << script_u8(script) % 3);
 		planned->value = planned->bytes == 4 ? script_u32(script) : script_u16(script);

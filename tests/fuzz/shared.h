@@ -11,7 +11,7 @@
 
 #include "tests/fuzz/script.h"
 
-#define SHARED_WRITES 16u
+#define SHARED_WRITES 3u
 
 /*
  * Where the peer sees the byte at `address`: a place in a page that it may write; NULL

@@ -184,7 +184,7 @@ void world_write(struct world *world, uint16_t domid, const char *directory, con
 		break;
 	default:
 		write_text(world, domid, directory, key, (const char *)value,
-			   script_bytes(script, value, draw / 6));
+			   script_bytes(script, value, draw / 6 % sizeof(value)));
 		break;
 	}
 }

@@ -125,6 +125,8 @@ static int write_keys(const struct hostile_frontend *front)
 		error = write_key(front, "event-channel", keys->event_channel, front->port);
 	if (!error)
 		error = write_key(front, "request-rx-copy", keys->request_rx_copy, 1);
+	if (!error && keys->queues)
+		error = write_key(front, "multi-queue-num-queues", keys->queues, 1);
 	if (!error)
 		error = write_key(front, "feature-sg", keys->features, 1);
 	if (!error)

@@ -33,6 +33,7 @@ struct hostile_keys {
 	const char *rx_ring_ref;
 	const char *event_channel;
 	const char *request_rx_copy;
+	const char *queues;   /* multi-queue-num-queues; NULL: no such node */
 	const char *features; /* value of feature-sg, -gso-tcpv4 and -rx-notify */
 	uint32_t state;	      /* at the end of the handshake */
 };

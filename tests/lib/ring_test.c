@@ -137,12 +137,13 @@ START_TEST(who_is_told_has_the_slots_kept_for_him)
 {
 	struct told_waiter large, second;
 	struct test_waiter small;
-	uint32_t first;
+	uint32_t first, old;
 
 	ring_at(7);
 	served = 0;
 	ck_assert_int_eq(ring_reserve(&ring, SIZE - 2, &first), 0);
 	ring_commit(&ring);
+	ck_assert_uint_eq(ring_publish(&ring, &old), 7 + SIZE - 2);
 	wait_to_be_told(&large, 19);
 	wait_to_be_told(&second, 1);
 	wait_for(&small, 1);
@@ -188,12 +189,13 @@ START_TEST(every_count_waits_its_turn_over_the_wrap)
 	for (uint32_t back = 0; back <= SIZE; back++)
 		for (uint32_t count = 1; count <= SIZE; count++) {
 			struct test_waiter large, small;
-			uint32_t first, limit;
+			uint32_t first, limit, old;
 
 			ring_at(0u - back);
 			served = 0;
 			ck_assert_int_eq(ring_reserve(&ring, SIZE, &first), 0);
 			ring_commit(&ring);
+			ck_assert_uint_eq(ring_publish(&ring, &old), first + SIZE);
 			wait_for(&large, count);
 			wait_for(&small, 1);
 			limit = first + SIZE + count;
@@ -204,6 +206,7 @@ START_TEST(every_count_waits_its_turn_over_the_wrap)
 			ck_assert_uint_eq(large.order, 1);
 			ck_assert_uint_eq(large.first, first + SIZE);
 			ck_assert_uint_eq(small.order, 0);
+			ck_assert_uint_eq(ring_publish(&ring, &old), limit);
 			ck_assert_int_eq(ring_advance(&ring, limit + 1), 0);
 			ck_assert_uint_eq(small.order, 2);
 		}

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: ISC
+"""The storms on real Xen, for integration.py: guests of this kernel (configs/storm) that
+send each other as much as the rings take and compare every byte, directly and through
+the relay; the same against Linux; and many clients at once.
+"""
+import os
+import re
+import time
+
+import bench as bench_module
+from bench import OUTSIDE, UPLINK_GATEWAY, UPLINK_IP
+
+SHAPES = ["tiny", "large", "mixed"]
+STORM_SECONDS = 4
+MANY_CLIENTS = 64
+CYCLES = int(os.environ.get("CYCLES", "25"))
+
+
+class StormTests:
+    """Mixed into integration.Suite, whose helpers and `expect` it uses."""
+
+    def sibling(self, name, **options):
+        """The configuration of a guest from the same build."""
+        kernel = os.path.join(os.path.dirname(self.kernel), options.pop("image"))
+        return {"name": name, "type": self.mode, "vcpus": 1, "on_crash": "preserve",
+                "kernel": self.bench.put(kernel, f"{name}.kernel"), **options}
+
+    def storm_guest(self, role, shape, vifs, cpu):
+        self.bench.create(self.sibling(
+            role, image="storm", memory=32, cpus=cpu, vif=vifs,
+            cmdline=f"role={role} shape={shape} seconds={STORM_SECONDS} seed=7"))
+
+    def storm_result(self, role):
+        text = self.bench.wait_console(
+            role, r"done: sent (\d+) received (\d+) missing (\d+) wrong (\d+) next (\d+)",
+            STORM_SECONDS + 60)
+        names = ["sent", "received", "missing", "wrong", "next"]
+        return dict(zip(names, map(int, text.groups())))
+
+    def storm_check(self, shape, way):
+        b = self.bench
+        client, server = self.storm_result("client"), self.storm_result("server")
+        seen = f"{client}\n{server}\n{b.console('client')[-800:]}\n{b.console('server')[-800:]}"
+        self.expect(client["wrong"] == 0 and server["wrong"] == 0,
+                    "every byte right, every flow in order", seen)
+        self.expect(client["received"] > 200 and server["received"] > 200,
+                    "frames both ways", seen)
+        self.expect(client["next"] == server["sent"] and server["next"] == client["sent"],
+                    "the frames after the storm all arrive", seen)
+        print(f"    {shape}, {way}: {server['received']} of {client['sent']} up, "
+              f"{client['received']} of {server['sent']} down", flush=True)
+
+    def test_storm(self):
+        """Small and 64 KiB frames between two guests: no stop, no disorder, no wrong byte."""
+        for shape in SHAPES:
+            self.storm_guest("server", shape, [], "3")
+            self.storm_guest("client", shape, ["mac=00:16:3e:00:30:01,backend=server"], "2")
+            self.storm_check(shape, "directly")
+            self.bench.destroy("client")
+            self.bench.destroy("server")
+
+    def test_storm_relay(self):
+        """The same through a relay, which has rings on both sides."""
+        b = self.bench
+        for shape in SHAPES:
+            self.storm_guest("server", shape, [], "3")
+            b.create(self.sibling("relay", image="relay", memory=32, cpus="1",
+                                  vif=["mac=00:16:3e:00:30:02,backend=server"]))
+            self.storm_guest("client", shape, ["mac=00:16:3e:00:30:01,backend=relay"], "2")
+            self.storm_check(shape, "relayed")
+            for name in ("client", "relay", "server"):
+                b.destroy(name)
+
+    def test_storm_linux(self):
+        """The smallest datagrams and 64 KiB segments of Linux, both ways, none out of order."""
+        b = self.bench
+        self.start_firewall()
+        self.start_client("client", 10)
+        b.run("pkill iperf3; iperf3 -s -D; sleep 0.3")
+        for direction in ("", "-R"):
+            out = b.guest("client", f"iperf3 -u -b 0 -l 16 -t 3 -c {UPLINK_GATEWAY} {direction}",
+                          60, False).out
+            received = re.findall(r"(\d+)/(\d+) \(.*receiver", out)
+            self.expect(received and int(received[-1][1]) - int(received[-1][0]) > 500,
+                        "hundreds of datagrams to arrive", out)
+            self.expect("OUT OF ORDER" not in out.upper(), "no datagram out of order", out)
+            out = b.guest("client", f"iperf3 -P 4 -t 3 -c {OUTSIDE} {direction}", 60, False).out
+            self.expect("receiver" in out, "four transfers to finish", out)
+        out = b.guest("client", f"ping -c 5 -i 0.2 {OUTSIDE}", check=False).out
+        self.expect("5 packets received" in out, "the way is free afterwards", out)
+
+    # ---- many clients ----
+
+    def pinger(self, number):
+        address = f"10.137.2.{number}"
+        return self.sibling(
+            f"many{number}", image="churn", memory=12, cpus="2-3",
+            cmdline=f"ip={address}/32 gw={UPLINK_IP} target={OUTSIDE}",
+            vif=[f"mac=00:16:3e:00:40:{number:02x},ip={address},backend=ringwall"])
+
+    def test_many(self):
+        """64 clients at once are all served, and leave nothing."""
+        b = self.bench
+        self.start_firewall(memory=48)
+        before = self.held()
+        for number in range(1, MANY_CLIENTS + 1):
+            b.create(self.pinger(number))
+        for number in range(1, MANY_CLIENTS + 1):
+            b.wait_console(f"many{number}", r"\d+ answers", 60)
+        for number in range(1, MANY_CLIENTS + 1):
+            b.destroy(f"many{number}")
+        after = bench_module.wait_for("the counters to come back", lambda: self.same(before), 30,
+                                      1.0)
+        print(f"    held before and after: {after}", flush=True)
+
+    def test_cycles(self):
+        """A vif comes and goes again and again (CYCLES= times) and leaves nothing."""
+        b = self.bench
+        self.start_firewall()
+        b.create(self.pinger(1) | {"vif": []})
+        before = self.held()
+        for _ in range(CYCLES):
+            start = len(b.console("many1"))
+            b.run("xl network-attach many1 mac=00:16:3e:00:40:01 ip=10.137.2.1 backend=ringwall",
+                  30)
+            b.wait_console("many1", "connected to domain", 20, start)
+            b.run("xl network-detach many1 0", 30)
+        after = bench_module.wait_for("the counters to come back", lambda: self.same(before), 30,
+                                      1.0)
+        print(f"    {CYCLES} cycles; held before and after: {after}", flush=True)
+
+    # ---- the net VM restarts ----
+
+    def test_uplink_returns(self):
+        """The uplink's backend goes and comes: a transfer that lasts longer goes on."""
+        b = self.bench
+        self.start_firewall()
+        self.start_client("client", 10)
+        b.run("pkill iperf3; iperf3 -s -D; sleep 0.3")
+        job = b.guest_begin("client", f"iperf3 -b 4M -t 20 -c {OUTSIDE}", 90)
+        b.wait_console("ringwall", "connected to domain 0", 20)
+        for _ in range(2):
+            time.sleep(3)
+            start = len(b.console("ringwall"))
+            b.run("xl network-detach ringwall 0", 30)
+            b.run("xl network-attach ringwall mac=00:16:3e:00:10:05 script=vif-bench", 30)
+            b.wait_console("ringwall", "connected to domain 0", 20, start)
+        out = b.finish(job, check=False).out
+        self.expect(re.search(r"20\.\d+ sec.*receiver", out), "the transfer to finish", out)
