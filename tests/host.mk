@@ -54,11 +54,15 @@ endef
 HOSTED_KINDS ?= asan tsan
 $(foreach kind,$(HOSTED_KINDS),$(eval $(call hosted_kind,$(kind))))
 
+# Check's cases of the drivers' tests. Those with no test on threads have none for TSan.
+NETIF_CASES = pair life queues hostile-back hostile-front
+NETIF_CASES_STEPPED = hostile-queues lost
+
 # Runs them all and closes with the sum of their counts. SEED=n repeats a run.
 hosted: $(HOSTED_PROGRAMS) $(addsuffix .so,$(filter %/netif-asan %/netif-tsan,$(HOSTED_PROGRAMS)))
 	@tests/host/run $(filter %/platform-asan %/platform-tsan,$(HOSTED_PROGRAMS)) \
 		$(foreach program,$(filter %/netif-asan %/netif-tsan,$(HOSTED_PROGRAMS)), \
-		$(addprefix $(program):,pair life hostile-back hostile-front))
+		$(addprefix $(program):,$(NETIF_CASES) $(if $(filter %-asan,$(program)),$(NETIF_CASES_STEPPED))))
 
 -include $(shell [ -d $(HOSTED_BUILD) ] && find $(HOSTED_BUILD) -name '*.d')
 .PHONY: hosted

@@ -18,6 +18,7 @@ int main(void)
 	suite_add_tcase(suite, netif_hostile_back_tests());
 	suite_add_tcase(suite, netif_hostile_front_tests());
 	suite_add_tcase(suite, netif_hostile_queues_tests());
+	suite_add_tcase(suite, netif_lost_tests());
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	run = srunner_ntests_run(runner);

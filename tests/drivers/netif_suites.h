@@ -48,3 +48,4 @@ TCase *netif_queues_tests(void);
 TCase *netif_hostile_back_tests(void);
 TCase *netif_hostile_queues_tests(void);
 TCase *netif_hostile_front_tests(void);
+TCase *netif_lost_tests(void);

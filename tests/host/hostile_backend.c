@@ -48,6 +48,14 @@ static uint64_t peer_number(const struct hostile_backend *back, const char *key)
 	return store_read_u64(0, path, &number) ? 0 : number;
 }
 
+static uint32_t queue_number(const struct hostile_backend *back, const char *key)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "%s%s", back->queue ? back->queue : "", key);
+	return (uint32_t)peer_number(back, path);
+}
+
 void hostile_backend_set_state(const struct hostile_backend *back, uint32_t state)
 {
 	char path[STORE_PATH_BYTES];
@@ -102,15 +110,14 @@ void hostile_backend_connect(void *argument)
 
 	back->error = wait_frontend(back);
 	if (!back->error)
-		back->error = gnttab_map(domid, (uint32_t)peer_number(back, "tx-ring-ref"), false,
-					 &back->tx_map);
+		back->error =
+			gnttab_map(domid, queue_number(back, "tx-ring-ref"), false, &back->tx_map);
 	if (!back->error)
-		back->error = gnttab_map(domid, (uint32_t)peer_number(back, "rx-ring-ref"), false,
-					 &back->rx_map);
+		back->error =
+			gnttab_map(domid, queue_number(back, "rx-ring-ref"), false, &back->rx_map);
 	if (!back->error)
-		back->error = evtchn_bind_interdomain(
-			domid, (evtchn_port)peer_number(back, "event-channel"), event, back,
-			&back->port);
+		back->error = evtchn_bind_interdomain(domid, queue_number(back, "event-channel"),
+						      event, back, &back->port);
 	if (back->error)
 		return;
 	back->tx = back->tx_map.address;

@@ -24,6 +24,7 @@ struct hostile_backend {
 	uint32_t devid;
 	const char *features;	/* value of feature-sg and so on; NULL: "1" */
 	const char *max_queues; /* multi-queue-max-queues; NULL: no such node */
+	const char *queue;	/* "queue-1/", to serve that one; NULL: the only queue */
 	struct gnttab_mapping tx_map;
 	struct gnttab_mapping rx_map;
 	struct netif_tx_sring *tx;
