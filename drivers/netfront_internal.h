@@ -71,7 +71,7 @@ struct netfront {
 	struct netfront_tx tx;
 	struct netfront_rx rx;
 	struct iopage **rx_pages, **tx_pages; /* all that belong to this interface */
-	struct list lost; /* pages that a backend holds though we have closed */
+	struct list lost;		      /* pages that a backend holds though we have closed */
 	uint64_t connects;
 	struct netdev netdev;
 	struct log_limit log_limit;

@@ -95,7 +95,7 @@ class StormTests:
         address = f"10.137.2.{number}"
         return self.sibling(
             f"many{number}", image="churn", memory=12, cpus="2-3",
-            cmdline=f"ip={address}/32 gw={UPLINK_IP} target={OUTSIDE}",
+            cmdline=f"ip={address}/32 gw={UPLINK_IP} target={OUTSIDE} burst=1 pause=200",
             vif=[f"mac=00:16:3e:00:40:{number:02x},ip={address},backend=ringwall"])
 
     def test_many(self):
