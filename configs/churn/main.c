@@ -2,8 +2,8 @@
 /*
  * The churn guest: a client that lives to be destroyed. It floods its gateway with
  * echo requests to `target=` from the moment it is connected, so that whenever it
- * dies there are packets under way on all rings. `burst=` packets leave every `pause=` ms (5), of
- * `flows=` echo identifiers in turn.
+ * dies there are packets under way on all rings. `burst=` packets leave every `pause=`
+ * ms, of `flows=` echo identifiers in turn.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -180,7 +180,7 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 		panic("ip= is missing");
 	target_find(cmdline);
 	burst = number_find(cmdline, "burst=", BURST_MOST, BURST_MOST);
-	pause_ms = number_find(cmdline, "pause=", PAUSE_MS_MOST, PAUSE_MS);
+	pause_ms = number_find(cmdline, "pause=", PAUSE_MS, PAUSE_MS_MOST);
 	flows = number_find(cmdline, "flows=", 1, FLOWS_MOST);
 	if (!page_descriptors || !packet_descriptors || !arena)
 		panic("not enough memory for the pools");
