@@ -47,24 +47,23 @@ static void state_set(struct netback_vif *vif, enum xenbus_state state)
 	vif->state = state;
 }
 
+/* The most useful first: where xenstore's quota of nodes ends, the later ones are left out. */
+static const char *const features[] = { "feature-rx-copy",	    "feature-sg",
+					"feature-gso-tcpv4",	    "feature-split-event-channels",
+					"feature-gso-tcpv6",	    "feature-ipv6-csum-offload",
+					"feature-multicast-control" };
+
 /* Features first, then the state, in one step: libxl and the client look at the state. */
-static int offer_write(struct netback_vif *vif)
+static int offer_write(const struct netback_vif *vif, size_t feature_count)
 {
-	static const char *const features[] = { "feature-rx-copy",
-						"feature-sg",
-						"feature-gso-tcpv4",
-						"feature-gso-tcpv6",
-						"feature-ipv6-csum-offload",
-						"feature-multicast-control",
-						"feature-split-event-channels" };
 	store_transaction t;
 	int error = store_transaction_start(&t);
 
 	if (error)
 		return error;
-	for (size_t i = 0; i < ARRAY_SIZE(features) && !error; i++)
+	for (size_t i = 0; i < feature_count && !error; i++)
 		error = bus_write(t, vif->backend, features[i], "1");
-	if (!error)
+	if (!error && feature_count == ARRAY_SIZE(features))
 		error = bus_write(t, vif->backend, "multi-queue-max-queues", "%u",
 				  netback.config.max_queues);
 	if (!error)
@@ -79,22 +78,29 @@ static int offer_write(struct netback_vif *vif)
 	return store_transaction_end(t, true);
 }
 
-static void vif_offer(struct netback_vif *vif)
+static int offer_try(const struct netback_vif *vif, size_t feature_count)
 {
 	int error = -EAGAIN;
 
 	for (unsigned int i = 0; i < TRANSACTION_TRIES && error == -EAGAIN; i++)
-		error = offer_write(vif);
-	if (error) {
-		log_limited(&vif->log_limit, LOG_WARNING, vif->netdev.name,
-			    "the offer is not written: error %d", error);
-		/* Over quota: the state alone, with the one feature that all clients ask for. */
-		if (bus_write(STORE_NO_TRANSACTION, vif->backend, "feature-rx-copy", "1"))
-			return;
-		state_set(vif, XenbusStateInitWait);
-		return;
+		error = offer_write(vif, feature_count);
+	return error;
+}
+
+/* With many clients the quota may leave room for few features, but no client does without. */
+static void vif_offer(struct netback_vif *vif)
+{
+	static const size_t counts[] = { ARRAY_SIZE(features), 3, 1 };
+	int error = -ENOSPC;
+
+	for (size_t i = 0; i < ARRAY_SIZE(counts) && error; i++) {
+		error = offer_try(vif, counts[i]);
+		if (error)
+			log_limited(&vif->log_limit, LOG_WARNING, vif->netdev.name,
+				    "cannot offer %zu features: error %d", counts[i], error);
 	}
-	vif->state = XenbusStateInitWait;
+	if (!error)
+		vif->state = XenbusStateInitWait;
 }
 
 static void vif_free(struct netback_vif *vif)

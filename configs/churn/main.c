@@ -2,8 +2,8 @@
 /*
  * The churn guest: a client that lives to be destroyed. It floods its gateway with
  * echo requests to `target=` from the moment it is connected, so that whenever it
- * dies there are packets under way on all rings. `burst=` packets leave every 5 ms, of
- * `flows=` echo identifiers in turn.
+ * dies there are packets under way on all rings. `burst=` packets leave every `pause=`
+ * ms, of `flows=` echo identifiers in turn.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,9 @@
 #define TX_PAGES 512u
 #define BURST_MOST PACKET_VECTOR_MAX
 #define FLOWS_MOST 65535u
-#define PAUSE_NS 5000000ull
+#define PAUSE_MS 5u
+#define PAUSE_MS_MOST 1000u
+#define MS 1000000ull
 #define SAY_FIRST 50u
 #define FRAME_BYTES 98u
 
@@ -52,7 +54,7 @@ static struct netfront *front;
 static struct netdev *uplink;
 static struct params params;
 static be32 target;
-static uint32_t burst, flows, flow;
+static uint32_t burst, pause_ms, flows, flow;
 static uint16_t sequence;
 static uint32_t answers, say_at = SAY_FIRST;
 
@@ -102,7 +104,7 @@ static void flood(void *argument)
 		}
 		if (uplink)
 			uplink->ops->transmit(uplink, &vector);
-		fiber_sleep_until(loop_now_ns() + PAUSE_NS);
+		fiber_sleep_until(loop_now_ns() + pause_ms * MS);
 	}
 }
 
@@ -140,7 +142,7 @@ static void detached(struct netdev *netdev, void *context)
 	uplink = NULL;
 }
 
-/* "burst=N" and "flows=N": a number from 1 to `most`, `usual` where it is missing. */
+/* "burst=N", "pause=N" and "flows=N": a number from 1 to `most`, `usual` where it is missing. */
 static uint32_t number_find(const char *cmdline, const char *name, uint32_t usual, uint32_t most)
 {
 	const char *word = strstr(cmdline, name);
@@ -178,6 +180,7 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 		panic("ip= is missing");
 	target_find(cmdline);
 	burst = number_find(cmdline, "burst=", BURST_MOST, BURST_MOST);
+	pause_ms = number_find(cmdline, "pause=", PAUSE_MS, PAUSE_MS_MOST);
 	flows = number_find(cmdline, "flows=", 1, FLOWS_MOST);
 	if (!page_descriptors || !packet_descriptors || !arena)
 		panic("not enough memory for the pools");
