@@ -61,7 +61,7 @@ void hostile_frontend_init(struct hostile_frontend *front, struct host_domain *d
 
 /*
  * In a fiber: waits for the backend's InitWait, makes rings and grants, writes
- * the keys and the state, and waits up to a second for the backend's Connected.
+ * the keys and the state, and waits up to ten seconds for the backend's Connected.
  * `error` is 0 then, else -ETIMEDOUT or what failed.
  */
 void hostile_frontend_connect(void *front);
