@@ -395,7 +395,7 @@ def run_mode(bench, arguments, mode):
     for test, modes in TESTS.items():
         if mode not in modes and arguments.mode != mode:
             continue  # --mode runs all of them in that mode
-        if arguments.only and arguments.only not in test:
+        if arguments.only and not re.search(arguments.only, test):
             continue
         if test == "trap" and not arguments.trap:
             continue
