@@ -149,4 +149,4 @@ class StormTests:
             b.run("xl network-attach ringwall mac=00:16:3e:00:10:05 script=vif-bench", 30)
             b.wait_console("ringwall", "connected to domain 0", 20, start)
         out = b.finish(job, check=False).out
-        self.expect(re.search(r"20\.\d+ sec.*receiver", out), "the transfer to finish", out)
+        self.expect(re.search(r"20\.\d+ +sec.*receiver", out), "the transfer to finish", out)
