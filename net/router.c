@@ -44,9 +44,13 @@ int router_init(struct router *router, const struct router_config *config)
 	return 0;
 }
 
-static struct router_interface *free_place(struct router *router)
+/* The uplink has a place of its own, so that its flows find it again when it returns. */
+static struct router_interface *free_place(struct router *router, enum router_kind kind)
 {
-	for (uint32_t i = 0; i < ROUTER_INTERFACES; i++) {
+	uint32_t begin = kind == ROUTER_UPLINK ? 0 : 1;
+	uint32_t end = kind == ROUTER_UPLINK ? 1 : ROUTER_INTERFACES;
+
+	for (uint32_t i = begin; i < end; i++) {
 		if (router->interfaces[i].netdev)
 			continue;
 		if (i >= router->interfaces_used)
@@ -77,9 +81,9 @@ static void interface_begin(struct router *router, struct router_interface *inte
 
 int router_attach_uplink(struct router *router, struct netdev *netdev)
 {
-	struct router_interface *interface = free_place(router);
+	struct router_interface *interface = free_place(router, ROUTER_UPLINK);
 
-	if (router->uplink || !interface)
+	if (!interface)
 		return -EBUSY;
 	interface_begin(router, interface, netdev, ROUTER_UPLINK, router->address);
 	router->uplink = interface;
@@ -93,7 +97,7 @@ int router_attach_client(struct router *router, struct netdev *netdev, be32 addr
 
 	if (address_is_martian(address) || be32_equal(address, router->address))
 		return -EINVAL;
-	interface = free_place(router);
+	interface = free_place(router, ROUTER_CLIENT);
 	if (!interface)
 		return -ENOSPC;
 	interface_begin(router, interface, netdev, ROUTER_CLIENT, address);
@@ -115,7 +119,8 @@ void router_detach(struct router *router, struct netdev *netdev)
 
 	if (!netdev || !interface)
 		return;
-	flow_purge_interface(&router->flows, interface->index);
+	if (interface->kind == ROUTER_CLIENT)
+		flow_purge_interface(&router->flows, interface->index);
 	arp_forget(&router->arp, netdev);
 	arp_drop_from(&router->arp, netdev);
 	packet_vector_drop(&interface->out, DROP_DETACHED);

@@ -129,8 +129,9 @@ must_check int router_attach_uplink(struct router *router, struct netdev *netdev
 must_check int router_attach_client(struct router *router, struct netdev *netdev, be32 address);
 
 /*
- * Forgets an interface: its flows end, packets that wait for it or came from it are
- * dropped, and nothing points to it when this returns. Harmless when not attached.
+ * Forgets an interface: packets that wait for it or came from it are
+ * dropped, and nothing points to it when this returns. A client's flows end; those of
+ * the uplink wait for the next one. Harmless when not attached.
  */
 void router_detach(struct router *router, struct netdev *netdev);
 

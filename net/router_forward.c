@@ -26,11 +26,18 @@ struct router_interface *router_client_of(struct router *router, be32 address)
 	return found;
 }
 
-/* TTL and size, with the errors that they call for. False: consumed. */
+/*
+ * Link, TTL and size, with the errors that they call for. False: consumed. While the
+ * uplink is away nothing is said: its flows go on when it returns.
+ */
 static bool may_leave(struct router *router, struct router_interface *in,
 		      const struct router_interface *out, struct packet *packet,
 		      const struct packet_info *info)
 {
+	if (unlikely(!out->netdev)) {
+		packet_drop(packet, DROP_LINK_DOWN);
+		return false;
+	}
 	if (unlikely(info->ttl <= 1)) {
 		router_refuse(router, in, packet, info, DROP_TTL, ICMP4_TIME_EXCEEDED, 0, 0);
 		return false;

@@ -10,6 +10,9 @@
 #include "xen/evtchn.h"
 #include "xen/fiber.h"
 
+/* The first correction of a timer that fired early: less than any wait that matters. */
+#define EARLY_STEP_NS 20000u
+
 static struct list scheduled = { &scheduled, &scheduled };
 static struct list timers = { &timers, &timers };
 static struct loop_stats stats;
@@ -125,17 +128,21 @@ static uint64_t next_deadline(void)
 }
 
 /*
- * The clock spares Xen a deadline that it has already. Where Xen's time and ours differ
- * a little, the timer may fire just before the deadline by our clock; then the same one
- * must be set once more.
+ * Where Xen's time and ours differ, the timer fires before the deadline by our clock.
+ * Then it is set anew, each time twice as much later: set to the same time it would
+ * fire at once, and again, until our clock is there too.
  */
 static void timer_arm(uint64_t deadline_ns)
 {
-	if (timer_fired && deadline_ns == armed_ns)
-		clock_set_deadline(UINT64_MAX);
+	static uint64_t later_ns;
+
+	if (!timer_fired || deadline_ns != armed_ns || deadline_ns == UINT64_MAX)
+		later_ns = 0;
+	else
+		later_ns = later_ns ? 2 * later_ns : EARLY_STEP_NS;
 	timer_fired = false;
 	armed_ns = deadline_ns;
-	clock_set_deadline(deadline_ns);
+	clock_set_deadline(deadline_ns + later_ns);
 }
 
 static void idle(void)

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/x86/memory.h"
+#include "configs/echo_frame.h"
+#include "configs/pools.h"
 #include "drivers/netfront.h"
 #include "lib/byteorder.h"
-#include "lib/checksum.h"
 #include "lib/ip4_text.h"
 #include "lib/log.h"
 #include "lib/panic.h"
@@ -31,22 +31,6 @@
 #define PAUSE_MS_MOST 1000u
 #define MS 1000000ull
 #define SAY_FIRST 50u
-#define FRAME_BYTES 98u
-
-struct __attribute__((packed)) echo_frame {
-	uint8_t to[6], from[6];
-	be16 ethertype;
-	uint8_t version_ihl, tos;
-	be16 total_length, id, fragment;
-	uint8_t ttl, protocol;
-	be16 header_sum;
-	be32 source, destination;
-	uint8_t type, code;
-	be16 sum, echo_id, sequence;
-	uint8_t payload[56];
-};
-
-_Static_assert(sizeof(struct echo_frame) == FRAME_BYTES, "an echo request as ping sends it");
 
 static struct iopage_pool pages;
 static struct packet_pool packets;
@@ -61,20 +45,12 @@ static uint32_t answers, say_at = SAY_FIRST;
 static struct packet *echo_make(void)
 {
 	struct packet *packet = packet_alloc_page(&packets, IOPAGE_UPLINK_READ);
-	struct echo_frame frame = {
-		/* Ringwall's MAC on every client's link */
-		.to = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff },
-		.ethertype = be16_of(0x0800),
-		.version_ihl = 0x45,
-		.total_length = be16_of(FRAME_BYTES - 14),
-		.ttl = 64,
-		.protocol = 1,
-		.source = params.ip,
-		.destination = target,
-		.type = 8,
-		.echo_id = be16_of((uint16_t)(flow + 1)),
-		.sequence = be16_of(sequence++),
-	};
+	/* Ringwall's MAC on every client's link */
+	static const uint8_t gateway[6] = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff };
+	struct echo_frame frame = { .source = params.ip,
+				    .destination = target,
+				    .echo_id = be16_of((uint16_t)(flow + 1)),
+				    .sequence = be16_of(sequence++) };
 	uint8_t *to = packet ? packet_append(packet, sizeof(frame)) : NULL;
 
 	flow = flow + 1 < flows ? flow + 1 : 0;
@@ -82,9 +58,7 @@ static struct packet *echo_make(void)
 		packet_free(packet);
 		return NULL;
 	}
-	memcpy(frame.from, uplink->mac, sizeof(frame.from));
-	frame.header_sum = checksum_finish(checksum_add(0, &frame.version_ihl, 20));
-	frame.sum = checksum_finish(checksum_add(0, &frame.type, FRAME_BYTES - 34));
+	echo_frame_make_request(&frame, uplink->mac, gateway);
 	memcpy(to, &frame, sizeof(frame));
 	return packet;
 }
@@ -115,7 +89,7 @@ static void input(struct netdev *netdev, struct packet_vector *vector)
 		const struct packet *packet = vector->packets[i];
 		struct echo_frame frame;
 
-		if (packet->length < FRAME_BYTES ||
+		if (packet->length < ECHO_FRAME_BYTES ||
 		    packet_copy_out(packet, 0, &frame, sizeof(frame)) || frame.protocol != 1 ||
 		    frame.type != 0)
 			continue;
@@ -165,9 +139,6 @@ static void target_find(const char *cmdline)
 
 void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 {
-	struct iopage *page_descriptors = calloc(PAGES, sizeof(*page_descriptors));
-	struct packet *packet_descriptors = calloc(PACKETS, sizeof(*packet_descriptors));
-	void *arena = memory_alloc_pages(PAGES);
 	struct netfront_config config = { .packets = &packets,
 					  .rx_pages = RX_PAGES,
 					  .tx_pages = TX_PAGES,
@@ -182,10 +153,7 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 	burst = number_find(cmdline, "burst=", BURST_MOST, BURST_MOST);
 	pause_ms = number_find(cmdline, "pause=", PAUSE_MS, PAUSE_MS_MOST);
 	flows = number_find(cmdline, "flows=", 1, FLOWS_MOST);
-	if (!page_descriptors || !packet_descriptors || !arena)
-		panic("not enough memory for the pools");
-	iopage_pool_init(&pages, arena, page_descriptors, PAGES, memory_frame_of);
-	if (packet_pool_init(&packets, &pages, packet_descriptors, PACKETS) ||
-	    netfront_start(&config, &front) || fiber_start("flood", flood, NULL))
+	pools_make(&pages, PAGES, &packets, PACKETS);
+	if (netfront_start(&config, &front) || fiber_start("flood", flood, NULL))
 		panic("not enough memory");
 }

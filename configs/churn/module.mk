@@ -1,2 +1,3 @@
 images += churn
-churn_SRCS := configs/churn/main.c $(lib_SRCS) $(arch_SRCS) $(xen_SRCS) $(drivers_SRCS)
+churn_SRCS := configs/churn/main.c configs/echo_frame.c configs/pools.c $(lib_SRCS) \
+	$(arch_SRCS) $(xen_SRCS) $(drivers_SRCS)

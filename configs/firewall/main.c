@@ -16,6 +16,7 @@
 #include "arch/x86/clock.h"
 #include "arch/x86/fault.h"
 #include "arch/x86/memory.h"
+#include "configs/pools.h"
 #include "drivers/netback.h"
 #include "drivers/netfront.h"
 #include "lib/ip4_text.h"
@@ -71,23 +72,14 @@ static uint32_t share(size_t pages, uint32_t percent, uint32_t least, uint32_t m
 
 /* ---- memory ---- */
 
-static void pools_make(uint32_t rx_pages, uint32_t tx_pages)
+static void packet_memory_make(uint32_t rx_pages, uint32_t tx_pages)
 {
 	/* A packet for every page that can hold one, and private heads of 16 to a page. */
 	uint32_t packet_count = rx_pages + tx_pages;
 	uint32_t head_pages = packet_count * PACKET_HEAD_BYTES / IOPAGE_SIZE + 1;
-	uint32_t page_count = rx_pages + tx_pages + head_pages + RING_PAGES;
-	size_t packet_bytes = packet_count * sizeof(struct packet);
-	size_t page_bytes = page_count * sizeof(struct iopage);
-	struct packet *packets = memory_alloc_pages(packet_bytes / PAGE_BYTES + 1);
-	struct iopage *pages = memory_alloc_pages(page_bytes / PAGE_BYTES + 1);
-	void *arena = memory_alloc_pages(page_count);
 
-	if (!packets || !pages || !arena)
-		panic("not enough memory: %zu KiB", boot_info_get()->ram_bytes / 1024);
-	iopage_pool_init(&firewall.pages, arena, pages, page_count, memory_frame_of);
-	if (packet_pool_init(&firewall.packets, &firewall.pages, packets, packet_count))
-		panic("not enough pages for the packets' heads");
+	pools_make(&firewall.pages, rx_pages + tx_pages + head_pages + RING_PAGES,
+		   &firewall.packets, packet_count);
 }
 
 static void router_make(size_t free_pages)
@@ -335,7 +327,7 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 	fault_if_asked();
 	entropy_gather(seed);
 	random_init(&firewall.random, seed);
-	pools_make(rx_pages, tx_pages);
+	packet_memory_make(rx_pages, tx_pages);
 	rules_read(module, module_bytes);
 	if (params_good)
 		router_make(free_pages);

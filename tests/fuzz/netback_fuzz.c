@@ -25,8 +25,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct world world;
 static struct hostile_frontend front;
-static char front_path[STORE_TREE_PATH_BYTES];
-static char back_path[STORE_TREE_PATH_BYTES];
 static struct script script;
 static bool asked;   /* the toolstack has begun a detach, and begins another at the end */
 static bool meddled; /* the toolstack's directories are no more what it made of them */
@@ -148,13 +146,13 @@ static void key_lie(void)
 {
 	uint32_t key = script_u8(&script) % ARRAY_SIZE(keys);
 
-	world_write(&world, host_domid(world.attacker), front_path, keys[key], key_truth(key),
+	world_write(&world, host_domid(world.attacker), world.front_path, keys[key], key_truth(key),
 		    &script);
 }
 
 static void state_write(uint32_t state)
 {
-	world_write_number(&world, host_domid(world.attacker), front_path, "state", state);
+	world_write_number(&world, host_domid(world.attacker), world.front_path, "state", state);
 }
 
 static void rings_reset(void)
@@ -173,10 +171,10 @@ static void connect(uint8_t how)
 
 	rings_reset();
 	for (uint32_t key = 0; key < 3; key++)
-		world_write_number(&world, domid, front_path, keys[key], key_truth(key));
+		world_write_number(&world, domid, world.front_path, keys[key], key_truth(key));
 	for (uint32_t key = KEY_FIRST_FEATURE; key < KEY_MULTICAST; key++)
-		world_write_number(&world, domid, front_path, keys[key], 1);
-	world_write_number(&world, domid, front_path, keys[KEY_MULTICAST], how >> 4 & 1);
+		world_write_number(&world, domid, world.front_path, keys[key], 1);
+	world_write_number(&world, domid, world.front_path, keys[KEY_MULTICAST], how >> 4 & 1);
 	if (how & 1)
 		front.tx_next = front.tx->req_prod = front.tx->rsp_prod = script_u32(&script);
 	if (how & 2)
@@ -289,31 +287,20 @@ static void rx_put(void)
 		hostile_put_rx(&front, id++, gref);
 }
 
-/* Indices near those that would be right, or anywhere. */
 static void jump(void)
 {
-	uint8_t how = script_u8(&script);
-	uint32_t tx = how & 1 ? (uint32_t)(int8_t)script_u8(&script) : 0;
-	uint32_t rx = how & 2 ? (uint32_t)(int8_t)script_u8(&script) : 0;
+	struct script_jump step = script_jump(&script);
 
-	if (how & 4)
-		tx = script_u32(&script);
-	if (how & 8)
-		rx = script_u32(&script);
-	hostile_jump(&front, front.tx_next + tx, front.rx_next + rx);
-	if (how & 16)
-		front.tx_next += tx;
-	if (how & 32)
-		front.rx_next += rx;
+	hostile_jump(&front, front.tx_next + step.tx, front.rx_next + step.rx);
+	if (step.keep_tx)
+		front.tx_next += step.tx;
+	if (step.keep_rx)
+		front.rx_next += step.rx;
 }
 
 static void poke(void)
 {
-	uint8_t *page = script_u8(&script) % 2 ? (uint8_t *)front.tx : (uint8_t *)front.rx;
-	uint32_t offset = script_u16(&script) % (IOPAGE_SIZE / 4) * 4;
-	uint32_t value = script_u32(&script);
-
-	memcpy(page + offset, &value, sizeof(value));
+	script_poke(&script, front.tx, front.rx, IOPAGE_SIZE);
 }
 
 /* The page that is granted read-only gets another reference: the old one is stale. */
@@ -342,16 +329,6 @@ static void port_again(void)
 
 /* ---- the toolstack ---- */
 
-/* Asks to close, as the first half of a detach does; the second comes at the end. */
-static void ask_to_close(void)
-{
-	if (!host_store_exists(world.machine, back_path))
-		return;
-	asked = true;
-	world_write_number(&world, 0, back_path, "online", 0);
-	world_write_number(&world, 0, back_path, "state", XenbusStateClosing);
-}
-
 /* What no toolstack does, but an administrator may: whatever he waits for then may not come. */
 static void meddle(void)
 {
@@ -360,16 +337,16 @@ static void meddle(void)
 
 	meddled = true;
 	if (draw & 0x80)
-		host_store_remove(world.machine, draw & 1 ? front_path : back_path);
+		host_store_remove(world.machine, draw & 1 ? world.front_path : world.back_path);
 	else
-		world_write(&world, 0, back_path, nodes[draw % ARRAY_SIZE(nodes)], draw & 1,
+		world_write(&world, 0, world.back_path, nodes[draw % ARRAY_SIZE(nodes)], draw & 1,
 			    &script);
 }
 
 static void toolstack(void)
 {
 	if (script_u8(&script) % 2)
-		ask_to_close();
+		asked |= world_ask_to_close(&world);
 	else
 		meddle();
 }
@@ -383,13 +360,6 @@ static void (*const attacker_steps[])(void) = { tx_put,	 tx_put, extra_put, pack
 static void publish(void)
 {
 	hostile_publish(&front);
-}
-
-static void as_attacker(void (*step)(void))
-{
-	host_enter(world.attacker);
-	step();
-	host_enter(NULL);
 }
 
 static void run(void)
@@ -406,13 +376,13 @@ static void operate(void)
 	case 11:
 	case 12:
 	case 13:
-		as_attacker(publish);
+		world_as_attacker(&world, publish);
 		break;
 	case 14:
 	case 15:
 	case 16:
 	case 17:
-		as_attacker(publish);
+		world_as_attacker(&world, publish);
 		run();
 		break;
 	case 18:
@@ -448,13 +418,13 @@ static void operate(void)
 		world_faults(&world, &script);
 		break;
 	case 30:
-		as_attacker(grant_again);
+		world_as_attacker(&world, grant_again);
 		break;
 	case 31:
-		as_attacker(port_again);
+		world_as_attacker(&world, port_again);
 		break;
 	default:
-		as_attacker(attacker_steps[draw % 32]);
+		world_as_attacker(&world, attacker_steps[draw % 32]);
 		break;
 	}
 }
@@ -467,8 +437,6 @@ static void world_start(void)
 	world.guest.copied = &world.victim->costs.copy_bytes;
 	host_call(world.victim, netback_begin, &world.guest);
 	world_remember_clean(&world);
-	host_frontend_path(&world.vif, front_path, sizeof(front_path));
-	host_backend_path(&world.vif, back_path, sizeof(back_path));
 	hostile_frontend_init(&front, world.attacker, world.victim, 0);
 	fuzz_assert(host_toolstack_attach_vif(&world.vif) == 0);
 	host_call_fiber_must(world.attacker, hostile_frontend_connect, &front);

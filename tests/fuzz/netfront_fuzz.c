@@ -27,8 +27,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct world world;
 static struct hostile_backend back;
 static struct netfront *front;
-static char front_path[STORE_TREE_PATH_BYTES];
-static char back_path[STORE_TREE_PATH_BYTES];
 static struct script script;
 static struct gnttab_mapping holds[HOLDS];
 
@@ -109,7 +107,7 @@ static void key_lie(void)
 					    "state" };
 	uint32_t key = script_u8(&script) % ARRAY_SIZE(keys);
 
-	world_write(&world, host_domid(world.attacker), back_path, keys[key],
+	world_write(&world, host_domid(world.attacker), world.back_path, keys[key],
 		    key == 5   ? 1500
 		    : key == 6 ? XenbusStateInitWait
 			       : 1,
@@ -118,7 +116,7 @@ static void key_lie(void)
 
 static void state_write(uint32_t state)
 {
-	world_write_number(&world, host_domid(world.attacker), back_path, "state", state);
+	world_write_number(&world, host_domid(world.attacker), world.back_path, "state", state);
 }
 
 static uint32_t front_number(const char *key)
@@ -126,7 +124,7 @@ static uint32_t front_number(const char *key)
 	char path[STORE_TREE_PATH_BYTES + 24];
 	int64_t number;
 
-	snprintf(path, sizeof(path), "%s/%s", front_path, key);
+	snprintf(path, sizeof(path), "%s/%s", world.front_path, key);
 	number = host_store_number(world.machine, path);
 	return number < 0 || number > UINT32_MAX ? 0 : (uint32_t)number;
 }
@@ -172,11 +170,12 @@ static void connect(uint8_t how)
 						"feature-ipv6-csum-offload" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(features); i++)
-		world_write_number(&world, host_domid(world.attacker), back_path, features[i], 1);
+		world_write_number(&world, host_domid(world.attacker), world.back_path, features[i],
+				   1);
 	if (how & 1)
 		key_lie();
 	if (how & 2)
-		world_write_number(&world, host_domid(world.attacker), back_path,
+		world_write_number(&world, host_domid(world.attacker), world.back_path,
 				   "feature-split-event-channels", 1);
 	state_write(XenbusStateInitWait);
 	host_run_for(world.machine, WORLD_MS);
@@ -279,31 +278,20 @@ static void raw_put(void)
 		memcpy(&back.tx->ring[back.tx_answered++ % HOSTILE_RING], &slot, sizeof(slot));
 }
 
-/* Indices near those that would be right, or anywhere. */
 static void jump(void)
 {
-	uint8_t how = script_u8(&script);
-	uint32_t tx = how & 1 ? (uint32_t)(int8_t)script_u8(&script) : 0;
-	uint32_t rx = how & 2 ? (uint32_t)(int8_t)script_u8(&script) : 0;
+	struct script_jump step = script_jump(&script);
 
-	if (how & 4)
-		tx = script_u32(&script);
-	if (how & 8)
-		rx = script_u32(&script);
-	hostile_backend_jump(&back, back.tx_answered + tx, back.rx_answered + rx);
-	if (how & 16)
-		back.tx_answered += tx;
-	if (how & 32)
-		back.rx_answered += rx;
+	hostile_backend_jump(&back, back.tx_answered + step.tx, back.rx_answered + step.rx);
+	if (step.keep_tx)
+		back.tx_answered += step.tx;
+	if (step.keep_rx)
+		back.rx_answered += step.rx;
 }
 
 static void poke(void)
 {
-	uint8_t *page = script_u8(&script) % 2 ? (uint8_t *)back.tx : (uint8_t *)back.rx;
-	uint32_t offset = script_u16(&script) % (IOPAGE_SIZE / 4) * 4;
-	uint32_t value = script_u32(&script);
-
-	memcpy(page + offset, &value, sizeof(value));
+	script_poke(&script, back.tx, back.rx, IOPAGE_SIZE);
 }
 
 static void drain(void)
@@ -333,30 +321,22 @@ static void hold(void)
 
 /* ---- the toolstack ---- */
 
-static void ask_to_close(void)
-{
-	if (!host_store_exists(world.machine, back_path))
-		return;
-	world_write_number(&world, 0, back_path, "online", 0);
-	world_write_number(&world, 0, back_path, "state", XenbusStateClosing);
-}
-
 static void meddle(void)
 {
 	static const char *const nodes[] = { "backend", "backend-id", "mac", "state" };
 	uint8_t draw = script_u8(&script);
 
 	if (draw & 0x80)
-		host_store_remove(world.machine, draw & 1 ? front_path : back_path);
+		host_store_remove(world.machine, draw & 1 ? world.front_path : world.back_path);
 	else
-		world_write(&world, 0, front_path, nodes[draw % ARRAY_SIZE(nodes)],
+		world_write(&world, 0, world.front_path, nodes[draw % ARRAY_SIZE(nodes)],
 			    host_domid(world.attacker), &script);
 }
 
 static void toolstack(void)
 {
 	if (script_u8(&script) % 2)
-		ask_to_close();
+		(void)world_ask_to_close(&world);
 	else
 		meddle();
 }
@@ -371,9 +351,7 @@ static void as_attacker(void (*step)(void))
 {
 	if (!is_connected())
 		return;
-	host_enter(world.attacker);
-	step();
-	host_enter(NULL);
+	world_as_attacker(&world, step);
 }
 
 static void run(void)
@@ -462,12 +440,11 @@ static void attach(void)
 static void detach(void)
 {
 	shared_reset();
-	ask_to_close();
-	host_enter(world.attacker);
-	release();
-	host_enter(NULL);
+	(void)world_ask_to_close(&world);
+	world_as_attacker(&world, release);
 	state_write(XenbusStateClosed);
-	(void)!store_tree_remove(&world.machine->store, host_domid(world.attacker), 0, back_path);
+	(void)!store_tree_remove(&world.machine->store, host_domid(world.attacker), 0,
+				 world.back_path);
 	fuzz_assert(world_detach(&world) == 0);
 	fuzz_assert(host_run_until(world.machine, frontend_let_go, NULL, 60000 * WORLD_MS));
 	fuzz_assert(!world.guest.netdev && guest_packets_out(&world.guest) == 0);
@@ -478,8 +455,6 @@ static void world_start(void)
 {
 	world_make(&world, GUEST_PAGES, false);
 	host_call(world.victim, netfront_begin, &world.guest);
-	host_frontend_path(&world.vif, front_path, sizeof(front_path));
-	host_backend_path(&world.vif, back_path, sizeof(back_path));
 	hostile_backend_init(&back, world.attacker, world.victim, 0);
 	attach();
 	connect(0);

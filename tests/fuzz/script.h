@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct script {
 	const uint8_t *data;
@@ -48,6 +49,38 @@ static inline size_t script_bytes(struct script *script, uint8_t *to, size_t byt
 	while (taken < bytes && script->left)
 		to[taken++] = script_u8(script);
 	return taken;
+}
+
+/* Steps of both rings' producer indices, as small as honest ones or any. */
+struct script_jump {
+	uint32_t tx, rx;
+	bool keep_tx, keep_rx; /* whether the next step begins where this one ended */
+};
+
+static inline struct script_jump script_jump(struct script *script)
+{
+	uint8_t how = script_u8(script);
+	struct script_jump jump = { .keep_tx = how & 16, .keep_rx = how & 32 };
+
+	if (how & 1)
+		jump.tx = (uint32_t)(int8_t)script_u8(script);
+	if (how & 2)
+		jump.rx = (uint32_t)(int8_t)script_u8(script);
+	if (how & 4)
+		jump.tx = script_u32(script);
+	if (how & 8)
+		jump.rx = script_u32(script);
+	return jump;
+}
+
+/* Writes a word anywhere into one of two pages of `page_bytes`. */
+static inline void script_poke(struct script *script, void *odd, void *even, size_t page_bytes)
+{
+	uint8_t *page = script_u8(script) % 2 ? odd : even;
+	size_t offset = script_u16(script) % (page_bytes / 4) * 4;
+	uint32_t value = script_u32(script);
+
+	memcpy(page + offset, &value, sizeof(value));
 }
 
 /* What must hold whatever the input is. Aborts, so that the fuzzer keeps the input. */

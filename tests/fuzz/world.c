@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <xen/io/xenbus.h>
+
 #include "tests/host/internal.h"
 
 #define SEED 1u
@@ -42,6 +44,8 @@ void world_make(struct world *world, uint32_t pages, bool victim_is_backend)
 		.mac = "00:16:3e:66:66:66",
 		.ip = "10.137.0.66",
 	};
+	host_frontend_path(&world->vif, world->front_path, sizeof(world->front_path));
+	host_backend_path(&world->vif, world->back_path, sizeof(world->back_path));
 	host_call(world->victim, boot, &argument);
 }
 
@@ -82,6 +86,22 @@ void world_assert_clean(struct world *world)
 static void let_go(void *argument)
 {
 	guest_let_go(argument, false);
+}
+
+bool world_ask_to_close(struct world *world)
+{
+	if (!host_store_exists(world->machine, world->back_path))
+		return false;
+	world_write_number(world, 0, world->back_path, "online", 0);
+	world_write_number(world, 0, world->back_path, "state", XenbusStateClosing);
+	return true;
+}
+
+void world_as_attacker(struct world *world, void (*step)(void))
+{
+	host_enter(world->attacker);
+	step();
+	host_enter(NULL);
 }
 
 int world_detach(struct world *world)

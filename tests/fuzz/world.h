@@ -11,6 +11,7 @@
 #include "tests/fuzz/guest.h"
 #include "tests/fuzz/script.h"
 #include "tests/host/host.h"
+#include "tests/host/store_tree.h"
 #include "tests/host/toolstack.h"
 
 #define WORLD_MS 1000000ull
@@ -21,6 +22,8 @@ struct world {
 	struct host_domain *attacker;
 	struct guest guest; /* of the victim */
 	struct host_vif vif;
+	char front_path[STORE_TREE_PATH_BYTES]; /* the vif's two directories */
+	char back_path[STORE_TREE_PATH_BYTES];
 	struct host_counters clean;
 	uint32_t clean_pages_out;
 };
@@ -53,6 +56,15 @@ void world_write(struct world *world, uint16_t domid, const char *directory, con
 /* Writes a number. */
 void world_write_number(struct world *world, uint16_t domid, const char *directory, const char *key,
 			uint32_t number);
+
+/*
+ * Asks to close, as the first half of a detach does; the second comes with
+ * world_detach(). False: there is nobody to ask any more.
+ */
+bool world_ask_to_close(struct world *world);
+
+/* A step of the attacker's, in its domain. */
+void world_as_attacker(struct world *world, void (*step)(void));
 
 /* Takes the vif away, as xl destroy does, with its errors. */
 must_check int world_detach(struct world *world);

@@ -30,23 +30,34 @@ static inline uint64_t unit_random(uint64_t *state)
 	return *state * 0x2545f4914f6cdd1dull;
 }
 
+/*
+ * Runs the suite and frees it; closes with the line "`label`N passed, N failed". The exit
+ * status for main().
+ */
+static inline int unit_run(Suite *suite, enum print_output output, const char *label)
+{
+	SRunner *runner = srunner_create(suite);
+	int run, failed;
+
+	srunner_run_all(runner, output);
+	run = srunner_ntests_run(runner);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	printf("%s%d passed, %d failed\n", label, run - failed, failed);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 /* Runs the cases that `add_cases` adds; the exit status for main(). */
 static inline int unit_main(const char *name, void (*add_cases)(TCase *cases))
 {
 	Suite *suite = suite_create(name);
 	TCase *cases = tcase_create(name);
-	SRunner *runner;
-	int run, failed;
+	char label[64];
 
 	unit_seed();
 	tcase_set_timeout(cases, 60);
 	add_cases(cases);
 	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	run = srunner_ntests_run(runner);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	printf("%s: %d passed, %d failed\n", name, run - failed, failed);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	snprintf(label, sizeof(label), "%s: ", name);
+	return unit_run(suite, CK_ENV, label);
 }

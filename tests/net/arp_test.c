@@ -332,6 +332,7 @@ START_TEST(what_waits_goes_with_its_interface)
 	ck_assert_uint_eq(arp_waiting(&net->router.arp), 0);
 	ck_assert_uint_eq(arp_count(&net->router.arp), 0);
 	ck_assert_uint_eq(net->packets.free_count, TEST_PACKETS);
+	router_flush_flows(&net->router);
 	ck_assert_uint_eq(router_next_ns(&net->router), UINT64_MAX);
 	test_net_end(net);
 }

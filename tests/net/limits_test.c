@@ -453,19 +453,25 @@ START_TEST(the_uplink_may_go_and_come_back)
 {
 	struct test_net *net = test_net_begin(RULES_OPEN, 64);
 	const struct frame *error;
+	struct frame known;
 
 	udp_from(0, SERVER_IP, 5000, 53);
+	known = frame;
 	test_pass(net, &net->client[0], &net->uplink, &frame);
 	ck_assert_int_eq(router_attach_uplink(&net->router, &net->client[0].netdev), -EBUSY);
 	router_detach(&net->router, &net->uplink.netdev);
-	ck_assert_uint_eq(net->router.flows.used, 0);
+	/* A flow waits for it, without a word; who is new is told. */
+	ck_assert_uint_eq(net->router.flows.used, 1);
+	test_drop(net, &net->client[0], &known, DROP_LINK_DOWN);
+	udp_from(0, SERVER_IP, 5001, 53);
 	test_drop(net, &net->client[0], &frame, DROP_NO_ROUTE);
 	error = test_link_take(&net->client[0]);
 	ck_assert_uint_eq(frame_icmp_type(error), 3);
 	ck_assert_uint_eq(frame_icmp_code(error), 0);
 	ck_assert_int_eq(router_attach_uplink(&net->router, &net->uplink.netdev), 0);
 	ck_assert(frame_is_arp(test_link_take(&net->uplink)));
-	test_link_input(&net->client[0], &frame);
+	test_link_input(&net->client[0], &known);
+	ck_assert_uint_eq(net->router.flows.used, 1);
 	ck_assert(frame_is_arp(test_link_take(&net->uplink)));
 	frame_arp(&answer, gateway_mac, our_uplink_mac, 2, GATEWAY_IP, OUR_IP);
 	ck_assert_uint_eq(frame_protocol(test_pass(net, &net->uplink, &net->uplink, &answer)), 17);

@@ -16,6 +16,7 @@
 
 #include "lib/compiler.h"
 #include "tests/drivers/netif_world.h"
+#include "tests/host/unit.h"
 
 #define ROUND_FRAMES 600u
 #define ROUND_LIMIT (120 * WORLD_SECOND)
@@ -154,19 +155,11 @@ int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("netif-stress");
 	TCase *tests = tcase_create("storms");
-	SRunner *runner;
-	int failed, run;
 
 	if (argc > 1)
 		seconds = strtod(argv[1], NULL);
 	tcase_set_timeout(tests, seconds + 300);
 	tcase_add_loop_test(tests, storms, 0, ARRAY_SIZE(client_counts));
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	run = srunner_ntests_run(runner);
-	srunner_free(runner);
-	printf("%d passed, %d failed\n", run - failed, failed);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run(suite, CK_NORMAL, "");
 }
