@@ -228,6 +228,8 @@ int netfront_start(const struct netfront_config *config, struct netfront **resul
 	error = netfront_pages_take(front);
 	if (!error)
 		error = fiber_start(front->netdev.name, serve, front);
+	if (!error)
+		netfront_tx_init_reaping(front);
 	*result = front;
 	return error;
 }

@@ -77,6 +77,8 @@ struct netfront {
 	struct iopage **rx_pages, **tx_pages; /* all that belong to this interface */
 	struct list lost;		      /* pages that a backend holds though we have closed */
 	uint32_t waiting_packets;	      /* on all queues */
+	struct loop_timer reap;
+	uint64_t reap_ns; /* when TX answers are looked for; 0: none are to come */
 	uint64_t connects;
 	struct netdev netdev;
 	struct log_limit log_limit;
@@ -106,7 +108,9 @@ void netfront_connection_end(struct netfront *front, enum xenbus_state say);
 void netfront_tx_init(struct netfront_queue *queue);
 void netfront_tx_transmit(struct netdev *netdev, struct packet_vector *vector);
 void netfront_tx_poll(struct netfront_queue *queue);
-/* Asks for an event when half of what is under way is answered; true: look again. */
+/* Once for each interface: the timer that takes answers that no packet takes along. */
+void netfront_tx_init_reaping(struct netfront *front);
+/* Asks for an event when enough of what is under way is answered; true: look again. */
 bool netfront_tx_arm(struct netfront_queue *queue);
 /* Drops what waits and frees what is under way. */
 void netfront_tx_purge(struct netfront_queue *queue);

@@ -13,6 +13,13 @@
 #include "lib/frame_hash.h"
 
 #define NO_ID UINT16_MAX
+/*
+ * Answers free pages and ring slots, and nobody waits for either while there are others.
+ * So they are taken along with the next packets; an event is asked for only when a part
+ * of all slots is answered, and a timer looks for what no packet has taken along.
+ */
+#define LAZY_SLOTS (NETIF_TX_SLOTS / 4u)
+#define REAP_NS 100000000ull
 
 void netfront_tx_init(struct netfront_queue *queue)
 {
@@ -332,14 +339,52 @@ void netfront_tx_poll(struct netfront_queue *queue)
 		publish(queue);
 }
 
+static uint64_t reap_next(struct loop_timer *timer)
+{
+	const struct netfront *front = container_of(timer, struct netfront, reap);
+
+	return front->connected && front->reap_ns ? front->reap_ns : UINT64_MAX;
+}
+
+static void reap(struct loop_timer *timer, uint64_t now_ns)
+{
+	struct netfront *front = container_of(timer, struct netfront, reap);
+
+	if (now_ns < reap_next(timer))
+		return;
+	front->reap_ns = 0;
+	for (uint32_t i = 0; i < front->queue_count; i++)
+		loop_schedule(&front->queues[i].source);
+}
+
+void netfront_tx_init_reaping(struct netfront *front)
+{
+	front->reap = (struct loop_timer){ .run = reap, .next_ns = reap_next };
+	loop_add_timer(&front->reap);
+}
+
+/* Answers beyond which an event is wanted: half of those to come, or less than matters. */
+static uint32_t answers_wanted(const struct netfront_queue *queue, uint32_t under_way)
+{
+	uint32_t lazy = LAZY_SLOTS / queue->front->queue_count;
+	uint32_t half = under_way >> 1;
+
+	return half < lazy && list_is_empty(&queue->tx.waiting) ? lazy : half;
+}
+
 bool netfront_tx_arm(struct netfront_queue *queue)
 {
 	struct netfront_tx *tx = &queue->tx;
+	struct netfront *front = queue->front;
 	uint32_t under_way = tx->ring.published - tx->consumed;
+	uint32_t wanted = answers_wanted(queue, under_way);
 
-	write_once(tx->shared->rsp_event, tx->consumed + (under_way >> 1) + 1);
+	/* On a grid, so that the deadline is rarely a new one: setting it costs a hypercall. */
+	if (under_way && !front->reap_ns)
+		front->reap_ns = (loop_now_ns() / REAP_NS + 2) * REAP_NS;
+	write_once(tx->shared->rsp_event, tx->consumed + wanted + 1);
 	memory_barrier();
-	return under_way && read_once(tx->shared->rsp_prod) - tx->consumed > under_way >> 1;
+	return under_way && read_once(tx->shared->rsp_prod) - tx->consumed > wanted;
 }
 
 void netfront_tx_purge(struct netfront_queue *queue)

@@ -182,13 +182,18 @@ static uint32_t word_dispatch(unsigned int word)
 	return ran;
 }
 
+bool evtchn_is_pending(void)
+{
+	return read_once(shared()->vcpu_info[0].evtchn_pending_sel) != 0;
+}
+
 uint32_t evtchn_dispatch(void)
 {
 	struct vcpu_info *vcpu = &shared()->vcpu_info[0];
 	unsigned long words;
 	uint32_t ran = 0;
 
-	if (!read_once(vcpu->evtchn_pending_sel))
+	if (!evtchn_is_pending())
 		return 0;
 	words = __atomic_exchange_n(&vcpu->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
 	for (; words; words &= words - 1)

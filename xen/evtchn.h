@@ -43,6 +43,9 @@ void evtchn_notify(evtchn_port port);
 void evtchn_mask(evtchn_port port);
 void evtchn_unmask(evtchn_port port);
 
+/* Whether evtchn_dispatch() would find anything. */
+bool evtchn_is_pending(void);
+
 /*
  * Calls the handlers of all ports found pending in one pass over the shared page
  * (so a storm cannot hold us here) and returns how many ran.

@@ -238,6 +238,31 @@ START_TEST(copies_and_notifications_are_batched)
 }
 END_TEST
 
+/* One frame now and then is one event each way, and none for its answer. */
+START_TEST(answers_wake_nobody_while_there_are_slots)
+{
+	static const struct traffic_shape frames = { .min_frame = 100, .max_frame = 100 };
+	const struct netif_guest *client;
+	struct host_costs before, after;
+	struct world world;
+
+	one_client(&world, 0);
+	world_set_shape(&world, 0, &frames, SAFE_WINDOW);
+	before = host_domain_costs(world.server.domain);
+	for (uint32_t i = 0; i < 60; i++)
+		world_exchange(&world, 0, 1, 0);
+	after = host_domain_costs(world.server.domain);
+	ck_assert_uint_le(after.notifies - before.notifies, 4);
+	client = world_collect(&world.clients[0].guest);
+	ck_assert_uint_gt(client->packets_out, 0);
+	/* What no later packet takes along is taken all the same. */
+	host_run_for(world.machine, WORLD_SECOND);
+	client = world_collect(&world.clients[0].guest);
+	ck_assert_uint_eq(client->packets_out, 0);
+	end_cleanly(&world);
+}
+END_TEST
+
 /* An idle guest uses no CPU: no request, no event, hardly a round in a minute. */
 static void assert_idle(struct world *world, struct world_guest *guest, const char *who)
 {
@@ -283,6 +308,7 @@ TCase *netif_pair_tests(void)
 	NETIF_TEST_BOTH(tests, a_sleeping_client_fills_only_its_own_queue);
 	NETIF_TEST_BOTH(tests, a_client_that_wakes_gets_what_waited_for_it);
 	NETIF_TEST_STEPPED(tests, copies_and_notifications_are_batched, 1);
+	NETIF_TEST_STEPPED(tests, answers_wake_nobody_while_there_are_slots, 1);
 	NETIF_TEST_STEPPED(tests, idle_guests_do_nothing, 1);
 	return tests;
 }
