@@ -27,9 +27,10 @@ run: packages
 	@tests/bench/show.py $(BUILD)/ringwall
 
 bench: packages
-	@$(MAKE) -s images $(BUILD)/count.so
-	@tests/bench/measure.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/relay $(BUILD)/count.so \
-		$(BUILD)/bench $(if $(ONLY),--only '$(ONLY)') $(if $(MODE),--mode $(MODE))
+	@$(MAKE) -s images $(BUILD)/count.so $(STRESS_BUILD)/ring-stress-plain
+	@tests/bench/measure.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/relay \
+		$(STRESS_BUILD)/ring-stress-plain $(BUILD)/count.so $(BUILD)/bench \
+		$(if $(ONLY),--only '$(ONLY)') $(if $(MODE),--mode $(MODE)) $(if $(PROFILE),--profile)
 
 test: packages
 	@tests/run-all

@@ -268,8 +268,8 @@ EXTRA_PARTS = ["clients"]
 RELAY_PARTS = [("relay-tcp", tcp_both, True), ("relay-udp", udp60, True)]
 
 
-def run_parts(case, parts, deadline):
-    """Boots, measures and removes a case. Its row and what failed, as texts."""
+def run_parts(case, parts, deadline, profiler=None):
+    """Boots, measures and removes a case. What failed, as texts."""
     failed = []
     what = f"{case.kind} {case.mode}"
     try:
@@ -283,7 +283,11 @@ def run_parts(case, parts, deadline):
                 failed.append(f"{what} {name}: no time left")
                 continue
             try:
+                if profiler:
+                    profiler.begin()
                 function(case)
+                if profiler:
+                    profiler.end(case, name)
                 case.bench.say(f"{what} {name}: {time.monotonic() - start:.0f} s")
             except BenchError as error:
                 failed.append(f"{what} {name}: {error}")

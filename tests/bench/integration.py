@@ -394,7 +394,7 @@ TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes
          "closed_blocks": BOTH, "fault": BOTH, "trap": BOTH, "churn": BOTH,
          "uplink_returns": BOTH, "relay": ("pv",), "hostile_client": ("pv",),
          "hostile_uplink": ("pvh",), "storm": ("pvh",), "storm_relay": ("pv",), "storm_linux": ("pvh",),
-         "cycles": ("pv",), "many": ("pvh",)}
+         "queues": ("pvh",), "cycles": ("pv",), "many": ("pvh",)}
 
 
 def run_mode(bench, arguments, mode):

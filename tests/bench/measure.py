@@ -5,11 +5,12 @@ on one boot of the bench and in both modes: speed, latency, boot, memory, image 
 instructions on the firewall's CPU per packet, guest and hypervisor apart, from the
 plugin in count/.
 
-    measure.py KERNEL CHURN_KERNEL RELAY_KERNEL PLUGIN OUTPUT_FOLDER
-               [--only WORD] [--mode pv|pvh]
+    measure.py KERNEL CHURN_KERNEL RELAY_KERNEL RING_STRESS PLUGIN OUTPUT_FOLDER
+               [--only WORD] [--mode pv|pvh] [--profile]
 
 --only measures the parts whose names contain WORD, a regular expression (cases.py names
-them). Prints tables with the ratios to Linux, and writes bench.json, table.md and
+them). --profile writes where each part's instructions went, by symbol. The ring by itself
+is measured first, on the host. Prints tables with the ratios to Linux, and writes bench.json, table.md and
 bench.png. Absolute speeds are those of software emulation; only the ratios mean
 something. Nothing is begun that would not be over when the time is; what failed or was
 left out is named at the end, and the exit status tells.
@@ -19,15 +20,19 @@ import json
 import os
 import re
 import socket
+import subprocess
 import sys
 import time
 
 import report
 from bench import Bench, BenchError, FIREWALL_CPU
 from cases import EXTRA_PARTS, FIREWALL_PARTS, RELAY_PARTS, FirewallCase, RelayCase, run_parts
+from symbols import Profiler
 
 ALL_SECONDS = 800
 PART_SECONDS = 60
+RING_SECONDS = 25
+RING_PRODUCERS = (1, 2, 4)
 
 
 class Counter:
@@ -38,17 +43,25 @@ class Counter:
         self.socket.connect(path)
         self.file = self.socket.makefile("rw")
 
+    def ask(self, question):
+        """The lines of the answer."""
+        self.file.write(question + "\n")
+        self.file.flush()
+        return iter(lambda: self.file.readline().strip(), "end")
+
+    def reset(self):
+        list(self.ask("reset"))
+
+    def profile(self):
+        """(address, instructions) of each block that the firewall's CPU has run."""
+        for line in self.ask(f"profile {FIREWALL_CPU}"):
+            address, _, count = line.split()
+            yield int(address, 16), int(count)
+
     def read(self):
         """(guest, hypervisor) instructions on the firewall's CPU since the start."""
-        self.file.write("read\n")
-        self.file.flush()
         guest = xen = 0
-        while True:
-            line = self.file.readline().strip()
-            if line == "end":
-                return guest, xen
-            if not line:
-                continue
+        for line in self.ask("read"):
             cpu, where, count = line.split()
             if int(cpu) != FIREWALL_CPU:
                 continue
@@ -56,13 +69,14 @@ class Counter:
                 xen += int(count)
             else:
                 guest += int(count)
+        return guest, xen
 
 
 def wanted(part, only):
     return re.search(only, part[0]) if only else part[0] not in EXTRA_PARTS
 
 
-def measure_all(bench, counter, arguments, results):
+def measure_all(bench, counter, profiler, arguments, results):
     """Fills results; what failed, as texts."""
     failed = []
     deadline = time.monotonic() + ALL_SECONDS - PART_SECONDS
@@ -75,10 +89,32 @@ def measure_all(bench, counter, arguments, results):
                     failed.append(f"{name} {kind} {mode}: no time left")
                     continue
                 case = case_class(bench, counter, arguments, kind, mode)
-                failed += run_parts(case, parts, deadline)
+                failed += run_parts(case, parts, deadline, profiler)
                 results[name].setdefault(mode, {})[kind] = case.row
                 print(json.dumps({f"{name} {kind} {mode}": case.row}), flush=True)
     return failed
+
+
+def measure_xen(control, arguments, results):
+    """Boots the bench and measures on it; what failed, as texts."""
+    with Bench(plugins=[f"{os.path.abspath(arguments.plugin)},socket={control}"]) as bench:
+        counter = Counter(control)
+        profiler = Profiler(counter, arguments.folder) if arguments.profile else None
+        return measure_all(bench, counter, profiler, arguments, results)
+
+
+def measure_ring(program, results):
+    """Slots a second through lib/ring_locked between threads; what failed, as texts."""
+    try:
+        text = subprocess.run([program, str(RING_SECONDS)], stdout=subprocess.PIPE, check=True,
+                              timeout=RING_SECONDS + 120).stdout.decode()
+    except (subprocess.SubprocessError, OSError) as error:
+        return [f"ring: {error}"]
+    for line in re.findall(r"(\d+) slots, +(\d+) producers: +(\d+) packets/s +(\d+) slots/s", text):
+        slots, producers, _, rate = map(int, line)
+        if producers in RING_PRODUCERS:
+            results["ring"].setdefault(slots, {})[producers] = rate
+    return [] if results["ring"] else ["ring: no figures in what it printed"]
 
 
 def write(results, folder):
@@ -96,22 +132,22 @@ def write(results, folder):
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("kernel", "churn", "relay", "plugin", "folder"):
+    for name in ("kernel", "churn", "relay", "ring", "plugin", "folder"):
         parser.add_argument(name)
     parser.add_argument("--only", default="")
     parser.add_argument("--mode", choices=report.MODES)
+    parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
-    names = [part[0] for part in FIREWALL_PARTS + RELAY_PARTS]
+    names = [part[0] for part in FIREWALL_PARTS + RELAY_PARTS] + ["ring"]
     if not any(re.search(arguments.only, name) for name in names):
         parser.error("no such part; there are " + " ".join(names))
     os.makedirs(arguments.folder, exist_ok=True)
     control = os.path.join("/tmp", f"ringwall-count-{os.getpid()}.sock")
-    results = {"firewall": {}, "relay": {}}
-    failed = []
+    results = {"firewall": {}, "relay": {}, "ring": {}}
+    failed = measure_ring(arguments.ring, results) if re.search(arguments.only, "ring") else []
     try:
-        with Bench(plugins=[f"{os.path.abspath(arguments.plugin)},socket={control}"]) as bench:
-            counter = Counter(control)
-            failed = measure_all(bench, counter, arguments, results)
+        if any(wanted(part, arguments.only) for part in FIREWALL_PARTS + RELAY_PARTS):
+            failed += measure_xen(control, arguments, results)
     except BenchError as error:
         failed.append(f"the bench itself: {error}")
     if os.path.exists(control):

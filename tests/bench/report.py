@@ -2,7 +2,7 @@
 """Tables and the plot of measure.py's figures. A figure that is missing is "-".
 
 Results are {"firewall": {mode: {kind: {key: value}}}, "relay": the same}, with kind
-`linux` or `ringwall`.
+`linux` or `ringwall`, and "ring": {slots: {producers: slots a second}}.
 """
 import os
 import subprocess
@@ -83,14 +83,26 @@ def table(results, rows, linux_name, our_name):
     return "\n".join(lines)
 
 
+def ring_table(rates):
+    counts = sorted(next(iter(rates.values())))
+    lines = ["| slots of the ring |" + "".join(f" {n} producers |" for n in counts),
+             "|--:|" + "--:|" * len(counts)]
+    for slots, row in sorted(rates.items()):
+        lines.append(f"| {slots} |" + "".join(f" {number(row.get(n))} |" for n in counts))
+    return "\n".join(lines)
+
+
 def tables(results):
-    """Both tables as Markdown; the relay's under its own heading."""
+    """All tables as Markdown; the relay's and the ring's under their own headings."""
     text = ""
     if results["firewall"]:
         text += table(results["firewall"], ROWS["firewall"], "Linux", "Ringwall") + "\n"
     if results["relay"]:
         text += "\n### relay\n\n" + \
             table(results["relay"], ROWS["relay"], "Linux bridge", "relay") + "\n"
+    if results["ring"]:
+        text += "\n### ring: slots a second between threads of this machine\n\n" + \
+            ring_table(results["ring"]) + "\n"
     return text.lstrip("\n")
 
 

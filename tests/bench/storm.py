@@ -90,6 +90,47 @@ class StormTests:
         out = b.guest("client", f"ping -c 5 -i 0.2 {OUTSIDE}", check=False).out
         self.expect("5 packets received" in out, "the way is free afterwards", out)
 
+    def queues_of(self, name, vif):
+        domid = self.domid(name)
+        out = self.bench.run(f"xenstore-ls /local/domain/{domid}/device/vif/{vif}").out
+        count = re.search(r'multi-queue-num-queues = "(\d+)"', out)
+        return int(count.group(1)) if count else 1
+
+    def test_queues(self):
+        """Several rings to a client with two CPUs and to the uplink: used, in order, given back."""
+        b = self.bench
+        limit = "/sys/module/xen_netback/parameters/max_queues"
+        usual = b.run(f"cat {limit}; echo 4 >{limit}").out.strip()
+        try:
+            self.start_firewall()
+            b.wait_console("ringwall", "connected to domain 0", 20)
+            before = self.held()
+            b.create(b.client_config("client", 10) | {"vcpus": 2, "cpus": "2-3"})
+            b.wait_ready("client")
+            queues = self.queues_of("client", 0), self.queues_of("ringwall", 0)
+            self.expect(queues == (2, 2), "two queues each", str(queues))
+            b.run("pkill iperf3; iperf3 -s -D; sleep 0.3")
+            for direction in ("", "-R"):
+                out = b.guest("client", f"iperf3 -P 6 -t 3 -c {OUTSIDE} {direction}", 60, False).out
+                self.expect("receiver" in out, "six transfers to finish", out)
+                out = b.guest("client", f"iperf3 -u -P 6 -b 300k -l 60 -t 3 -c {UPLINK_GATEWAY} "
+                              f"{direction}", 60, False).out
+                self.expect("receiver" in out, "datagrams to arrive", out)
+                self.expect("OUT OF ORDER" not in out.upper(), "no datagram out of order", out)
+            shares = self.interrupts("client")
+            self.expect(len(shares) >= 2 and all(n > 50 for n in shares),
+                        "events of all of the client's queues", str(shares))
+            b.destroy("client")
+            self.settled(before, 30)
+        finally:
+            b.run(f"echo {usual} >{limit}; pkill iperf3; true")
+
+    def interrupts(self, name):
+        """How often each queue's receiving event came, from a Linux guest's own counts."""
+        out = self.bench.guest(name, "cat /proc/interrupts").out
+        rows = re.findall(r"^ *\d+: +((?:\d+ +)+).*eth0-q\d+-rx", out, re.M)
+        return [sum(map(int, row.split())) for row in rows]
+
     # ---- many clients ----
 
     def pinger(self, number):
