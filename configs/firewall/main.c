@@ -43,12 +43,18 @@
 #define TX_SHARE 25u
 #define FLOW_SHARE 20u
 #define RX_PAGES_LEAST 320u
-#define RX_PAGES_MOST 768u
+#define RX_PAGES_MOST (QUEUES_MOST * QUEUE_RX_PAGES)
 #define TX_PAGES_LEAST 256u
 #define TX_PAGES_MOST 2048u
 #define FLOWS_MOST 65536u
+/*
+ * Each queue of the uplink is one more CPU of the net VM that works for us. It needs the
+ * pages of a full ring, and as many in packets that are under way.
+ */
+#define QUEUES_MOST 4u
+#define QUEUE_RX_PAGES 512u
 /* Twice two: a net VM may keep the rings while another one takes its place. */
-#define RING_PAGES 4u
+#define RING_PAGES_PER_QUEUE 4u
 
 static struct {
 	struct iopage_pool pages;
@@ -70,6 +76,11 @@ static uint32_t share(size_t pages, uint32_t percent, uint32_t least, uint32_t m
 	return part < least ? least : part > most ? most : (uint32_t)part;
 }
 
+static uint32_t uplink_queues(uint32_t rx_pages)
+{
+	return rx_pages < 2 * QUEUE_RX_PAGES ? 1 : rx_pages / QUEUE_RX_PAGES;
+}
+
 /* ---- memory ---- */
 
 static void packet_memory_make(uint32_t rx_pages, uint32_t tx_pages)
@@ -77,8 +88,9 @@ static void packet_memory_make(uint32_t rx_pages, uint32_t tx_pages)
 	/* A packet for every page that can hold one, and private heads of 16 to a page. */
 	uint32_t packet_count = rx_pages + tx_pages;
 	uint32_t head_pages = packet_count * PACKET_HEAD_BYTES / IOPAGE_SIZE + 1;
+	uint32_t ring_pages = uplink_queues(rx_pages) * RING_PAGES_PER_QUEUE;
 
-	pools_make(&firewall.pages, rx_pages + tx_pages + head_pages + RING_PAGES,
+	pools_make(&firewall.pages, rx_pages + tx_pages + head_pages + ring_pages,
 		   &firewall.packets, packet_count);
 }
 
@@ -285,7 +297,9 @@ static void loop_hook(void)
 
 static void drivers_start(uint32_t rx_pages, uint32_t tx_pages)
 {
+	uint32_t queues = uplink_queues(rx_pages);
 	struct netfront_config front = { .packets = &firewall.packets,
+					 .max_queues = queues,
 					 .rx_pages = rx_pages,
 					 .tx_pages = tx_pages,
 					 .attached = uplink_attached,
@@ -293,8 +307,8 @@ static void drivers_start(uint32_t rx_pages, uint32_t tx_pages)
 	struct netback_config back = { .packets = &firewall.packets,
 				       .mac = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff },
 				       .max_clients = MAX_CLIENTS,
-				       /* The other half always comes home to the uplink. */
-				       .queue_pages = rx_pages / 2,
+				       /* Half of a queue's share always comes home to it. */
+				       .queue_pages = rx_pages / queues / 2,
 				       .attached = client_attached,
 				       .detached = detached };
 
