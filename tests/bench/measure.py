@@ -53,10 +53,10 @@ class Counter:
         list(self.ask("reset"))
 
     def profile(self):
-        """(address, instructions) of each block that the firewall's CPU has run."""
+        """(address, executions, instructions) of each block that the firewall's CPU has run."""
         for line in self.ask(f"profile {FIREWALL_CPU}"):
-            address, _, count = line.split()
-            yield int(address, 16), int(count)
+            address, executions, instructions = line.split()
+            yield int(address, 16), int(executions), int(instructions)
 
     def read(self):
         """(guest, hypervisor) instructions on the firewall's CPU since the start."""

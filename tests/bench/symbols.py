@@ -46,9 +46,12 @@ class Table:
         self.addresses = [address for address, _ in symbols]
         self.names = [name for _, name in symbols]
 
-    def name(self, address):
+    def find(self, address):
+        """(symbol, does it begin here)."""
         place = bisect.bisect_right(self.addresses, address) - 1
-        return self.names[place] if place >= 0 else hex(address)
+        if place < 0:
+            return hex(address), False
+        return self.names[place], self.addresses[place] == address
 
 
 class Profiler:
@@ -63,23 +66,26 @@ class Profiler:
         self.counter.reset()
 
     def place(self, address, own):
-        """(whose, symbol) of an address."""
+        """(whose, symbol, is this its first instruction) of an address."""
         if address < OWN_LAST and own:
-            return "guest", own.name(address)
+            return "guest", *own.find(address)
         if XEN_FIRST <= address <= XEN_LAST:
-            return "xen", self.xen.name(address)
-        return "guest", "(another kernel)"
+            return "xen", *self.xen.find(address)
+        return "guest", "(another kernel)", False
 
     def end(self, case, part):
         own = Table(case.kernel + ".debug") if case.kind == "ringwall" else None
-        sums = {}
-        for address, instructions in self.counter.profile():
-            key = self.place(address, own)
+        sums, calls = {}, {}
+        for address, executions, instructions in self.counter.profile():
+            whose, symbol, begins = self.place(address, own)
+            key = (whose, symbol)
             sums[key] = sums.get(key, 0) + instructions
+            calls[key] = calls.get(key, 0) + (executions if begins else 0)
         total = max(sum(sums.values()), 1)
         rows = sorted(sums.items(), key=lambda item: -item[1])[:LINES]
         name = f"profile-{part}-{case.kind}-{case.mode}.txt"
         with open(os.path.join(self.folder, name), "w", encoding="ascii") as f:
-            f.write(f"{total} instructions on the CPU of the domain under measurement\n")
+            f.write(f"{total} instructions on the CPU of the domain under measurement\n"
+                    "  share  instructions    calls  whose  symbol\n")
             for (whose, symbol), count in rows:
-                f.write(f"{100 * count / total:5.1f} %  {count:12}  {whose:5}  {symbol}\n")
+                f.write(f"{100 * count / total:5.1f} %  {count:12} {calls[whose, symbol]:8}  {whose:5}  {symbol}\n")
