@@ -319,6 +319,12 @@ const struct netif_guest *world_collect(struct world_guest *guest)
 	return &guest->guest;
 }
 
+uint32_t world_stale_pages(struct world_guest *guest)
+{
+	host_call(guest->domain, guest->program->look_into_pages, &guest->guest);
+	return guest->guest.stale_pages;
+}
+
 static bool is_clean(void *argument)
 {
 	struct world_guest *guest = argument;
