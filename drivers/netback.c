@@ -144,14 +144,16 @@ static void vif_retire(struct netback_vif *vif, enum xenbus_state frontend)
 
 static void vif_serve(struct netback_vif *vif)
 {
-	/* A store that does not answer is no wish to remove the client. */
-	uint64_t online = bus_read_u64(vif->backend, "online", 1);
-	enum xenbus_state frontend = bus_state_read(vif->frontend);
+	enum xenbus_state frontend;
+	uint64_t online;
 
-	/* What it changed up to now is in the answers: that much is looked at, and paid for. */
+	/* Before the answers, for what changes after them must be looked at once more. */
 	if (vif->watch.fired)
 		netif_pace_take(&vif->pace, loop_now_ns());
 	vif->watch.fired = false;
+	/* A store that does not answer is no wish to remove the client. */
+	online = bus_read_u64(vif->backend, "online", 1);
+	frontend = bus_state_read(vif->frontend);
 	if (online == 0) {
 		vif_retire(vif, frontend);
 		return;
