@@ -43,10 +43,10 @@ static enum xenbus_state backend_state(struct netfront *front)
 	uint64_t next_ns = netif_pace_next_ns(&front->backend_pace, now_ns);
 
 	if (front->backend_watch.fired) {
+		front->backend_watch.fired = false;
 		if (next_ns > now_ns)
 			fiber_sleep_until(next_ns);
 		netif_pace_take(&front->backend_pace, next_ns);
-		front->backend_watch.fired = false;
 	}
 	return bus_state_read(front->backend);
 }
