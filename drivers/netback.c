@@ -346,8 +346,8 @@ static bool any_is_closed(void)
 static uint64_t next_due(void)
 {
 	uint64_t now_ns = loop_now_ns();
-	uint64_t due = netback.watch.fired ? netif_pace_next_ns(&netback.pace, now_ns)
-					   : FIBER_FOREVER;
+	uint64_t due =
+		netback.watch.fired ? netif_pace_next_ns(&netback.pace, now_ns) : FIBER_FOREVER;
 
 	list_for_each(link, &netback.vifs) {
 		const struct netback_vif *vif = list_entry(link, struct netback_vif, link);
