@@ -9,4 +9,6 @@ drivers_SRCS := \
 	drivers/netfront_grants.c \
 	drivers/netfront_lost.c \
 	drivers/netfront_rx.c \
-	drivers/netfront_tx.c
+	drivers/netfront_tx.c \
+	drivers/netif_pace.c \
+	drivers/netif_storm.c

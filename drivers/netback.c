@@ -16,6 +16,12 @@
 #define TRANSACTION_TRIES 5u
 #define REMOVE_SOON_NS 300000000ull
 #define REMOVE_LATE_NS 1500000000ull
+/* A client that connects, closes and connects again changes its state five times. */
+#define CLIENT_LOOKS 16u
+#define CLIENT_LOOK_NS 100000000ull
+/* For the toolstack, which no client's doings may keep waiting for long. */
+#define LISTINGS 64u
+#define LISTING_NS 20000000ull
 
 struct netback netback;
 
@@ -138,15 +144,16 @@ static void vif_retire(struct netback_vif *vif, enum xenbus_state frontend)
 
 static void vif_serve(struct netback_vif *vif)
 {
-	/* A store that does not answer is no wish to remove the client. */
-	uint64_t online = bus_read_u64(vif->backend, "online", 1);
-	enum xenbus_state frontend = bus_state_read(vif->frontend);
+	enum xenbus_state frontend;
+	uint64_t online;
 
+	/* Before the answers, for what changes after them must be looked at once more. */
+	if (vif->watch.fired)
+		netif_pace_take(&vif->pace, loop_now_ns());
 	vif->watch.fired = false;
-	if (!vif->seen) {
-		vif_free(vif);
-		return;
-	}
+	/* A store that does not answer is no wish to remove the client. */
+	online = bus_read_u64(vif->backend, "online", 1);
+	frontend = bus_state_read(vif->frontend);
 	if (online == 0) {
 		vif_retire(vif, frontend);
 		return;
@@ -235,6 +242,7 @@ static void vif_create(uint16_t domid, uint32_t handle)
 	vif->netdev.ops = &ops;
 	vif->netdev.driver = vif;
 	list_init(&vif->watch.link);
+	netif_pace_init(&vif->pace, CLIENT_LOOKS, CLIENT_LOOK_NS);
 	netback_vif_init_queues(vif);
 	snprintf(vif->netdev.name, sizeof(vif->netdev.name), "client%u.%u", domid, handle);
 	snprintf(vif->backend, sizeof(vif->backend), ROOT "/%u/%u", domid, handle);
@@ -305,26 +313,74 @@ static void clients_list(void)
 	store_list_free(&frontends);
 }
 
-static void clients_serve(void)
+/* Those of which there is news, and all of them after a listing. */
+static void clients_serve(bool all)
 {
 	struct list *link = netback.vifs.next;
 
 	while (link != &netback.vifs) {
 		struct netback_vif *vif = list_entry(link, struct netback_vif, link);
+		uint64_t now_ns = loop_now_ns();
 
-		link = link->next; /* vif_serve() may free this one, and no other */
-		vif_serve(vif);
+		link = link->next; /* this one may be freed, and no other */
+		vif->due |= all || vif->watch.fired || vif->broken;
+		if (!vif->seen) {
+			vif_free(vif);
+		} else if (vif->due && netif_pace_next_ns(&vif->pace, now_ns) <= now_ns) {
+			vif->due = false;
+			vif_serve(vif);
+		}
 	}
+}
+
+static bool any_is_closed(void)
+{
+	list_for_each(link, &netback.vifs) {
+		if (list_entry(link, struct netback_vif, link)->closed_ns)
+			return true;
+	}
+	return false;
+}
+
+/* Those whose pace makes them wait, and what the toolstack has changed meanwhile. */
+static uint64_t next_due(void)
+{
+	uint64_t now_ns = loop_now_ns();
+	uint64_t due =
+		netback.watch.fired ? netif_pace_next_ns(&netback.pace, now_ns) : FIBER_FOREVER;
+
+	list_for_each(link, &netback.vifs) {
+		const struct netback_vif *vif = list_entry(link, struct netback_vif, link);
+		uint64_t next = netif_pace_next_ns(&vif->pace, now_ns);
+
+		if (vif->due && next < due)
+			due = next;
+	}
+	return due;
 }
 
 /* Directories wait to be removed for a moment after Closed. */
 static uint64_t next_look(void)
 {
-	list_for_each(link, &netback.vifs) {
-		if (list_entry(link, struct netback_vif, link)->closed_ns)
-			return loop_now_ns() + REMOVE_SOON_NS / 2;
-	}
-	return FIBER_FOREVER;
+	uint64_t removal = loop_now_ns() + REMOVE_SOON_NS / 2;
+	uint64_t due = next_due();
+
+	return any_is_closed() && removal < due ? removal : due;
+}
+
+/* True: the list of clients was read anew, and all of them are to be looked at. */
+static bool clients_look(bool timed_out)
+{
+	uint64_t now_ns = loop_now_ns();
+
+	if (!netback.watch.fired && !(timed_out && any_is_closed()))
+		return false;
+	if (netif_pace_next_ns(&netback.pace, now_ns) > now_ns)
+		return false;
+	netif_pace_take(&netback.pace, now_ns);
+	netback.watch.fired = false;
+	clients_list();
+	return true;
 }
 
 static void close_all(void)
@@ -345,13 +401,9 @@ static void serve(void *argument)
 		return;
 	}
 	while (!netback.closing) {
-		int timed_out = fiber_event_wait(&netback.event, next_look());
+		bool timed_out = fiber_event_wait(&netback.event, next_look()) != 0;
 
-		if (netback.watch.fired || timed_out) {
-			netback.watch.fired = false;
-			clients_list();
-		}
-		clients_serve();
+		clients_serve(clients_look(timed_out));
 	}
 	close_all();
 	netback.closed = true;
@@ -364,6 +416,7 @@ int netback_start(const struct netback_config *config)
 		netback.config.max_queues = NETBACK_DEFAULT_QUEUES;
 	if (!config->queue_pages)
 		netback.config.queue_pages = UINT32_MAX;
+	netif_pace_init(&netback.pace, LISTINGS, LISTING_NS);
 	list_init(&netback.vifs);
 	fiber_event_init(&netback.event);
 	netback.running = true;

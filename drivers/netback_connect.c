@@ -27,13 +27,29 @@ static void ports_unmask(const struct netback_queue *queue)
 		evtchn_unmask(queue->rx_port);
 }
 
-/* Masked until the rings are empty: an event storm costs nothing. */
+/* Masked until the rings are empty, and for longer when that was nothing but noise. */
 static void queue_event(void *context)
 {
 	struct netback_queue *queue = context;
 
 	ports_mask(queue);
+	netif_storm_event(&queue->storm);
 	loop_schedule(&queue->source);
+}
+
+/* A sum that grows with requests and posted buffers, and with nothing else. */
+static uint32_t work_of(const struct netback_queue *queue)
+{
+	return queue->tx_consumed + queue->rx_ring.limit;
+}
+
+/* While nothing waits for buffers nobody has looked for them; they are work, too. */
+static void queue_rest(struct netback_queue *queue)
+{
+	if (work_of(queue) == queue->storm.work)
+		netback_rx_look(queue);
+	if (!queue->vif->broken && netif_storm_may_unmask(&queue->storm, work_of(queue)))
+		ports_unmask(queue);
 }
 
 /* The queues share a budget: a client's part of the CPU does not grow with its queues. */
@@ -56,7 +72,7 @@ static bool queue_poll(struct loop_source *source, uint32_t budget)
 		return more && !vif->broken;
 	if (netback_tx_arm(queue) || netback_rx_arm(queue))
 		return true;
-	ports_unmask(queue);
+	queue_rest(queue);
 	return false;
 }
 
@@ -66,6 +82,7 @@ void netback_vif_init_queues(struct netback_vif *vif)
 		vif->queues[i].vif = vif;
 		list_init(&vif->queues[i].waiting);
 		loop_source_init(&vif->queues[i].source, queue_poll);
+		netif_storm_init(&vif->queues[i].storm, &vif->queues[i].source);
 	}
 }
 
@@ -123,12 +140,17 @@ static int queue_acquire(struct netback_queue *queue, const char *directory)
 		error = ring_map(queue->vif, directory, "rx-ring-ref", &queue->rx_page);
 	if (!error)
 		error = ports_bind(queue, directory);
-	return error ? error : rings_adopt(queue);
+	if (!error)
+		error = rings_adopt(queue);
+	if (!error)
+		netif_storm_begin(&queue->storm, work_of(queue));
+	return error;
 }
 
 static void queue_release(struct netback_queue *queue)
 {
 	loop_unschedule(&queue->source);
+	netif_storm_end(&queue->storm);
 	netback_rx_purge(queue);
 	if (queue->rx_port != queue->tx_port)
 		evtchn_close(queue->rx_port);

@@ -360,14 +360,19 @@ void netback_rx_transmit(struct netdev *netdev, struct packet_vector *vector)
 			loop_schedule(&vif->queues[i].source);
 }
 
+void netback_rx_look(struct netback_queue *queue)
+{
+	if (ring_refresh(queue))
+		netback_vif_break(queue->vif, "impossible RX index");
+}
+
 void netback_rx_poll(struct netback_queue *queue)
 {
 	if (list_is_empty(&queue->waiting))
 		return;
-	if (ring_refresh(queue)) {
-		netback_vif_break(queue->vif, "impossible RX index");
+	netback_rx_look(queue);
+	if (queue->vif->broken)
 		return;
-	}
 	waiting_send(queue);
 	batch_finish(queue->vif);
 }

@@ -15,6 +15,9 @@
 #define CLOSE_STEP_NS 10000000ull
 #define LOST_LOOK_NS 500000000ull
 #define RETRY_NS 100000000ull
+/* A backend that comes, connects, closes and comes again changes its state ten times. */
+#define BACKEND_LOOKS 16u
+#define BACKEND_LOOK_NS 100000000ull
 
 static const struct netdev_ops ops = { .transmit = netfront_tx_transmit };
 
@@ -30,13 +33,22 @@ void netfront_break(struct netfront *front, const char *why)
 
 /* ---- the state machine ---- */
 
-/* Waits for news of the backend. 0, or -ETIMEDOUT. */
-static int news_wait(struct netfront *front, uint64_t deadline)
+/*
+ * The backend's state. One that changes it without end is asked now and then: what fired
+ * since the last look has to be paid for. Whoever closes us does not mind that moment.
+ */
+static enum xenbus_state backend_state(struct netfront *front)
 {
-	int error = fiber_event_wait(&front->event, deadline);
+	uint64_t now_ns = loop_now_ns();
+	uint64_t next_ns = netif_pace_next_ns(&front->backend_pace, now_ns);
 
-	front->backend_watch.fired = false;
-	return error;
+	if (front->backend_watch.fired) {
+		front->backend_watch.fired = false;
+		if (next_ns > now_ns)
+			fiber_sleep_until(next_ns);
+		netif_pace_take(&front->backend_pace, next_ns);
+	}
+	return bus_state_read(front->backend);
 }
 
 /* The backend that the directory names; its path goes to `path`. A negative errno: none. */
@@ -92,7 +104,7 @@ static int backend_wait_for(struct netfront *front, enum xenbus_state wanted)
 	uint64_t deadline = loop_now_ns() + BACKEND_LIMIT_NS;
 
 	while (!front->closing && !front->broken) {
-		enum xenbus_state state = bus_state_read(front->backend);
+		enum xenbus_state state = backend_state(front);
 
 		if (state == wanted)
 			return 0;
@@ -100,7 +112,7 @@ static int backend_wait_for(struct netfront *front, enum xenbus_state wanted)
 			return -ECONNRESET;
 		if (!backend_is_same(front))
 			return -ENODEV;
-		if (news_wait(front, deadline))
+		if (fiber_event_wait(&front->event, deadline))
 			return -ETIMEDOUT;
 	}
 	return -ECANCELED;
@@ -127,20 +139,20 @@ static void connection_serve(struct netfront *front)
 		loop_schedule(&front->queues[i].source);
 	}
 	while (!front->closing && !front->broken) {
-		enum xenbus_state state = bus_state_read(front->backend);
+		enum xenbus_state state = backend_state(front);
 
 		if (state != XenbusStateConnected || !backend_is_same(front))
 			return;
-		(void)!news_wait(front, lost_look(front));
+		(void)!fiber_event_wait(&front->event, lost_look(front));
 		if (!list_is_empty(&front->lost))
 			(void)netfront_lost_find(front);
 	}
 }
 
 /* A backend that is being removed must see us Closed until it is gone. */
-static bool backend_is_leaving(const struct netfront *front)
+static bool backend_is_leaving(struct netfront *front)
 {
-	enum xenbus_state state = bus_state_read(front->backend);
+	enum xenbus_state state = backend_state(front);
 
 	if (state == XenbusStateUnknown)
 		return true;
@@ -154,12 +166,12 @@ static void connect_once(struct netfront *front)
 	bool failed;
 
 	if (error || backend_is_leaving(front)) {
-		(void)!news_wait(front, FIBER_FOREVER);
+		(void)!fiber_event_wait(&front->event, FIBER_FOREVER);
 		return;
 	}
 	/* One that keeps what it was lent gets nothing more: its neighbours need the rest. */
 	if (netfront_lost_find(front)) {
-		(void)!news_wait(front, lost_look(front));
+		(void)!fiber_event_wait(&front->event, lost_look(front));
 		return;
 	}
 	if (bus_state_write(STORE_NO_TRANSACTION, front->directory, XenbusStateInitialising) ||
@@ -214,6 +226,7 @@ int netfront_start(const struct netfront_config *config, struct netfront **resul
 	front->netdev.driver = front;
 	front->netdev.mtu = BUS_DEFAULT_MTU;
 	front->log_limit = (struct log_limit)LOG_LIMIT_INIT;
+	netif_pace_init(&front->backend_pace, BACKEND_LOOKS, BACKEND_LOOK_NS);
 	list_init(&front->lost);
 	list_init(&front->directory_watch.link);
 	list_init(&front->backend_watch.link);

@@ -21,7 +21,21 @@ static void queue_event(void *context)
 	evtchn_mask(queue->tx_port);
 	if (queue->rx_port != queue->tx_port)
 		evtchn_mask(queue->rx_port);
+	netif_storm_event(&queue->storm);
 	loop_schedule(&queue->source);
+}
+
+static void ports_unmask(const struct netfront_queue *queue)
+{
+	evtchn_unmask(queue->tx_port);
+	if (queue->rx_port != queue->tx_port)
+		evtchn_unmask(queue->rx_port);
+}
+
+/* A sum that grows with the backend's answers, and with nothing else. */
+static uint32_t work_of(const struct netfront_queue *queue)
+{
+	return queue->tx.consumed + queue->rx.furthest;
 }
 
 /* The queues share a budget: the uplink's part of the CPU does not grow with them. */
@@ -44,9 +58,8 @@ static bool queue_poll(struct loop_source *source, uint32_t budget)
 		return false;
 	if (more || netfront_rx_arm(queue) || netfront_tx_arm(queue))
 		return true;
-	evtchn_unmask(queue->tx_port);
-	if (queue->rx_port != queue->tx_port)
-		evtchn_unmask(queue->rx_port);
+	if (netif_storm_may_unmask(&queue->storm, work_of(queue)))
+		ports_unmask(queue);
 	return false;
 }
 
@@ -58,6 +71,7 @@ void netfront_queues_init(struct netfront *front)
 		list_init(&front->queues[i].tx.waiting);
 		list_init(&front->queues[i].rx.idle);
 		loop_source_init(&front->queues[i].source, queue_poll);
+		netif_storm_init(&front->queues[i].storm, &front->queues[i].source);
 	}
 }
 
@@ -86,6 +100,7 @@ static int rings_make(struct netfront_queue *queue)
 		return error;
 	netfront_tx_init(queue);
 	netfront_rx_init(queue);
+	netif_storm_begin(&queue->storm, work_of(queue));
 	error = netfront_page_grant(front, queue->tx.page, false);
 	return error ? error : netfront_page_grant(front, queue->rx.page, false);
 }
@@ -111,6 +126,7 @@ static int queue_make(struct netfront_queue *queue, bool split)
 static void queue_end(struct netfront_queue *queue)
 {
 	loop_unschedule(&queue->source);
+	netif_storm_end(&queue->storm);
 	if (queue->rx_port != queue->tx_port)
 		evtchn_close(queue->rx_port);
 	evtchn_close(queue->tx_port);

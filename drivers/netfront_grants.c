@@ -81,12 +81,21 @@ static uint32_t pages_revoke(struct iopage **pages, uint32_t count)
 	return held;
 }
 
+/* What an earlier backend was sent is nothing for this one, which may be another domain. */
+static void pages_wipe(struct iopage **pages, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (pages[i] && pages[i]->state == IOPAGE_FREE)
+			iopage_scrub(pages[i], 0, IOPAGE_SIZE);
+}
+
 int netfront_pages_grant(struct netfront *front)
 {
 	int error = pages_grant(front, front->rx_pages, front->config.rx_pages, false);
 
 	if (error)
 		return error;
+	pages_wipe(front->tx_pages, front->config.tx_pages);
 	return pages_grant(front, front->tx_pages, front->config.tx_pages, true);
 }
 

@@ -6,7 +6,9 @@
 #include <stdint.h>
 
 #include "drivers/netfront.h"
+#include "drivers/netif_pace.h"
 #include "drivers/netif_ring.h"
+#include "drivers/netif_storm.h"
 #include "lib/iopage.h"
 #include "lib/list.h"
 #include "lib/log.h"
@@ -50,6 +52,7 @@ struct netfront_rx {
 	uint32_t produced;		       /* requests posted */
 	uint32_t consumed;		       /* responses taken */
 	uint32_t seen;			       /* the backend's index when we last looked */
+	uint32_t furthest;		       /* that it ever was */
 	struct iopage *posted[NETIF_RX_SLOTS]; /* by ring index */
 	struct list idle;		       /* granted pages at home */
 	uint32_t idle_count;
@@ -60,6 +63,7 @@ struct netfront_queue {
 	struct netfront *front;
 	evtchn_port tx_port, rx_port; /* the same unless split */
 	struct loop_source source;
+	struct netif_storm storm;
 	struct netfront_tx tx;
 	struct netfront_rx rx;
 };
@@ -70,6 +74,7 @@ struct netfront {
 	char backend[STORE_PATH_BYTES];
 	uint16_t backend_id;
 	struct store_watch directory_watch, backend_watch;
+	struct netif_pace backend_pace; /* of looks at its state */
 	struct fiber_event event;
 	bool connected; /* the rings are set up and the backend may use them */
 	bool broken;	/* the backend broke the protocol */

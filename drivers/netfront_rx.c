@@ -34,6 +34,7 @@ void netfront_rx_init(struct netfront_queue *queue)
 	rx->produced = 0;
 	rx->consumed = 0;
 	rx->seen = 0;
+	rx->furthest = 0;
 	memset(rx->posted, 0, sizeof(rx->posted));
 }
 
@@ -276,10 +277,16 @@ static struct packet *chain_to_packet(struct netfront_queue *queue, const struct
 
 static int64_t responses_waiting(struct netfront_rx *rx)
 {
+	int64_t waiting;
+
 	rx->seen = read_once(rx->shared->rsp_prod);
 	read_barrier();
 	/* There can be no more answers than we have posted. */
-	return ring_pending(rx->seen, rx->consumed, rx->produced - rx->consumed);
+	waiting = ring_pending(rx->seen, rx->consumed, rx->produced - rx->consumed);
+	/* An index that goes back and forth brings nothing, a packet in parts does. */
+	if (waiting > (int64_t)(rx->furthest - rx->consumed))
+		rx->furthest = rx->seen;
+	return waiting;
 }
 
 bool netfront_rx_poll(struct netfront_queue *queue, uint32_t budget)

@@ -64,34 +64,45 @@ static bool packet_is_sendable(const struct packet *packet)
 	return true;
 }
 
+static uint32_t least_of(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Copies the next bytes of `packet` behind what `copy` has, to a page of their own. */
+static int copy_add_page(struct packet *copy, const struct packet *packet)
+{
+	uint32_t part = least_of(packet->length - copy->length, IOPAGE_SIZE);
+	struct iopage *page = iopage_alloc(packet->pool->pages, IOPAGE_UPLINK_READ);
+
+	if (!page)
+		return -ENOMEM;
+	if (packet_add_frag(copy, page, 0, (uint16_t)part)) {
+		iopage_free(page);
+		return -ENOSPC;
+	}
+	/* The copy owns the page already: freed half made, it leaves nothing in there. */
+	return packet_copy_out(packet, copy->length - part, page->data, part);
+}
+
+static int copy_fill(struct packet *copy, const struct packet *packet)
+{
+	uint32_t part = least_of(packet->length, (uint32_t)packet_tailroom(copy));
+	uint8_t *head = packet_append(copy, part);
+	int error = head ? packet_copy_out(packet, 0, head, part) : -ENOSPC;
+
+	while (!error && copy->length < packet->length)
+		error = copy_add_page(copy, packet);
+	return error;
+}
+
 /* A copy of `packet` in UPLINK_READ pages; consumes it. NULL: no memory, dropped. */
 static struct packet *packet_to_sendable(struct packet *packet)
 {
 	struct packet *copy = packet_alloc_page(packet->pool, IOPAGE_UPLINK_READ);
-	uint32_t done = 0;
 
-	if (!copy)
+	if (!copy || copy_fill(copy, packet))
 		goto no_memory;
-	while (done < packet->length) {
-		uint32_t room = done ? IOPAGE_SIZE : IOPAGE_SIZE - PACKET_HEADROOM;
-		uint32_t part = packet->length - done < room ? packet->length - done : room;
-		struct iopage *page = done ? iopage_alloc(packet->pool->pages, IOPAGE_UPLINK_READ)
-					   : copy->head_page;
-
-		if (!page)
-			goto no_memory;
-		if (packet_copy_out(packet, done, done ? page->data : copy->data, part) ||
-		    (done && packet_add_frag(copy, page, 0, (uint16_t)part))) {
-			if (done)
-				iopage_free(page);
-			goto no_memory;
-		}
-		if (!done) {
-			copy->head_length = (uint16_t)part;
-			copy->length = part;
-		}
-		done += part;
-	}
 	copy->flags = packet->flags;
 	copy->gso_type = packet->gso_type;
 	copy->gso_size = packet->gso_size;
@@ -147,6 +158,7 @@ static void packet_write(struct netfront_tx *tx, uint32_t index, struct packet *
 					    .size = (uint16_t)packet->length };
 
 	packet->slots_under_way = 0;
+	packet->flags |= PACKET_SENT_UP;
 	slot_write(tx, index++, packet, packet->head_page, request);
 	if (packet->gso_type)
 		extra_write(tx, index++, packet);

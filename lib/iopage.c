@@ -60,6 +60,12 @@ void iopage_free(struct iopage *page)
 	pool->free_count[page->class]++;
 }
 
+void iopage_scrub(struct iopage *page, uint32_t offset, uint32_t bytes)
+{
+	if (page->class == IOPAGE_UPLINK_READ)
+		memset(page->data + offset, 0, bytes);
+}
+
 void iopage_reclass(struct iopage *page, enum iopage_class class)
 {
 	struct iopage_pool *pool = page->pool;

@@ -79,6 +79,12 @@ must_check struct iopage *iopage_alloc(struct iopage_pool *pool, enum iopage_cla
 void iopage_free(struct iopage *page);
 
 /*
+ * Zeroes `bytes` from `offset` of a page that the caller owns, where the uplink's backend
+ * may read it: what it is not to be sent must not stay there (XSA-403).
+ */
+void iopage_scrub(struct iopage *page, uint32_t offset, uint32_t bytes);
+
+/*
  * Moves a page that the caller owns to another class and zeroes it. Every grant
  * of it must have ended. The caller still owns it.
  */

@@ -73,12 +73,34 @@ struct packet *packet_alloc_page(struct packet_pool *pool, enum iopage_class cla
 	return packet;
 }
 
+/* Also what was pulled off the head: it lies between the page's start and the data. */
+static void head_scrub(struct packet *packet)
+{
+	if (packet->head_page)
+		iopage_scrub(packet->head_page, 0,
+			     (uint32_t)packet_headroom(packet) + packet->head_length);
+}
+
+static void frag_scrub(const struct packet_frag *frag)
+{
+	iopage_scrub(frag->page, frag->offset, frag->length);
+}
+
+static void packet_scrub(struct packet *packet)
+{
+	head_scrub(packet);
+	for (unsigned int i = 0; i < packet->frag_count; i++)
+		frag_scrub(&packet->frags[i]);
+}
+
 void packet_free(struct packet *packet)
 {
 	if (!packet)
 		return;
 	if (!packet->data)
 		panic("packet_free: packet %p is free already", (void *)packet);
+	if (!(packet->flags & PACKET_SENT_UP))
+		packet_scrub(packet);
 	for (unsigned int i = 0; i < packet->frag_count; i++)
 		iopage_free(packet->frags[i].page);
 	if (packet->head_page)
@@ -154,6 +176,28 @@ uint8_t *packet_append(struct packet *packet, size_t bytes)
 	return end;
 }
 
+static void head_trim(struct packet *packet, uint32_t length)
+{
+	if (packet->head_page)
+		iopage_scrub(packet->head_page, packet_head_offset(packet) + length,
+			     packet->head_length - length);
+	packet->head_length = (uint16_t)length;
+}
+
+static void frag_trim(struct packet_frag *frag, uint32_t length)
+{
+	iopage_scrub(frag->page, frag->offset + length, frag->length - length);
+	frag->length = (uint16_t)length;
+}
+
+static void last_frag_free(struct packet *packet)
+{
+	struct packet_frag *frag = &packet->frags[--packet->frag_count];
+
+	frag_scrub(frag);
+	iopage_free(frag->page);
+}
+
 void packet_trim(struct packet *packet, uint32_t length)
 {
 	uint32_t kept;
@@ -162,15 +206,15 @@ void packet_trim(struct packet *packet, uint32_t length)
 	if (length >= packet->length)
 		return;
 	if (length < packet->head_length)
-		packet->head_length = (uint16_t)length;
+		head_trim(packet, length);
 	kept = packet->head_length;
 	for (i = 0; i < packet->frag_count && kept < length; i++) {
 		if (packet->frags[i].length > length - kept)
-			packet->frags[i].length = (uint16_t)(length - kept);
+			frag_trim(&packet->frags[i], length - kept);
 		kept += packet->frags[i].length;
 	}
 	while (packet->frag_count > i)
-		iopage_free(packet->frags[--packet->frag_count].page);
+		last_frag_free(packet);
 	packet->length = length;
 }
 

@@ -40,6 +40,11 @@ enum packet_flags {
 	PACKET_CSUM_BLANK = 1 << 0,
 	/* The sender vouches for the transport checksum (it never crossed a wire). */
 	PACKET_CSUM_VALID = 1 << 1,
+	/*
+	 * All its bytes went to the uplink's backend: its pages need no scrubbing. A packet
+	 * without it leaves zeros in pages that this backend may read (XSA-403).
+	 */
+	PACKET_SENT_UP = 1 << 2,
 };
 
 enum packet_gso {
@@ -111,7 +116,10 @@ must_check struct packet *packet_alloc(struct packet_pool *pool);
  */
 must_check struct packet *packet_alloc_page(struct packet_pool *pool, enum iopage_class class);
 
-/* Frees the packet and its pages (each to its home). NULL is allowed. */
+/*
+ * Frees the packet and its pages (each to its home). NULL is allowed. Unless it was sent
+ * there, nothing of it stays in pages that the uplink's backend may read.
+ */
 void packet_free(struct packet *packet);
 
 /* Counts the reason and frees the packet. */
@@ -131,7 +139,10 @@ must_check uint8_t *packet_pull(struct packet *packet, size_t bytes);
 /* Appends `bytes` to the head (no fragments yet); NULL when there is no room. */
 must_check uint8_t *packet_append(struct packet *packet, size_t bytes);
 
-/* Cuts the packet to `length` bytes in all, freeing fragments that fall away. */
+/*
+ * Cuts the packet to `length` bytes in all, freeing fragments that fall away. What is cut
+ * off stays in no page that the uplink's backend may read.
+ */
 void packet_trim(struct packet *packet, uint32_t length);
 
 /*

@@ -226,6 +226,23 @@ static void send(void *argument)
 		atomic_store(&link->end.sending, false);
 }
 
+static bool page_is_empty(const struct iopage *page)
+{
+	static const uint8_t zeros[IOPAGE_SIZE];
+
+	return memcmp(page->data, zeros, sizeof(zeros)) == 0;
+}
+
+static void look_into_pages(void *argument)
+{
+	struct netif_guest *guest = argument;
+
+	guest->stale_pages = 0;
+	list_for_each(link, &guest->page_pool.free[IOPAGE_UPLINK_READ]) {
+		guest->stale_pages += !page_is_empty(list_entry(link, struct iopage, link));
+	}
+}
+
 static void collect(void *argument)
 {
 	struct netif_guest *guest = argument;
@@ -253,6 +270,7 @@ const struct netif_guest_program netif_guest_program = {
 	.close_netfront = close_netfront,
 	.send = send,
 	.collect = collect,
+	.look_into_pages = look_into_pages,
 	.release = release,
 	.drop_name = drop_name,
 };

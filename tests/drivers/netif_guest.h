@@ -66,6 +66,8 @@ struct netif_guest {
 	uint32_t log_lines;	   /* that would have been printed, up to level info */
 	struct netdev_stats stats; /* of `stats_link` */
 	const struct guest_link *stats_link;
+	/* filled by look_into_pages() */
+	uint32_t stale_pages; /* free, readable for the uplink, and not empty */
 };
 
 /* What the image can do; each is for host_call() unless it says fiber. */
@@ -77,6 +79,7 @@ struct netif_guest_program {
 	void (*close_netfront)(void *guest); /* fiber */
 	void (*send)(void *link);	     /* starts a fiber that sends the link's traffic */
 	void (*collect)(void *guest);
+	void (*look_into_pages)(void *guest);
 	void (*release)(void *link); /* frees the packets that it holds */
 	const char *(*drop_name)(enum drop_reason reason);
 };

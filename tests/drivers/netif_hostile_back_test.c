@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * netfront against backends that break every rule. The victim's guest sends back
+ * netfront against backends that break every rule. The back_victim's guest sends back
  * what it receives. After each attack the attacker is replaced by an honest backend:
  * the traffic flows, and no page, grant or port is missing.
  */
@@ -13,9 +13,8 @@
 #include <xen/io/xenbus.h>
 
 #include "arch/x86/clock.h"
+#include "tests/drivers/netif_back_scene.h"
 #include "tests/drivers/netif_suites.h"
-#include "tests/drivers/netif_world.h"
-#include "tests/host/hostile_backend.h"
 #include "xen/fiber.h"
 #include "xen/store.h"
 
@@ -32,7 +31,7 @@ struct attack {
 	enum drop_reason reason;
 };
 
-/* ---- the victim's TX ring ---- */
+/* ---- the back_victim's TX ring ---- */
 
 static void tx_answers_too_many(struct hostile_backend *back)
 {
@@ -93,7 +92,7 @@ static void tx_unknown_status(struct hostile_backend *back)
 
 /*
  * NULL is the answer for an extra's slot; here it is given for slots with data, which
- * would leave the victim more free slots than free ids.
+ * would leave the back_victim more free slots than free ids.
  */
 static void tx_all_null(struct hostile_backend *back)
 {
@@ -132,7 +131,7 @@ static void tx_never_answered(struct hostile_backend *back)
 	(void)back;
 }
 
-/* ---- the victim's RX ring ---- */
+/* ---- the back_victim's RX ring ---- */
 
 static void respond(struct hostile_backend *back, uint32_t offset, int status, uint16_t flags)
 {
@@ -364,389 +363,71 @@ static const struct attack attacks[] = {
 	{ "storm_of_events", storm_of_events, HARMLESS, 0 },
 };
 
-/* Fewer slots than a large packet needs. */
-#define FEW_SLOTS 6u
 #define ATTACK_COUNT (int)(sizeof(attacks) / sizeof(attacks[0]))
 
-/* ---- the scene ---- */
+/* ---- what becomes of it ---- */
 
-struct scene {
-	struct world world;
-	struct host_domain *attacker;
-	struct hostile_backend back;
-	struct host_vif vif;
-	const struct attack *attack;
-	uint64_t drops_before;
-	uint32_t victim_pages;
-	struct gnttab_mapping kept;
-	bool stop;
-};
-
-static struct world_client *victim(struct scene *scene)
-{
-	return &scene->world.clients[0];
-}
-
-static void scene_prepare(struct scene *scene)
-{
-	world_client_start(&scene->world, 0);
-	victim(scene)->link.echo = true;
-	scene->victim_pages = world_collect(&victim(scene)->guest)->pages_out;
-	scene->attacker = host_domain_create(scene->world.machine, "attacker", 64);
-	scene->vif = (struct host_vif){ .frontend = victim(scene)->guest.domain,
-					.backend = scene->attacker,
-					.mac = "00:16:3e:00:00:01" };
-	hostile_backend_init(&scene->back, scene->attacker, victim(scene)->guest.domain, 0);
-}
-
-static void scene_begin(struct scene *scene, enum host_mode mode, uint32_t variant)
-{
-	world_begin_variant(&scene->world, mode, variant);
-	scene_prepare(scene);
-}
-
-static void offer_and_connect(void *argument)
-{
-	struct scene *scene = argument;
-
-	while (hostile_backend_peer_state(&scene->back) != XenbusStateInitialising)
-		fiber_sleep_until(clock_now_ns() + WORLD_MS);
-	hostile_backend_offer(&scene->back);
-	hostile_backend_connect(&scene->back);
-}
-
-static void start_offering(void *argument)
-{
-	if (fiber_start("offer", offer_and_connect, argument))
-		abort();
-}
-
-static bool victim_is_up(void *argument)
-{
-	return atomic_load(&victim(argument)->link.up);
-}
-
-static bool victim_is_down(void *argument)
-{
-	return !victim_is_up(argument);
-}
-
-static void attacker_connect(struct scene *scene)
-{
-	host_call(scene->attacker, start_offering, scene);
-	ck_assert_int_eq(host_toolstack_attach_vif(&scene->vif), 0);
-	ck_assert(host_run_until(scene->world.machine, victim_is_up, scene, 5 * WORLD_SECOND));
-}
-
-/* Frames of one slot, of which the ring fills before the pages run out. */
-static const struct traffic_shape small = { .min_frame = TRAFFIC_MIN_FRAME,
-					    .max_frame = 2 * TRAFFIC_MIN_FRAME };
-
-static bool victim_is_done_sending(void *argument)
-{
-	return !atomic_load(&victim(argument)->link.end.sending);
-}
-
-/* The victim sends, without waiting for anybody but what it was sending before. */
-static void victim_sends(struct scene *scene, uint32_t count)
-{
-	struct world_client *client = victim(scene);
-	bool fill = scene->attack && scene->attack->reason == DROP_RING_FULL;
-
-	if (!host_run_until(scene->world.machine, victim_is_done_sending, scene, WORLD_SECOND))
-		return;
-	world_set_shape(&scene->world, 0, fill ? &small : &world_mixed, UINT32_MAX);
-	atomic_store(&client->link.end.sent, 0);
-	client->link.end.send_count = count;
-	host_call(client->guest.domain, client->guest.program->send, &client->link);
-	host_run_for(scene->world.machine, 20 * WORLD_MS);
-}
-
-/* The attacker's domain goes as it is, holding what it holds. */
-static void attacker_leaves(struct scene *scene)
-{
-	struct host_machine *machine = scene->world.machine;
-	char path[64];
-
-	host_domain_kill(scene->attacker);
-	snprintf(path, sizeof(path), "/local/domain/%u", host_domid(scene->attacker));
-	host_store_remove(machine, path);
-	ck_assert(host_run_until(machine, victim_is_down, scene, 5 * WORLD_SECOND));
-	ck_assert_int_eq(host_toolstack_detach_vif(victim(scene)->guest.domain, 0), 0);
-	ck_assert(host_run_until(machine, victim_is_done_sending, scene, 5 * WORLD_SECOND));
-}
-
-/* An honest backend in the attacker's place, and nothing is missing in the end. */
-static void scene_end(struct scene *scene)
-{
-	struct world *world = &scene->world;
-	struct world_guest *guest = &victim(scene)->guest;
-
-	attacker_leaves(scene);
-	victim(scene)->link.echo = false;
-	world_set_shape(world, 0, &world_mixed, 120);
-	ck_assert_int_eq(world_attach(world, 0), 0);
-	world_exchange(world, 0, 300, 300);
-	ck_assert_int_eq(host_toolstack_detach_vif(guest->domain, 0), 0);
-	world_assert_clean(guest, "victim");
-	ck_assert_uint_eq(world_collect(guest)->packets_out, 0);
-	ck_assert_uint_eq(guest->guest.quarantined, 0);
-	ck_assert_uint_le(guest->guest.pages_out, scene->victim_pages + 2);
-	world_end(world);
-}
-
-/* Not where the victim has broken off: then nothing waits for answers. */
+/* Not where the back_victim has broken off: then nothing waits for answers. */
 static void attack_once(void *argument)
 {
-	struct scene *scene = argument;
+	struct back_scene *scene = argument;
 
-	if (scene->back.tx && victim_is_up(scene))
+	if (scene->back.tx && back_victim_is_up(scene))
 		scene->attack->run(&scene->back);
 }
 
-static uint64_t drops_now(struct scene *scene)
+static uint64_t drops_now(struct back_scene *scene)
 {
-	return world_collect(&victim(scene)->guest)->drops[scene->attack->reason];
+	return world_collect(&back_victim(scene)->guest)->drops[scene->attack->reason];
 }
 
 static bool drops_are_counted(void *argument)
 {
-	struct scene *scene = argument;
+	struct back_scene *scene = argument;
 
 	return drops_now(scene) > scene->drops_before;
 }
 
-static void assert_outcome(struct scene *scene, unsigned detached_before)
+static void assert_outcome(struct back_scene *scene, unsigned detached_before)
 {
 	const struct attack *attack = scene->attack;
-	const struct guest_link *link = &victim(scene)->link;
+	const struct guest_link *link = &back_victim(scene)->link;
 	bool gone_down = atomic_load(&link->detached) != detached_before;
 
 	if (attack->outcome == BROKEN)
-		ck_assert_msg(gone_down, "%s: the victim stays connected", attack->name);
+		ck_assert_msg(gone_down, "%s: the back_victim stays connected", attack->name);
 	else
-		ck_assert_msg(!gone_down, "%s: the victim disconnected", attack->name);
+		ck_assert_msg(!gone_down, "%s: the back_victim disconnected", attack->name);
 	if (attack->outcome == DROPPED)
 		ck_assert_msg(host_run_until(scene->world.machine, drops_are_counted, scene,
 					     WORLD_SECOND),
 			      "%s: no drop counted as %s", attack->name,
-			      victim(scene)->guest.program->drop_name(attack->reason));
+			      back_victim(scene)->guest.program->drop_name(attack->reason));
 }
 
 START_TEST(hostile_backend_attack)
 {
-	struct scene scene = { .attack = &attacks[_i % ATTACK_COUNT] };
+	struct back_scene scene = { .attack = &attacks[_i % ATTACK_COUNT] };
 	unsigned detached;
 
-	scene_begin(&scene, _i < ATTACK_COUNT ? HOST_STEPPED : HOST_THREADS, 0);
-	attacker_connect(&scene);
+	scene.fills_the_ring = scene.attack->reason == DROP_RING_FULL;
+	back_scene_begin(&scene, _i < ATTACK_COUNT ? HOST_STEPPED : HOST_THREADS, 0);
+	back_scene_connect(&scene);
 	scene.drops_before = drops_now(&scene);
-	detached = atomic_load(&victim(&scene)->link.detached);
+	detached = atomic_load(&back_victim(&scene)->link.detached);
 	for (int i = 0; i < 8; i++) {
-		victim_sends(&scene, 60);
+		back_victim_sends(&scene, 60);
 		host_call(scene.attacker, attack_once, &scene);
 		host_run_for(scene.world.machine, 10 * WORLD_MS);
 	}
 	assert_outcome(&scene, detached);
-	scene_end(&scene);
-}
-END_TEST
-
-/* ---- keeping what was lent ---- */
-
-static void say_closed(void *argument)
-{
-	struct scene *scene = argument;
-
-	hostile_backend_set_state(&scene->back, XenbusStateClosed);
-}
-
-static void offer_once_more(void *argument)
-{
-	struct scene *scene = argument;
-
-	hostile_backend_offer(&scene->back);
-}
-
-/*
- * XSA-396: the backend closes and keeps the rings mapped. Two pages are out of use, and
- * said to be, until it dies; it is offered no others, and the next backend is.
- */
-START_TEST(a_backend_that_keeps_the_rings_costs_two_pages_while_it_lives)
-{
-	struct scene scene = { 0 };
-	struct world_guest *guest = &victim(&scene)->guest;
-
-	scene_begin(&scene, HOST_STEPPED, 0);
-	attacker_connect(&scene);
-	victim_sends(&scene, 60);
-	host_call_fiber_must(scene.attacker, say_closed, &scene);
-	host_run_for(scene.world.machine, 5 * WORLD_SECOND);
-	ck_assert_uint_eq(world_collect(guest)->quarantined, 2);
-	ck_assert_uint_eq(host_domain_counters(guest->domain).held, 2);
-	/* Written into for ever: nobody may mind. */
-	memset(scene.back.tx, 0x99, 4096);
-	memset(scene.back.rx, 0x99, 4096);
-	host_call_fiber_must(scene.attacker, offer_once_more, &scene);
-	host_run_for(scene.world.machine, 2 * WORLD_SECOND);
-	ck_assert(!victim_is_up(&scene));
-	ck_assert_uint_eq(world_collect(guest)->quarantined, 2);
-	scene_end(&scene);
-}
-END_TEST
-
-static void keep_a_posted_page(void *argument)
-{
-	struct scene *scene = argument;
-
-	ck_assert_int_eq(gnttab_map(host_domid(victim(scene)->guest.domain),
-				    hostile_rx_request(&scene->back, 0).gref, false, &scene->kept),
-			 0);
-}
-
-static void deliver_one_and_close(void *argument)
-{
-	struct scene *scene = argument;
-
-	ck_assert_int_eq(hostile_deliver(&scene->back, 1514, 0), 0);
-	hostile_backend_publish(&scene->back);
-	fiber_sleep_until(clock_now_ns() + WORLD_MS);
-	hostile_backend_release(&scene->back);
-	say_closed(scene);
-}
-
-/* XSA-396: a page of data, home already (0) or in a packet that is freed much later (1). */
-START_TEST(a_backend_that_keeps_a_posted_page_costs_one_page_while_it_lives)
-{
-	struct scene scene = { 0 };
-	struct world_client *client = victim(&scene);
-	struct netif_guest *guest = &client->guest.guest;
-
-	scene_begin(&scene, HOST_STEPPED, 0);
-	client->link.echo = false;
-	client->link.hold = true;
-	attacker_connect(&scene);
-	host_run_for(scene.world.machine, WORLD_MS);
-	host_call(scene.attacker, keep_a_posted_page, &scene);
-	host_call_fiber_must(scene.attacker, deliver_one_and_close, &scene);
-	if (_i == 0)
-		host_call(client->guest.domain, client->guest.program->release, &client->link);
-	host_run_for(scene.world.machine, 5 * WORLD_SECOND);
-	ck_assert_uint_eq(world_collect(&client->guest)->quarantined, _i == 0);
-	if (_i == 1)
-		host_call(client->guest.domain, client->guest.program->release, &client->link);
-	ck_assert_uint_eq(world_collect(&client->guest)->quarantined, 1);
-	ck_assert_uint_eq(guest->packets_out, 0);
-	memset(scene.kept.address, 0x99, 4096);
-	client->link.hold = false;
-	scene_end(&scene);
-}
-END_TEST
-
-/* ---- pages that come home ---- */
-
-static void deliver_most(void *argument)
-{
-	struct scene *scene = argument;
-
-	while (hostile_rx_waiting(&scene->back) > FEW_SLOTS)
-		ck_assert_int_eq(hostile_deliver(&scene->back, 1514, 0), 0);
-	hostile_backend_publish(&scene->back);
-}
-
-/*
- * All pages but a few are away in packets, and the backend waits for more slots than
- * are posted: no event will come, so the pages must be posted as they come home.
- */
-START_TEST(pages_are_posted_again_before_the_ring_is_empty)
-{
-	struct scene scene = { 0 };
-	struct world_client *client = victim(&scene);
-
-	world_begin_variant(&scene.world, HOST_STEPPED, 0);
-	client->guest.guest.rx_pages = HOSTILE_RING;
-	scene_prepare(&scene);
-	client->link.echo = false;
-	client->link.hold = true;
-	attacker_connect(&scene);
-	host_run_for(scene.world.machine, WORLD_MS);
-	host_call(scene.attacker, deliver_most, &scene);
-	host_run_for(scene.world.machine, 10 * WORLD_MS);
-	ck_assert_uint_eq(hostile_rx_waiting(&scene.back), FEW_SLOTS);
-	host_call(client->guest.domain, client->guest.program->release, &client->link);
-	host_run_for(scene.world.machine, 10 * WORLD_MS);
-	ck_assert_uint_ge(hostile_rx_waiting(&scene.back), HOSTILE_RING - FEW_SLOTS);
-	client->link.hold = false;
-	scene_end(&scene);
-}
-END_TEST
-
-/* ---- lies in the store ---- */
-
-static void lie_about_features(void *argument)
-{
-	static const char *const values[] = { "99999999999999999999", "-1", "yes", "" };
-	struct scene *scene = argument;
-
-	scene->back.features = values[host_random(scene->world.machine) % 4];
-	offer_and_connect(scene);
-}
-
-static void start_lying(void *argument)
-{
-	if (fiber_start("lie", lie_about_features, argument))
-		abort();
-}
-
-START_TEST(features_that_are_no_numbers_are_not_there)
-{
-	struct scene scene = { 0 };
-
-	scene_begin(&scene, HOST_STEPPED, (uint32_t)_i);
-	host_call(scene.attacker, start_lying, &scene);
-	scene.vif.mtu = _i % 2 ? 1 : 70000;
-	ck_assert_int_eq(host_toolstack_attach_vif(&scene.vif), 0);
-	ck_assert(host_run_until(scene.world.machine, victim_is_up, &scene, 5 * WORLD_SECOND));
-	host_call(victim(&scene)->guest.domain, victim(&scene)->guest.program->collect,
-		  &victim(&scene)->guest.guest);
-	ck_assert_uint_eq(victim(&scene)->link.features & ~(uint32_t)NETDEV_TX_CSUM_IPV4, 0);
-	ck_assert_uint_eq(victim(&scene)->link.mtu, 1500);
-	scene_end(&scene);
-}
-END_TEST
-
-static void flap(void *argument)
-{
-	struct scene *scene = argument;
-
-	for (int i = 0; i < 60; i++) {
-		hostile_backend_set_state(&scene->back,
-					  (uint32_t)(host_random(scene->world.machine) % 8));
-		if (host_random(scene->world.machine) % 4 == 0)
-			fiber_sleep_until(clock_now_ns() +
-					  host_random(scene->world.machine) % 2000000);
-	}
-	hostile_backend_set_state(&scene->back, XenbusStateClosed);
-}
-
-START_TEST(hostile_backend_flaps)
-{
-	struct scene scene = { 0 };
-
-	scene_begin(&scene, _i & 1 ? HOST_THREADS : HOST_STEPPED, (uint32_t)_i);
-	attacker_connect(&scene);
-	host_call(scene.attacker, hostile_backend_release, &scene.back);
-	host_call_fiber_must(scene.attacker, flap, &scene);
-	host_run_for(scene.world.machine, 3 * WORLD_SECOND);
-	ck_assert_uint_eq(host_domain_counters(victim(&scene)->guest.domain).granted, 0);
-	ck_assert_uint_eq(host_domain_counters(victim(&scene)->guest.domain).ports, 0);
-	scene_end(&scene);
+	back_scene_end(&scene);
 }
 END_TEST
 
 /* ---- rings that change under the frontend's eyes ---- */
 
-static void answer_at_random(struct scene *scene)
+static void answer_at_random(struct back_scene *scene)
 {
 	struct hostile_backend *back = &scene->back;
 	struct host_machine *machine = scene->world.machine;
@@ -770,7 +451,7 @@ static void answer_at_random(struct scene *scene)
 
 static void attack_at_random(void *argument)
 {
-	struct scene *scene = argument;
+	struct back_scene *scene = argument;
 
 	for (int i = 0; i < 30 && scene->back.tx; i++)
 		answer_at_random(scene);
@@ -778,31 +459,31 @@ static void attack_at_random(void *argument)
 
 static void connect_again(void *argument)
 {
-	struct scene *scene = argument;
+	struct back_scene *scene = argument;
 
 	hostile_backend_set_state(&scene->back, XenbusStateClosed);
-	offer_and_connect(scene);
+	back_offer_and_connect(scene);
 }
 
 START_TEST(hostile_backend_at_random)
 {
-	struct scene scene = { 0 };
+	struct back_scene scene = { 0 };
 
-	scene_begin(&scene, _i & 1 ? HOST_THREADS : HOST_STEPPED, (uint32_t)_i);
-	attacker_connect(&scene);
+	back_scene_begin(&scene, _i & 1 ? HOST_THREADS : HOST_STEPPED, (uint32_t)_i);
+	back_scene_connect(&scene);
 	for (int i = 0; i < 60; i++) {
-		if (!atomic_load(&victim(&scene)->link.end.sending))
-			victim_sends(&scene, 30);
+		if (!atomic_load(&back_victim(&scene)->link.end.sending))
+			back_victim_sends(&scene, 30);
 		host_call(scene.attacker, attack_at_random, &scene);
 		host_run_for(scene.world.machine, 2 * WORLD_MS);
-		if (victim_is_up(&scene))
+		if (back_victim_is_up(&scene))
 			continue;
 		host_call(scene.attacker, hostile_backend_release, &scene.back);
 		host_call_fiber_must(scene.attacker, connect_again, &scene);
-		(void)!host_run_until(scene.world.machine, victim_is_up, &scene, WORLD_SECOND);
+		(void)!host_run_until(scene.world.machine, back_victim_is_up, &scene, WORLD_SECOND);
 	}
 	host_call(scene.attacker, hostile_backend_release, &scene.back);
-	scene_end(&scene);
+	back_scene_end(&scene);
 }
 END_TEST
 
@@ -812,12 +493,6 @@ TCase *netif_hostile_back_tests(void)
 
 	tcase_set_timeout(tests, 120);
 	NETIF_TEST_TWICE(tests, hostile_backend_attack, ATTACK_COUNT);
-	NETIF_TEST_STEPPED(tests, a_backend_that_keeps_the_rings_costs_two_pages_while_it_lives, 1);
-	NETIF_TEST_STEPPED(tests, a_backend_that_keeps_a_posted_page_costs_one_page_while_it_lives,
-			   2);
-	NETIF_TEST_STEPPED(tests, pages_are_posted_again_before_the_ring_is_empty, 1);
-	NETIF_TEST_STEPPED(tests, features_that_are_no_numbers_are_not_there, 4);
-	NETIF_TEST_BY_TURNS(tests, hostile_backend_flaps, 6);
 	NETIF_TEST_BY_TURNS(tests, hostile_backend_at_random, 8);
 	return tests;
 }

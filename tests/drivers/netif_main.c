@@ -13,8 +13,11 @@ int main(void)
 	suite_add_tcase(suite, netif_life_tests());
 	suite_add_tcase(suite, netif_queues_tests());
 	suite_add_tcase(suite, netif_hostile_back_tests());
+	suite_add_tcase(suite, netif_hostile_back_life_tests());
 	suite_add_tcase(suite, netif_hostile_front_tests());
+	suite_add_tcase(suite, netif_hostile_front_life_tests());
 	suite_add_tcase(suite, netif_hostile_queues_tests());
 	suite_add_tcase(suite, netif_lost_tests());
+	suite_add_tcase(suite, netif_storm_tests());
 	return unit_run(suite, CK_NORMAL, "");
 }

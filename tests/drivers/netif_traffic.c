@@ -282,11 +282,11 @@ static bool add_frags(struct traffic_end *end, struct packet *packet,
 
 		if (!page)
 			return false;
-		memcpy(page->data + offset, frame->bytes + done, length);
 		if (packet_add_frag(packet, page, (uint16_t)offset, (uint16_t)length)) {
 			iopage_free(page);
 			return false;
 		}
+		memcpy(page->data + offset, frame->bytes + done, length);
 		done += length;
 	}
 	return true;

@@ -49,6 +49,14 @@ static void server_prepare(struct world *world)
 				       .packets = guest->packets };
 }
 
+/* On threads and a busy machine that may take a while. */
+static bool is_watching(void *argument)
+{
+	struct world_guest *guest = argument;
+
+	return host_domain_counters(guest->domain).watches > 0;
+}
+
 void world_server_start(struct world *world)
 {
 	struct world_guest *server = &world->server;
@@ -57,6 +65,7 @@ void world_server_start(struct world *world)
 	world_guest_start(world, server, "server");
 	host_call_fiber_must(server->domain, server->program->start_netback, &server->guest);
 	ck_assert_int_eq(server->guest.error, 0);
+	ck_assert(host_run_until(world->machine, is_watching, server, UP_NS));
 	host_run_for(world->machine, 50 * WORLD_MS);
 	server->clean = host_domain_counters(server->domain);
 }
@@ -317,6 +326,12 @@ const struct netif_guest *world_collect(struct world_guest *guest)
 {
 	host_call(guest->domain, guest->program->collect, &guest->guest);
 	return &guest->guest;
+}
+
+uint32_t world_stale_pages(struct world_guest *guest)
+{
+	host_call(guest->domain, guest->program->look_into_pages, &guest->guest);
+	return guest->guest.stale_pages;
 }
 
 static bool is_clean(void *argument)

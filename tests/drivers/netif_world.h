@@ -97,5 +97,8 @@ void world_set_shape(struct world *world, uint32_t index, const struct traffic_s
 /* What the guest's program counts, read in its domain. */
 const struct netif_guest *world_collect(struct world_guest *guest);
 
+/* Free pages that the uplink's backend may read and that are not empty (XSA-403). */
+uint32_t world_stale_pages(struct world_guest *guest);
+
 /* Fails unless the guest holds again just what it held when it was clean. */
 void world_assert_clean(struct world_guest *guest, const char *who);

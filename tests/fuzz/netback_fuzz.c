@@ -445,6 +445,18 @@ static void world_start(void)
 	world_assert_clean(&world);
 }
 
+/* XSA-403: nothing was sent to an uplink, so its backend must find nothing. */
+static void assert_pages_are_empty(const struct iopage_pool *pool)
+{
+	static const uint8_t zeros[IOPAGE_SIZE];
+
+	list_for_each(link, &pool->free[IOPAGE_UPLINK_READ]) {
+		const struct iopage *page = list_entry(link, struct iopage, link);
+
+		fuzz_assert(memcmp(page->data, zeros, sizeof(zeros)) == 0);
+	}
+}
+
 static void input_end(void)
 {
 	int error;
@@ -454,6 +466,7 @@ static void input_end(void)
 	/* The second detach may begin just when the first one's directory goes. */
 	fuzz_assert(!error || meddled || (asked && error == -EINVAL));
 	world_assert_clean(&world);
+	assert_pages_are_empty(&world.guest.page_pool);
 	fuzz_assert(netback.vif_count == 0 && netback.queued_pages == 0);
 	fuzz_assert(netback.attached == netback.detached);
 }
