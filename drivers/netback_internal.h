@@ -21,8 +21,8 @@
 #include "xen/store.h"
 
 /* What may wait for a client's RX slots, on all its queues. Beyond it the newest drops. */
-#define NETBACK_QUEUE_PACKETS 64u
-#define NETBACK_QUEUE_BYTES (256u * 1024u)
+#define NETBACK_QUEUE_PACKETS 256u
+#define NETBACK_QUEUE_BYTES (512u * 1024u)
 
 /* One pair of rings. All of it belongs to one connection. */
 struct netback_queue {

@@ -39,7 +39,7 @@
  * Pages by purpose, as shares of what is free at the start, in percent. A page in
  * excess of the most that the data path can use stays free for heap and stacks.
  */
-#define RX_SHARE 15u
+#define RX_SHARE 30u
 #define TX_SHARE 25u
 #define FLOW_SHARE 20u
 #define RX_PAGES_LEAST 320u
@@ -49,10 +49,10 @@
 #define FLOWS_MOST 65536u
 /*
  * Each queue of the uplink is one more CPU of the net VM that works for us. It needs the
- * pages of a full ring, and as many in packets that are under way.
+ * pages of a full ring, and more for packets that wait for slow clients.
  */
 #define QUEUES_MOST 4u
-#define QUEUE_RX_PAGES 512u
+#define QUEUE_RX_PAGES 1024u
 /* Twice two: a net VM may keep the rings while another one takes its place. */
 #define RING_PAGES_PER_QUEUE 4u
 
