@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Packets to the uplink's TX ring. Pages of class UPLINK_READ have a standing grant
- * and are sent as they are; anything else is copied into such pages first. A slot's
+ * and are sent as they are; anything else is copied into such pages first, also a page
+ * of another netfront's pool: its backend must not see this one's packets, nor may this
+ * backend be told a reference of the other's. A slot's
  * id is free, or names the packet under way: a response for a free id, or one more
  * response without an id than we sent extras, breaks the interface. So there is always
  * a free id where the ring has a free slot.
@@ -42,25 +44,26 @@ static uint16_t id_take(struct netfront_tx *tx)
 	return id;
 }
 
-static bool page_is_sendable(const struct iopage *page)
+static bool page_is_sendable(const struct iopage_pool *pool, const struct iopage *page)
 {
-	return page && page->class == IOPAGE_UPLINK_READ && page->gref != IOPAGE_NO_GREF;
+	return page && page->class == IOPAGE_UPLINK_READ && page->gref != IOPAGE_NO_GREF &&
+	       page->pool == pool;
 }
 
-static bool packet_is_sendable(const struct packet *packet)
+static bool packet_is_sendable(const struct iopage_pool *pool, const struct packet *packet)
 {
-	if (!page_is_sendable(packet->head_page))
+	if (!page_is_sendable(pool, packet->head_page))
 		return false;
 	for (uint32_t i = 0; i < packet->frag_count; i++)
-		if (!page_is_sendable(packet->frags[i].page))
+		if (!page_is_sendable(pool, packet->frags[i].page))
 			return false;
 	return true;
 }
 
-/* A copy of `packet` in UPLINK_READ pages; consumes it. NULL: no memory, dropped. */
-static struct packet *packet_to_sendable(struct packet *packet)
+/* A copy of `packet` in UPLINK_READ pages of `pool`; consumes it. NULL: no memory, dropped. */
+static struct packet *packet_to_sendable(struct packet_pool *pool, struct packet *packet)
 {
-	struct packet *copy = packet_alloc_page(packet->pool, IOPAGE_UPLINK_READ);
+	struct packet *copy = packet_alloc_page(pool, IOPAGE_UPLINK_READ);
 	uint32_t done = 0;
 
 	if (!copy)
@@ -68,7 +71,7 @@ static struct packet *packet_to_sendable(struct packet *packet)
 	while (done < packet->length) {
 		uint32_t room = done ? IOPAGE_SIZE : IOPAGE_SIZE - PACKET_HEADROOM;
 		uint32_t part = packet->length - done < room ? packet->length - done : room;
-		struct iopage *page = done ? iopage_alloc(packet->pool->pages, IOPAGE_UPLINK_READ)
+		struct iopage *page = done ? iopage_alloc(pool->pages, IOPAGE_UPLINK_READ)
 					   : copy->head_page;
 
 		if (!page)
@@ -294,8 +297,8 @@ static void packet_transmit(struct netfront *front, struct packet *packet)
 		return;
 	}
 	queue = &front->queues[frame_hash(packet, front->queue_count)];
-	if (!packet_is_sendable(packet))
-		packet = packet_to_sendable(packet);
+	if (!packet_is_sendable(front->config.packets->pages, packet))
+		packet = packet_to_sendable(front->config.packets, packet);
 	if (!packet)
 		return;
 	error = list_is_empty(&queue->tx.waiting) ? packet_send(queue, packet) : -EAGAIN;
