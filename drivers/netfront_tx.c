@@ -71,8 +71,8 @@ static struct packet *packet_to_sendable(struct packet_pool *pool, struct packet
 	while (done < packet->length) {
 		uint32_t room = done ? IOPAGE_SIZE : IOPAGE_SIZE - PACKET_HEADROOM;
 		uint32_t part = packet->length - done < room ? packet->length - done : room;
-		struct iopage *page = done ? iopage_alloc(pool->pages, IOPAGE_UPLINK_READ)
-					   : copy->head_page;
+		struct iopage *page =
+			done ? iopage_alloc(pool->pages, IOPAGE_UPLINK_READ) : copy->head_page;
 
 		if (!page)
 			goto no_memory;
