@@ -76,21 +76,21 @@ class RelayTests:
         self.relay_stops()
 
     def test_relay_fronts(self):
-        """Two vifs of its own, on two bridges of dom0: one link, nothing kept afterwards."""
+        """Two vifs of its own, on two bridges of dom0, with and without rules."""
         b = self.bench
         # dom0 itself must not answer there for the addresses that it has on the first one.
         b.run(f"ip link add {SECOND_BRIDGE} type bridge && "
               f"echo 8 >/proc/sys/net/ipv4/conf/{SECOND_BRIDGE}/arp_ignore && "
               f"ip link set {SECOND_BRIDGE} up")
         try:
-            self.relay_create_on_second_bridge(
-                b.ringwall_config(self.relay, name="relay", mode=self.mode, cmdline="",
-                                  vifs=VIFS), 1)
-            b.wait_console("relay", "relay: started: device/vif/0 and device/vif/1", 30)
+            self.relay_between_bridges(RULES, "rules loaded")
             self.relay_create_on_second_bridge(
                 b.bridged_client_config("client", CLIENT_IP, "0", CLIENT_MAC,
                                         options=",script=vif-bench"), 0)
             b.wait_ready("client")
+            self.relay_filters_pings()
+            b.destroy("relay")
+            self.relay_between_bridges(None, "no rules")
             self.relay_ping(f"vif{self.domid('relay')}.0")
             self.relay_tcp()
             self.relay_udp_up()
@@ -100,6 +100,14 @@ class RelayTests:
         finally:
             b.run(f"pkill iperf3; ip link del {SECOND_BRIDGE}; true")
         self.relay_stops()
+
+    def relay_between_bridges(self, rules, said):
+        b = self.bench
+        self.relay_create_on_second_bridge(
+            b.ringwall_config(self.relay, name="relay", mode=self.mode, cmdline="", vifs=VIFS,
+                              rules=rules), 1)
+        b.wait_console("relay", f"relay: started: device/vif/0 and device/vif/1; {said}", 30)
+        b.wait_console("relay", "client1: connected", 10)
 
     def relay_create_on_second_bridge(self, config, index):
         """Paused until the vif is there: on one bridge both would make a loop."""
