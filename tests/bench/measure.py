@@ -24,7 +24,8 @@ import time
 
 import report
 from bench import Bench, BenchError, FIREWALL_CPU
-from cases import EXTRA_PARTS, FIREWALL_PARTS, RELAY_PARTS, FirewallCase, RelayCase, run_parts
+from cases import (EXTRA_PARTS, FIREWALL_PARTS, RELAY_PARTS, RULED_RELAY_PARTS, FirewallCase,
+                   RelayCase, RuledRelayCase, run_parts)
 
 ALL_SECONDS = 800
 PART_SECONDS = 60
@@ -67,7 +68,8 @@ def measure_all(bench, counter, arguments, results):
     failed = []
     deadline = time.monotonic() + ALL_SECONDS - PART_SECONDS
     for name, case_class, parts in (("firewall", FirewallCase, FIREWALL_PARTS),
-                                    ("relay", RelayCase, RELAY_PARTS)):
+                                    ("relay", RelayCase, RELAY_PARTS),
+                                    ("ruled relay", RuledRelayCase, RULED_RELAY_PARTS)):
         parts = [part for part in parts if wanted(part, arguments.only)]
         for mode in [arguments.mode] if arguments.mode else report.MODES:
             for kind in ("linux", "ringwall") if parts else ():
@@ -101,12 +103,12 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--mode", choices=report.MODES)
     arguments = parser.parse_args()
-    names = [part[0] for part in FIREWALL_PARTS + RELAY_PARTS]
+    names = [part[0] for part in FIREWALL_PARTS + RELAY_PARTS + RULED_RELAY_PARTS]
     if not any(re.search(arguments.only, name) for name in names):
         parser.error("no such part; there are " + " ".join(names))
     os.makedirs(arguments.folder, exist_ok=True)
     control = os.path.join("/tmp", f"ringwall-count-{os.getpid()}.sock")
-    results = {"firewall": {}, "relay": {}}
+    results = {name: {} for name in report.ROWS}
     failed = []
     try:
         with Bench(plugins=[f"{os.path.abspath(arguments.plugin)},socket={control}"]) as bench:

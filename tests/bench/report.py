@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Tables and the plot of measure.py's figures. A figure that is missing is "-".
 
-Results are {"firewall": {mode: {kind: {key: value}}}, "relay": the same}, with kind
-`linux` or `ringwall`.
+Results are {"firewall": {mode: {kind: {key: value}}}, "relay" and "ruled relay": the
+same}, with kind `linux` or `ringwall`.
 """
 import os
 import subprocess
@@ -48,6 +48,7 @@ ROWS = {
         ("flooded_ping", "ping beside a flood", "times the undisturbed"),
     ] + DOMAIN,
     "relay": TCP + UDP60 + UDP_LOST + DOMAIN,
+    "ruled relay": TCP + UDP60 + UDP_LOST + DOMAIN,
 }
 
 
@@ -84,13 +85,14 @@ def table(results, rows, linux_name, our_name):
 
 
 def tables(results):
-    """Both tables as Markdown; the relay's under its own heading."""
+    """The tables as Markdown; the relay's under headings of their own."""
     text = ""
     if results["firewall"]:
         text += table(results["firewall"], ROWS["firewall"], "Linux", "Ringwall") + "\n"
-    if results["relay"]:
-        text += "\n### relay\n\n" + \
-            table(results["relay"], ROWS["relay"], "Linux bridge", "relay") + "\n"
+    for name in ("relay", "ruled relay"):
+        if results[name]:
+            text += f"\n### {name}\n\n" + \
+                table(results[name], ROWS[name], "Linux bridge", name) + "\n"
     return text.lstrip("\n")
 
 
