@@ -439,6 +439,8 @@ void netback_print_stats(void (*line)(void *context, const char *text), void *co
 {
 	char text[200];
 
+	if (!netback.running)
+		return;
 	snprintf(text, sizeof(text), "netback: clients %u attached %llu detached %llu broken %llu",
 		 netback.vif_count, (unsigned long long)netback.attached,
 		 (unsigned long long)netback.detached, (unsigned long long)netback.broken);

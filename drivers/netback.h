@@ -50,5 +50,5 @@ must_check int netback_start(const struct netback_config *config);
  */
 void netback_close_all(void);
 
-/* One line a client and one in sum, for the stats. */
+/* One line a client and one in sum, for the stats; nothing when it was not started. */
 void netback_print_stats(void (*line)(void *context, const char *text), void *context);

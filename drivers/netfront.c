@@ -232,7 +232,8 @@ int netfront_start(const struct netfront_config *config, struct netfront **resul
 	list_init(&front->backend_watch.link);
 	netfront_queues_init(front);
 	fiber_event_init(&front->event);
-	snprintf(front->netdev.name, sizeof(front->netdev.name), "uplink%u", config->index);
+	snprintf(front->netdev.name, sizeof(front->netdev.name), "%s%u",
+		 config->name ? config->name : "uplink", config->index);
 	snprintf(front->directory, sizeof(front->directory), "device/vif/%u", config->index);
 	front->rx_pages = calloc(config->rx_pages, sizeof(*front->rx_pages));
 	front->tx_pages = calloc(config->tx_pages, sizeof(*front->tx_pages));

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * netfront: the frontend side of our uplink (<xen/io/netif.h>). A fiber follows the
- * backend for as long as we live: it connects, notices that the backend closes,
- * restarts or is replaced, and connects again.
+ * netfront: the frontend side of an uplink (<xen/io/netif.h>), as many as we have. A fiber
+ * for each follows its backend for as long as we live: it connects, notices that the
+ * backend closes, restarts or is replaced, and connects again.
  *
  * RX pages are granted read-write to the backend for the life of a connection and
  * come home to be posted again when their packet is freed. TX pages are granted
  * read-only; packets in such pages are sent without a copy.
+ *
+ * Each netfront has pools of its own, for the pages of a pool that are exposed are exposed
+ * to one backend. A packet of another pool may be given to it for sending, and is copied
+ * then, so that neither backend ever sees what is meant for the other.
  */
 #pragma once
 
@@ -17,7 +21,8 @@
 #include "net/netdev.h"
 
 struct netfront_config {
-	uint32_t index; /* device/vif/INDEX */
+	uint32_t index;	  /* device/vif/INDEX */
+	const char *name; /* of its netdev, with INDEX behind it; NULL: "uplink" */
 	struct packet_pool *packets;
 	/*
 	 * Pairs of rings, if the backend offers as many; 0: one. Each takes two pages of the

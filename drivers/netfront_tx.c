@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Packets to the uplink's TX ring. Pages of class UPLINK_READ have a standing grant
- * and are sent as they are; anything else is copied into such pages first. A slot's
+ * and are sent as they are; anything else is copied into such pages first, also a page
+ * of another netfront's pool: its backend must not see this one's packets, nor may this
+ * backend be told a reference of the other's. A slot's
  * id is free, or names the packet under way: a response for a free id, or one more
  * response without an id than we sent extras, breaks the interface. So there is always
  * a free id where the ring has a free slot.
@@ -49,17 +51,18 @@ static uint16_t id_take(struct netfront_tx *tx)
 	return id;
 }
 
-static bool page_is_sendable(const struct iopage *page)
+static bool page_is_sendable(const struct iopage_pool *pool, const struct iopage *page)
 {
-	return page && page->class == IOPAGE_UPLINK_READ && page->gref != IOPAGE_NO_GREF;
+	return page && page->class == IOPAGE_UPLINK_READ && page->gref != IOPAGE_NO_GREF &&
+	       page->pool == pool;
 }
 
-static bool packet_is_sendable(const struct packet *packet)
+static bool packet_is_sendable(const struct iopage_pool *pool, const struct packet *packet)
 {
-	if (!page_is_sendable(packet->head_page))
+	if (!page_is_sendable(pool, packet->head_page))
 		return false;
 	for (uint32_t i = 0; i < packet->frag_count; i++)
-		if (!page_is_sendable(packet->frags[i].page))
+		if (!page_is_sendable(pool, packet->frags[i].page))
 			return false;
 	return true;
 }
@@ -73,7 +76,7 @@ static uint32_t least_of(uint32_t a, uint32_t b)
 static int copy_add_page(struct packet *copy, const struct packet *packet)
 {
 	uint32_t part = least_of(packet->length - copy->length, IOPAGE_SIZE);
-	struct iopage *page = iopage_alloc(packet->pool->pages, IOPAGE_UPLINK_READ);
+	struct iopage *page = iopage_alloc(copy->pool->pages, IOPAGE_UPLINK_READ);
 
 	if (!page)
 		return -ENOMEM;
@@ -96,10 +99,10 @@ static int copy_fill(struct packet *copy, const struct packet *packet)
 	return error;
 }
 
-/* A copy of `packet` in UPLINK_READ pages; consumes it. NULL: no memory, dropped. */
-static struct packet *packet_to_sendable(struct packet *packet)
+/* A copy of `packet` in UPLINK_READ pages of `pool`; consumes it. NULL: no memory, dropped. */
+static struct packet *packet_to_sendable(struct packet_pool *pool, struct packet *packet)
 {
-	struct packet *copy = packet_alloc_page(packet->pool, IOPAGE_UPLINK_READ);
+	struct packet *copy = packet_alloc_page(pool, IOPAGE_UPLINK_READ);
 
 	if (!copy || copy_fill(copy, packet))
 		goto no_memory;
@@ -313,8 +316,8 @@ static void packet_transmit(struct netfront *front, struct packet *packet)
 		return;
 	}
 	queue = &front->queues[frame_hash(packet, front->queue_count)];
-	if (!packet_is_sendable(packet))
-		packet = packet_to_sendable(packet);
+	if (!packet_is_sendable(front->config.packets->pages, packet))
+		packet = packet_to_sendable(front->config.packets, packet);
 	if (!packet)
 		return;
 	error = list_is_empty(&queue->tx.waiting) ? packet_send(queue, packet) : -EAGAIN;

@@ -8,6 +8,9 @@
  *	UPLINK_READ	granted read-only to the uplink's backend (its TX pages)
  *	UPLINK_WRITE	granted read-write to the uplink's backend (its RX pages)
  *
+ * A pool has one uplink: its exposed pages are granted to one backend. Where there are
+ * two uplinks each has a pool.
+ *
  * A page changes class only through iopage_reclass(), which zeroes it. A page
  * that a neighbour will not let go is quarantined: counted, not used until it does.
  *

@@ -1,8 +1,11 @@
 net_SRCS := \
 	net/arp.c \
+	net/bridge_filter.c \
+	net/counters.c \
 	net/flow.c \
 	net/flow_tcp.c \
 	net/icmp4.c \
+	net/judge.c \
 	net/nat.c \
 	net/offload.c \
 	net/parse.c \

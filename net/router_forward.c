@@ -6,7 +6,7 @@
  */
 #include <errno.h>
 
-#include "net/flow_tcp.h"
+#include "net/flow_follow.h"
 #include "net/icmp4.h"
 #include "net/nat.h"
 #include "net/router_parts.h"
@@ -52,14 +52,6 @@ static bool may_leave(struct router *router, struct router_interface *in,
 	return false;
 }
 
-static void refresh(struct router *router, struct flow *flow, enum flow_direction direction)
-{
-	if (flow->state == FLOW_UDP_NEW && direction == FLOW_REPLY)
-		flow_set_state(flow, FLOW_UDP_REPLIED, router->now_ns);
-	else
-		flow_refresh(flow, router->now_ns);
-}
-
 /* A packet of a flow. */
 static void forward_known(struct router *router, struct router_interface *in, struct packet *packet,
 			  const struct packet_info *info, struct flow *flow,
@@ -70,9 +62,7 @@ static void forward_known(struct router *router, struct router_interface *in, st
 
 	if (!may_leave(router, in, out, packet, info))
 		return;
-	if (info->key.protocol != IP_PROTOCOL_TCP) {
-		refresh(router, flow, direction);
-	} else if (!flow_tcp_track(flow, direction, packet, info, router->now_ns)) {
+	if (!flow_follow(flow, direction, packet, info, router->now_ns)) {
 		packet_drop(packet, DROP_FLOW_STATE);
 		return;
 	}
@@ -107,20 +97,6 @@ static void forward_error(struct router *router, struct router_interface *in, st
 	router_egress(router, out, packet, flow->key[!direction].source);
 }
 
-static enum flow_state first_state(const struct packet_info *info)
-{
-	switch (info->key.protocol) {
-	case IP_PROTOCOL_TCP:
-		return FLOW_TCP_SYN_SENT;
-	case IP_PROTOCOL_UDP:
-		return FLOW_UDP_NEW;
-	case IP_PROTOCOL_ICMP:
-		return FLOW_ICMP;
-	default:
-		return FLOW_OTHER;
-	}
-}
-
 /* However many clients use up theirs, there is a share left for one more. */
 static uint32_t quota_of(const struct router *router)
 {
@@ -141,8 +117,8 @@ static int make_flow(struct router *router, const struct router_interface *out,
 	    nat_choose_reply(&router->flows, router->random, &info->key, out->index,
 			     router->address, &reply))
 		return -EADDRINUSE;
-	error = flow_create(&router->flows, &info->key, &reply, quota_of(router), first_state(info),
-			    router->now_ns, flow);
+	error = flow_create(&router->flows, &info->key, &reply, quota_of(router),
+			    flow_first_state(info), router->now_ns, flow);
 	if (error == -EDQUOT)
 		*reason = DROP_QUOTA;
 	else if (error == -ENOSPC)
@@ -177,15 +153,6 @@ static struct router_interface *route(struct router *router, struct router_inter
 	return out;
 }
 
-static bool is_first_packet(const struct packet_info *info)
-{
-	if (info->key.protocol == IP_PROTOCOL_TCP)
-		return flow_tcp_is_first(info);
-	if (info->key.protocol == IP_PROTOCOL_ICMP)
-		return info->icmp_type == ICMP4_ECHO_REQUEST;
-	return true;
-}
-
 /* A packet that no flow claims. */
 static void forward_new(struct router *router, struct router_interface *in, struct packet *packet,
 			const struct packet_info *info)
@@ -206,7 +173,7 @@ static void forward_new(struct router *router, struct router_interface *in, stru
 		router_egress(router, out, packet, info->key.destination);
 		return;
 	}
-	if (!is_first_packet(info)) {
+	if (!flow_may_begin(info)) {
 		packet_drop(packet, DROP_NO_FLOW);
 		return;
 	}

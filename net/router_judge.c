@@ -1,52 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* Asking the rules, and answering what they refuse. */
-#include <inttypes.h>
-
-#include "lib/ip4_text.h"
 #include "net/icmp4.h"
+#include "net/judge.h"
 #include "net/reject.h"
 #include "net/router_parts.h"
 
 static const char *group_of(const struct router_interface *interface)
 {
 	return interface->kind == ROUTER_UPLINK ? "uplink" : "clients";
-}
-
-static struct rules_query query_of(const struct router *router, const struct router_interface *on,
-				   enum rules_direction direction, const struct packet_info *info)
-{
-	const struct flow_key *key = &info->key;
-	bool has_ports = key->protocol == IP_PROTOCOL_TCP || key->protocol == IP_PROTOCOL_UDP;
-
-	return (struct rules_query){
-		.direction = direction,
-		.interface = on->netdev->name,
-		.interface_group = group_of(on),
-		.source = key->source,
-		.destination = key->destination,
-		.protocol = key->protocol,
-		.source_port = has_ports ? be16_get(key->source_port) : 0,
-		.destination_port = has_ports ? be16_get(key->destination_port) : 0,
-		.icmp_type = info->icmp_type,
-		.icmp_code = info->icmp_code,
-		.tcp_flags = info->tcp_flags,
-		.source_is_self = be32_equal(key->source, router->address),
-		.destination_is_self = be32_equal(key->destination, router->address),
-	};
-}
-
-static void log_verdict(struct router *router, const struct rules_query *query,
-			const struct rules_verdict *verdict)
-{
-	char from[IP4_TEXT_BYTES], to[IP4_TEXT_BYTES];
-
-	log_limited(&router->log, LOG_INFO, "rules",
-		    "line %" PRIu32 ": %s %s on %s proto %u %s:%u > %s:%u",
-		    ruleset_rule_line(router->rules, verdict->rule),
-		    verdict->action == RULES_PASS ? "pass" : "block",
-		    query->direction == RULES_IN ? "in" : "out", query->interface, query->protocol,
-		    ip4_text_format(query->source, from), query->source_port,
-		    ip4_text_format(query->destination, to), query->destination_port);
 }
 
 bool router_may_answer(struct router *router, struct router_interface *in)
@@ -73,15 +34,15 @@ bool router_judge(struct router *router, struct router_interface *in, struct rou
 		  enum rules_direction direction, struct packet *packet,
 		  const struct packet_info *info, struct rules_verdict *verdict)
 {
-	struct rules_query query = query_of(router, on, direction, info);
+	struct rules_query query = judge_query(info, direction, on->netdev->name, group_of(on));
 
 	if (!router->rules) {
 		packet_drop(packet, DROP_NO_RULES);
 		return false;
 	}
-	*verdict = ruleset_judge(router->rules, &query);
-	if (verdict->log && verdict->rule != RULES_NO_RULE)
-		log_verdict(router, &query, verdict);
+	query.source_is_self = be32_equal(query.source, router->address);
+	query.destination_is_self = be32_equal(query.destination, router->address);
+	*verdict = judge_ask(router->rules, &query, &router->log);
 	if (verdict->action == RULES_PASS)
 		return true;
 	if (verdict->action == RULES_BLOCK_RETURN && router_may_answer(router, in))

@@ -7,9 +7,7 @@
  * Fail closed: while the command line or the rules are wrong, no packet passes, and
  * the reason stands on the console.
  */
-#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "arch/x86/boot.h"
@@ -17,6 +15,8 @@
 #include "arch/x86/fault.h"
 #include "arch/x86/memory.h"
 #include "configs/pools.h"
+#include "configs/rules_file.h"
+#include "configs/stats_lines.h"
 #include "drivers/netback.h"
 #include "drivers/netfront.h"
 #include "lib/ip4_text.h"
@@ -135,20 +135,10 @@ static bool params_read(const char *cmdline)
 
 static void rules_read(const void *module, size_t bytes)
 {
-	struct rules_error error;
-	int result;
-
-	if (!module || !bytes) {
+	if (!module || !bytes)
 		log_line(LOG_ERROR, "rules", "no rules: give a rule file as ramdisk=");
-		return;
-	}
-	result = ruleset_parse(module, bytes, &firewall.rules, &error);
-	if (result == -ENOMEM)
-		log_line(LOG_ERROR, "rules", "not enough memory for the rules");
-	else if (result)
-		log_line(LOG_ERROR, "rules", "%u:%u: %s", error.line, error.column, error.message);
 	else
-		log_line(LOG_INFO, "rules", "%u rules", ruleset_count(firewall.rules));
+		firewall.rules = rules_file_read(module, bytes);
 }
 
 /* ---- interfaces ---- */
@@ -230,39 +220,15 @@ static uint64_t timer_next(struct loop_timer *timer)
 
 /* ---- console ---- */
 
-static void line_print(void *context, const char *text)
-{
-	(void)context;
-	console_write("stats: ", strlen("stats: "));
-	console_write(text, strlen(text));
-	console_write("\n", 1);
-}
-
-static void pages_print(void)
-{
-	const struct iopage_pool *pool = &firewall.pages;
-	char text[160];
-
-	snprintf(text, sizeof(text),
-		 "pool: packets-free %u of %u, pages private %u/%u uplink-read %u/%u "
-		 "uplink-write %u/%u free, quarantined %u",
-		 firewall.packets.free_count, firewall.packets.total,
-		 pool->free_count[IOPAGE_PRIVATE], pool->class_count[IOPAGE_PRIVATE],
-		 pool->free_count[IOPAGE_UPLINK_READ], pool->class_count[IOPAGE_UPLINK_READ],
-		 pool->free_count[IOPAGE_UPLINK_WRITE], pool->class_count[IOPAGE_UPLINK_WRITE],
-		 pool->quarantined);
-	line_print(NULL, text);
-}
-
 static void stats_print(void)
 {
-	stats_print_xen(line_print, NULL);
-	pages_print();
-	netfront_print_stats(firewall.uplink, line_print, NULL);
-	netback_print_stats(line_print, NULL);
+	stats_print_xen(stats_line_print, NULL);
+	stats_line_pools("pool", &firewall.pages, &firewall.packets);
+	netfront_print_stats(firewall.uplink, stats_line_print, NULL);
+	netback_print_stats(stats_line_print, NULL);
 	if (firewall.router_runs)
-		router_print_stats(&firewall.router, line_print, NULL);
-	line_print(NULL, "end");
+		router_print_stats(&firewall.router, stats_line_print, NULL);
+	stats_line_print(NULL, "end");
 }
 
 static void command(const char *line, void *context)

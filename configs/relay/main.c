@@ -1,111 +1,263 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The relay guest: one client and the uplink joined at Ethernet level, frames passed
- * as they are. The smallest use of the drivers, and what their cost is measured on.
+ * The relay guest: two interfaces joined at Ethernet level, frames passed as they are.
+ * The smallest use of the drivers, and what their cost is measured on.
+ *
+ * One end is the uplink, device/vif/0. The other end is device/vif/1 when the guest was
+ * created with a second vif, else the one client that names the relay as its backend.
+ * With a rule file as ramdisk only those frames cross that the rules let pass.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "configs/pools.h"
+#include "configs/relay/filter.h"
+#include "configs/stats_lines.h"
 #include "drivers/netback.h"
 #include "drivers/netfront.h"
 #include "lib/log.h"
 #include "lib/panic.h"
+#include "net/counters.h"
+#include "xen/bus.h"
 #include "xen/console.h"
 #include "xen/shutdown.h"
 #include "xen/start.h"
 #include "xen/stats.h"
 
-#define PAGES 1280u
-#define PACKETS 1024u
-#define RX_PAGES 448u
-#define TX_PAGES 512u
+#define RX_PAGES 1024u
+#define TX_PAGES 1024u
+#define PACKETS (RX_PAGES + TX_PAGES)
+/* With the packets' heads, and the rings twice: a backend may keep those of its time. */
+#define PAGES (RX_PAGES + TX_PAGES + PACKETS * PACKET_HEAD_BYTES / IOPAGE_SIZE + 4u)
+#define SECOND_VIF "device/vif/1"
 
-static struct iopage_pool pages;
-static struct packet_pool packets;
-static struct netfront *front;
-static struct netdev *uplink, *client;
+/*
+ * Two frontends have a pool each, for what is granted to one backend is not for the other
+ * one to see. A client shares the uplink's, and so its frames leave without a copy.
+ */
+struct memory {
+	struct iopage_pool pages;
+	struct packet_pool packets;
+};
+
+struct end {
+	enum bridge_side side;
+	struct netdev *netdev;	/* NULL: not connected */
+	struct netfront *front; /* NULL: the client's end */
+	struct memory *memory;
+};
+
+static struct {
+	struct memory memory[BRIDGE_SIDES];
+	struct end ends[BRIDGE_SIDES];
+} relay;
+
+static struct end *other_end(const struct end *end)
+{
+	return &relay.ends[end->side == BRIDGE_UPLINK ? BRIDGE_CLIENTS : BRIDGE_UPLINK];
+}
+
+/* ---- frames ---- */
 
 static void pass(struct netdev *from, struct packet_vector *vector)
 {
-	struct netdev *to = from == uplink ? client : uplink;
+	const struct end *end = from->stack;
+	struct netdev *to = other_end(end)->netdev;
 
-	if (to)
-		to->ops->transmit(to, vector);
-	else
+	if (!to) {
 		packet_vector_drop(vector, DROP_NO_ROUTE);
+		return;
+	}
+	relay_filter_run(end->side, from, to, vector);
+	if (vector->count)
+		to->ops->transmit(to, vector);
 }
 
-static void uplink_attached(struct netdev *netdev, void *context)
+/* The rules' own answers, in pages that either driver can send. */
+static struct packet *own_packet_make(void *context, struct netdev *netdev, size_t bytes)
 {
+	const struct end *end = netdev->stack;
+	struct packet *packet = packet_alloc_page(&end->memory->packets, IOPAGE_UPLINK_READ);
+	uint8_t *data = packet ? packet_append(packet, bytes) : NULL;
+
 	(void)context;
-	uplink = netdev;
+	if (!data) {
+		packet_free(packet);
+		return NULL;
+	}
+	memset(data, 0, bytes);
+	return packet;
+}
+
+static void own_packet_send(void *context, struct netdev *netdev, struct packet *packet)
+{
+	struct packet_vector vector = { .count = 1, .packets = { packet } };
+
+	(void)context;
+	netdev->ops->transmit(netdev, &vector);
+}
+
+/* ---- interfaces ---- */
+
+static void attach(struct end *end, struct netdev *netdev)
+{
+	end->netdev = netdev;
+	netdev->stack = end;
 	netdev->input = pass;
+}
+
+static void front_attached(struct netdev *netdev, void *context)
+{
+	attach(context, netdev);
 }
 
 static void client_attached(struct netdev *netdev, const struct netback_client *info, void *context)
 {
-	(void)context;
 	(void)info;
-	client = netdev;
-	netdev->input = pass;
+	attach(context, netdev);
 }
 
-static void detached(struct netdev *netdev, void *context)
+static void front_detached(struct netdev *netdev, void *context)
 {
-	(void)context;
-	if (netdev == uplink)
-		uplink = NULL;
-	if (netdev == client)
-		client = NULL;
+	struct end *end = context;
+
+	(void)netdev;
+	end->netdev = NULL;
 }
+
+static void client_detached(struct netdev *netdev, void *context)
+{
+	struct end *end = context;
+
+	if (end->netdev != netdev)
+		return;
+	end->netdev = NULL;
+	relay_filter_flush();
+}
+
+/* ---- shutdown and console ---- */
 
 static void close_all(enum shutdown_request request, void *context)
 {
 	(void)request;
 	(void)context;
 	netback_close_all();
-	netfront_close(front);
+	for (unsigned int side = 0; side < BRIDGE_SIDES; side++)
+		if (relay.ends[side].front)
+			netfront_close(relay.ends[side].front);
 }
 
-static void print_line(void *context, const char *text)
+static void drops_print(void)
 {
-	(void)context;
-	log_line(LOG_INFO, "stats", "%s", text);
+	const struct counters_printer printer = { stats_line_print, NULL };
+	uint64_t drops[DROP_REASON_COUNT];
+
+	for (unsigned int reason = 0; reason < DROP_REASON_COUNT; reason++)
+		drops[reason] = relay.memory[BRIDGE_UPLINK].packets.drops[reason] +
+				relay.memory[BRIDGE_CLIENTS].packets.drops[reason];
+	counters_print_drops(&printer, drops);
+}
+
+static void stats_print(void)
+{
+	static const char *const names[BRIDGE_SIDES] = { "pool", "pool1" };
+
+	stats_print_xen(stats_line_print, NULL);
+	for (unsigned int side = 0; side < BRIDGE_SIDES; side++) {
+		const struct memory *memory = &relay.memory[side];
+
+		if (memory->packets.total)
+			stats_line_pools(names[side], &memory->pages, &memory->packets);
+		if (relay.ends[side].front)
+			netfront_print_stats(relay.ends[side].front, stats_line_print, NULL);
+	}
+	netback_print_stats(stats_line_print, NULL);
+	relay_filter_print_stats(stats_line_print, NULL);
+	drops_print();
+	stats_line_print(NULL, "end");
 }
 
 static void command(const char *line, void *context)
 {
 	(void)context;
-	if (strcmp(line, "stats") != 0) {
+	if (strcmp(line, "stats") == 0)
+		stats_print();
+	else
 		log_line(LOG_INFO, "console", "commands: stats");
-		return;
-	}
-	stats_print_xen(print_line, NULL);
-	netfront_print_stats(front, print_line, NULL);
-	netback_print_stats(print_line, NULL);
+}
+
+/* ---- start ---- */
+
+static struct memory *memory_make(enum bridge_side side)
+{
+	struct memory *memory = &relay.memory[side];
+
+	pools_make(&memory->pages, PAGES, &memory->packets, PACKETS);
+	return memory;
+}
+
+static void end_make(enum bridge_side side, struct memory *memory)
+{
+	relay.ends[side] = (struct end){ .side = side, .memory = memory };
+}
+
+static int front_start(enum bridge_side side, uint32_t index, const char *name)
+{
+	struct end *end = &relay.ends[side];
+	struct netfront_config config = { .index = index,
+					  .name = name,
+					  .packets = &end->memory->packets,
+					  .rx_pages = RX_PAGES,
+					  .tx_pages = TX_PAGES,
+					  .attached = front_attached,
+					  .detached = front_detached,
+					  .context = end };
+
+	return netfront_start(&config, &end->front);
+}
+
+static int client_start(void)
+{
+	struct end *end = &relay.ends[BRIDGE_CLIENTS];
+	struct netback_config config = { .packets = &end->memory->packets,
+					 .mac = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff },
+					 .max_clients = 1,
+					 .queue_pages = RX_PAGES / 2,
+					 .attached = client_attached,
+					 .detached = client_detached,
+					 .context = end };
+
+	return netback_start(&config);
+}
+
+/* libxl writes all of a guest's vifs before the guest runs. */
+static bool has_second_vif(void)
+{
+	char backend[STORE_PATH_BYTES];
+	int length = bus_read_string(SECOND_VIF, "backend", backend, sizeof(backend));
+
+	if (length < 0 && length != -ENOENT)
+		panic(SECOND_VIF " cannot be read: error %d", -length);
+	return length >= 0;
 }
 
 void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 {
-	struct netfront_config front_config = { .packets = &packets,
-						.rx_pages = RX_PAGES,
-						.tx_pages = TX_PAGES,
-						.attached = uplink_attached,
-						.detached = detached };
-	struct netback_config back_config = { .packets = &packets,
-					      .mac = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff },
-					      .max_clients = 1,
-					      .queue_pages = RX_PAGES / 2,
-					      .attached = client_attached,
-					      .detached = detached };
+	const struct own own = { own_packet_make, own_packet_send, NULL };
+	bool two_fronts = has_second_vif();
+	struct memory *memory = memory_make(BRIDGE_UPLINK);
+	int error;
 
 	(void)cmdline;
-	(void)module;
-	(void)module_bytes;
-	pools_make(&pages, PAGES, &packets, PACKETS);
-	if (netfront_start(&front_config, &front) || netback_start(&back_config) ||
-	    shutdown_start(close_all, NULL))
-		panic("not enough memory");
+	end_make(BRIDGE_UPLINK, memory);
+	end_make(BRIDGE_CLIENTS, two_fronts ? memory_make(BRIDGE_CLIENTS) : memory);
+	relay_filter_start(module, module_bytes, &own);
 	console_set_input(command, NULL);
-	log_line(LOG_INFO, "relay", "started");
+	error = front_start(BRIDGE_UPLINK, 0, "uplink");
+	if (!error)
+		error = two_fronts ? front_start(BRIDGE_CLIENTS, 1, "client") : client_start();
+	if (error || shutdown_start(close_all, NULL))
+		panic("not enough memory");
+	log_line(LOG_INFO, "relay", "started: device/vif/0 and %s; %s",
+		 two_fronts ? SECOND_VIF : "a client", relay_filter_text());
 }

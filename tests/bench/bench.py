@@ -327,9 +327,10 @@ class Bench:
         return self.linux_config(name, mode, ["mac=00:16:3e:00:10:06,script=vif-bench"],
                                  "rw.role=bridge xen_netfront.trusted=0", 320, FIREWALL_CPU)
 
-    def bridged_client_config(self, name, address, backend, mac="00:16:3e:00:30:10"):
+    def bridged_client_config(self, name, address, backend, mac="00:16:3e:00:30:10",
+                              options=""):
         """A Linux client on dom0's own link, behind a relay or bridge."""
-        return self.linux_config(name, "pv", [f"mac={mac},backend={backend}"],
+        return self.linux_config(name, "pv", [f"mac={mac},backend={backend}{options}"],
                                  f"rw.role=client rw.ip={address}/24 rw.gw={UPLINK_GATEWAY}",
                                  224, CLIENT_CPU)
 

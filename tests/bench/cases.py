@@ -147,6 +147,16 @@ class RelayCase(Case):
         return self.bench.bridged_client_config("client", RELAY_CLIENT_IP, self.name)
 
 
+class RuledRelayCase(RelayCase):
+    """The relay with a rule file, beside the same bridge, which has none."""
+
+    def config(self):
+        config = super().config()
+        if self.kind != "linux":
+            config["ramdisk"] = self.bench.put_text("relay.rules", RULES)
+        return config
+
+
 # ---- parts ----
 
 def tcp(case, key, options):
@@ -263,9 +273,11 @@ def ping_beside_flood(case):
 FIREWALL_PARTS = [("ping", ping, True), ("tcp", tcp_both, True), ("gso", tcp_without_gso, True),
                   ("udp", udp_both, True), ("flood", ping_beside_flood, True),
                   ("flows", many_flows, False), ("clients", many_clients, False)]
-# Only when asked for by name: creating so many domains takes minutes under emulation.
-EXTRA_PARTS = ["clients"]
+# Only when asked for by name: creating so many domains takes minutes under emulation,
+# and the relay without rules is what the bridge is to be compared with.
+EXTRA_PARTS = ["clients", "ruled-tcp", "ruled-udp"]
 RELAY_PARTS = [("relay-tcp", tcp_both, True), ("relay-udp", udp60, True)]
+RULED_RELAY_PARTS = [("ruled-tcp", tcp_both, True), ("ruled-udp", udp60, True)]
 
 
 def run_parts(case, parts, deadline, profiler=None):

@@ -98,9 +98,9 @@ class Suite(HostileTests, RelayTests, StormTests):
             lines[line.split(":")[0]] = line
         return lines, text
 
-    def held(self):
+    def held(self, name="ringwall"):
         """What must be the same before a client came and after it went."""
-        lines, text = self.stats()
+        lines, text = self.stats(name)
         xen = re.search(r"granted (\d+) mapped (\d+) ports (\d+) watches (\d+) fibers (\d+)",
                         lines["xen"])
         pool = re.search(r"packets-free (\d+) of (\d+).*quarantined (\d+)", lines["pool"])
@@ -224,8 +224,8 @@ class Suite(HostileTests, RelayTests, StormTests):
         after = self.drops("blocked")
         expect(after > before, f"more than {before} blocked packets are counted", after)
 
-    def drops(self, name):
-        _, text = self.stats()
+    def drops(self, name, domain="ringwall"):
+        _, text = self.stats(domain)
         match = re.search(rf"\b{name}\b\D*(\d+)", text)
         return int(match.group(1)) if match else 0
 
@@ -392,7 +392,8 @@ class Suite(HostileTests, RelayTests, StormTests):
 BOTH = ("pv", "pvh")
 TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes": BOTH,
          "closed_blocks": BOTH, "fault": BOTH, "trap": BOTH, "churn": BOTH,
-         "uplink_returns": BOTH, "relay": ("pv",), "hostile_client": ("pv",),
+         "uplink_returns": BOTH, "relay": ("pv",), "relay_rules": ("pvh",),
+         "relay_fronts": ("pv",), "hostile_client": ("pv",),
          "hostile_uplink": ("pvh",), "storm": ("pvh",), "storm_relay": ("pv",), "storm_linux": ("pvh",),
          "queues": ("pvh",), "cycles": ("pv",), "many": ("pvh",)}
 
@@ -406,7 +407,7 @@ def run_mode(bench, arguments, mode):
             continue
         if test == "trap" and not arguments.trap:
             continue
-        if test == "relay" and not arguments.relay:
+        if test.startswith("relay") and not arguments.relay:
             continue
         if test.startswith("hostile") and not arguments.hostile:
             continue

@@ -26,7 +26,8 @@ import time
 
 import report
 from bench import Bench, BenchError, FIREWALL_CPU
-from cases import EXTRA_PARTS, FIREWALL_PARTS, RELAY_PARTS, FirewallCase, RelayCase, run_parts
+from cases import (EXTRA_PARTS, FIREWALL_PARTS, RELAY_PARTS, RULED_RELAY_PARTS, FirewallCase,
+                   RelayCase, RuledRelayCase, run_parts)
 from symbols import Profiler
 
 ALL_SECONDS = 800
@@ -81,7 +82,8 @@ def measure_all(bench, counter, profiler, arguments, results):
     failed = []
     deadline = time.monotonic() + ALL_SECONDS - PART_SECONDS
     for name, case_class, parts in (("firewall", FirewallCase, FIREWALL_PARTS),
-                                    ("relay", RelayCase, RELAY_PARTS)):
+                                    ("relay", RelayCase, RELAY_PARTS),
+                                    ("ruled relay", RuledRelayCase, RULED_RELAY_PARTS)):
         parts = [part for part in parts if wanted(part, arguments.only)]
         for mode in [arguments.mode] if arguments.mode else report.MODES:
             for kind in ("linux", "ringwall") if parts else ():
@@ -138,15 +140,16 @@ def main():
     parser.add_argument("--mode", choices=report.MODES)
     parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
-    names = [part[0] for part in FIREWALL_PARTS + RELAY_PARTS] + ["ring"]
+    parts = FIREWALL_PARTS + RELAY_PARTS + RULED_RELAY_PARTS
+    names = [part[0] for part in parts] + ["ring"]
     if not any(re.search(arguments.only, name) for name in names):
         parser.error("no such part; there are " + " ".join(names))
     os.makedirs(arguments.folder, exist_ok=True)
     control = os.path.join("/tmp", f"ringwall-count-{os.getpid()}.sock")
-    results = {"firewall": {}, "relay": {}, "ring": {}}
+    results = {name: {} for name in (*report.ROWS, "ring")}
     failed = measure_ring(arguments.ring, results) if re.search(arguments.only, "ring") else []
     try:
-        if any(wanted(part, arguments.only) for part in FIREWALL_PARTS + RELAY_PARTS):
+        if any(wanted(part, arguments.only) for part in parts):
             failed += measure_xen(control, arguments, results)
     except BenchError as error:
         failed.append(f"the bench itself: {error}")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Tables and the plot of measure.py's figures. A figure that is missing is "-".
 
-Results are {"firewall": {mode: {kind: {key: value}}}, "relay": the same}, with kind
-`linux` or `ringwall`, and "ring": {slots: {producers: slots a second}}.
+Results are {"firewall": {mode: {kind: {key: value}}}, "relay" and "ruled relay": the
+same}, with kind `linux` or `ringwall`, and "ring": {slots: {producers: slots a second}}.
 """
 import os
 import subprocess
@@ -48,6 +48,7 @@ ROWS = {
         ("flooded_ping", "ping beside a flood", "times the undisturbed"),
     ] + DOMAIN,
     "relay": TCP + UDP60 + UDP_LOST + DOMAIN,
+    "ruled relay": TCP + UDP60 + UDP_LOST + DOMAIN,
 }
 
 
@@ -93,13 +94,14 @@ def ring_table(rates):
 
 
 def tables(results):
-    """All tables as Markdown; the relay's and the ring's under their own headings."""
+    """The tables as Markdown; the relay's and the ring's under headings of their own."""
     text = ""
     if results["firewall"]:
         text += table(results["firewall"], ROWS["firewall"], "Linux", "Ringwall") + "\n"
-    if results["relay"]:
-        text += "\n### relay\n\n" + \
-            table(results["relay"], ROWS["relay"], "Linux bridge", "relay") + "\n"
+    for name in ("relay", "ruled relay"):
+        if results[name]:
+            text += f"\n### {name}\n\n" + \
+                table(results[name], ROWS[name], "Linux bridge", name) + "\n"
     if results["ring"]:
         text += "\n### ring: slots a second between threads of this machine\n\n" + \
             ring_table(results["ring"]) + "\n"

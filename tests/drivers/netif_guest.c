@@ -18,6 +18,9 @@
 #define DEFAULT_RX_PAGES 512u
 #define DEFAULT_TX_PAGES 512u
 #define DEFAULT_CLIENTS NETIF_GUEST_CLIENTS
+#define FOREIGN_PAGES 512u
+#define FOREIGN_PACKETS 256u
+#define FOREIGN_GREF 7u /* one that no backend of this guest was given */
 
 extern const struct netif_guest_program netif_guest_program;
 
@@ -36,13 +39,39 @@ static uint32_t or_default(uint32_t value, uint32_t otherwise)
 	return value ? value : otherwise;
 }
 
+static void pools_make(struct iopage_pool *page_pool, uint32_t pages,
+		       struct packet_pool *packet_pool, uint32_t packets)
+{
+	void *arena = memory_alloc_pages(pages);
+
+	if (!arena)
+		panic("the guest is too small for %u pages", pages);
+	iopage_pool_init(page_pool, arena, calloc(pages, sizeof(struct iopage)), pages,
+			 memory_frame_of);
+	if (packet_pool_init(packet_pool, page_pool, calloc(packets, sizeof(struct packet)),
+			     packets))
+		panic("the guest is too small for %u packets", packets);
+}
+
+/* All pages look as if the other uplink's backend may read them. */
+static void foreign_make(struct netif_guest *guest)
+{
+	struct iopage *page;
+
+	pools_make(&guest->foreign_pages, FOREIGN_PAGES, &guest->foreign_packets, FOREIGN_PACKETS);
+	while ((page = iopage_alloc(&guest->foreign_pages, IOPAGE_PRIVATE))) {
+		iopage_reclass(page, IOPAGE_UPLINK_READ);
+		page->gref = FOREIGN_GREF;
+		iopage_free(page);
+	}
+}
+
 /* LOG=debug|info|warn in the environment shows what the drivers say. */
 static void boot(void *argument)
 {
 	struct netif_guest *guest = argument;
 	uint32_t pages = or_default(guest->pages, DEFAULT_PAGES);
 	uint32_t packets = or_default(guest->packets, DEFAULT_PACKETS);
-	void *arena = memory_alloc_pages(pages);
 	const char *level = getenv("LOG");
 
 	log_init(log_count, clock_now_ns);
@@ -50,13 +79,11 @@ static void boot(void *argument)
 		log_is_shown = true;
 		log_set_level((enum log_level)log_level_parse(level));
 	}
-	if (!arena)
-		panic("the guest is too small for %u pages", pages);
-	iopage_pool_init(&guest->page_pool, arena, calloc(pages, sizeof(struct iopage)), pages,
-			 memory_frame_of);
-	if (packet_pool_init(&guest->packet_pool, &guest->page_pool,
-			     calloc(packets, sizeof(struct packet)), packets))
-		panic("the guest is too small for %u packets", packets);
+	if (guest->sends_foreign) {
+		pages -= FOREIGN_PAGES;
+		foreign_make(guest);
+	}
+	pools_make(&guest->page_pool, pages, &guest->packet_pool, packets);
 	for (uint32_t i = 0; i < guest->link_count; i++)
 		guest->links[i].guest = guest;
 }
@@ -109,7 +136,9 @@ static void link_up(struct guest_link *link, struct netdev *netdev, struct netif
 	link->netdev = netdev;
 	link->features = netdev->features;
 	link->mtu = netdev->mtu;
-	traffic_begin(&link->end, netdev, &guest->packet_pool, link->seed);
+	traffic_begin(&link->end, netdev,
+		      guest->sends_foreign ? &guest->foreign_packets : &guest->packet_pool,
+		      link->seed);
 	if (link->echo)
 		netdev->input = input_echo;
 	list_init(&link->held);
@@ -255,7 +284,8 @@ static void collect(void *argument)
 	guest->quarantined = pages->quarantined;
 	guest->log_lines = log_lines;
 	guest->pages_out = pages->total - free;
-	guest->packets_out = guest->packet_pool.total - guest->packet_pool.free_count;
+	guest->packets_out = guest->packet_pool.total - guest->packet_pool.free_count +
+			     guest->foreign_packets.total - guest->foreign_packets.free_count;
 	if (!guest->stats_link)
 		return;
 	guest->stats = guest->stats_link->netdev ? guest->stats_link->netdev->stats

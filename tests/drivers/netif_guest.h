@@ -53,9 +53,11 @@ struct netif_guest {
 	uint32_t tx_pages;
 	uint32_t max_clients;
 	uint32_t max_queues; /* of whichever driver is started */
+	/* What the uplink is given to send is of pools that have another uplink. */
+	bool sends_foreign;
 	/* own */
-	struct iopage_pool page_pool;
-	struct packet_pool packet_pool;
+	struct iopage_pool page_pool, foreign_pages;
+	struct packet_pool packet_pool, foreign_packets;
 	struct netfront *front;
 	int error; /* of the last start */
 	/* filled by collect() */

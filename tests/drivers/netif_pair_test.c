@@ -72,6 +72,24 @@ START_TEST(gso_frames_up_to_64_kib_arrive)
 }
 END_TEST
 
+/* Packets of another netfront's pool are copied: their grants are for another backend. */
+START_TEST(packets_of_another_uplink_are_copied)
+{
+	struct world world;
+
+	world_begin(&world, mode_of(_i));
+	world.clients[0].guest.guest.sends_foreign = true;
+	world_client_start(&world, 0);
+	ck_assert_int_eq(world_attach(&world, 0), 0);
+	world_exchange(&world, 0, 1500, 1500);
+	ck_assert_int_eq(host_toolstack_detach_vif(world.clients[0].guest.domain, 0), 0);
+	ck_assert_uint_eq(world_collect(&world.clients[0].guest)->packets_out, 0);
+	world_assert_clean(&world.server, "server");
+	world_assert_clean(&world.clients[0].guest, "client");
+	world_end(&world);
+}
+END_TEST
+
 START_TEST(traffic_of_one_direction_needs_none_of_the_other)
 {
 	struct world world;
@@ -302,6 +320,7 @@ TCase *netif_pair_tests(void)
 	NETIF_TEST_BOTH(tests, every_byte_arrives_in_order);
 	NETIF_TEST_BOTH(tests, one_byte_payloads_arrive);
 	NETIF_TEST_BOTH(tests, gso_frames_up_to_64_kib_arrive);
+	NETIF_TEST_BOTH(tests, packets_of_another_uplink_are_copied);
 	NETIF_TEST_BOTH(tests, traffic_of_one_direction_needs_none_of_the_other);
 	NETIF_TEST_BOTH(tests, eight_clients_at_once);
 	NETIF_TEST_BOTH(tests, a_sleeping_backend_fills_the_clients_ring);

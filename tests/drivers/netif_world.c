@@ -173,6 +173,7 @@ static void client_prepare(struct world *world, uint32_t index)
 	*guest = (struct netif_guest){ .links = &client->link,
 				       .link_count = 1,
 				       .max_queues = guest->max_queues,
+				       .sends_foreign = guest->sends_foreign,
 				       .rx_pages = guest->rx_pages,
 				       .tx_pages = guest->tx_pages };
 }

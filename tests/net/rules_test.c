@@ -244,12 +244,34 @@ START_TEST(random_words)
 }
 END_TEST
 
+/* The files that users begin with; the tests run at the root of the tree. */
+static const char *const samples[] = { "configs/firewall/rules.conf", "configs/relay/rules.conf" };
+
+START_TEST(sample_files_are_good)
+{
+	static char text[65536];
+	struct rules_error error;
+	struct ruleset *set = NULL;
+	FILE *file = fopen(samples[_i], "r");
+	size_t bytes;
+
+	ck_assert_ptr_nonnull(file);
+	bytes = fread(text, 1, sizeof(text), file);
+	fclose(file);
+	if (ruleset_parse(text, bytes, &set, &error))
+		ck_abort_msg("%s:%u:%u: %s", samples[_i], error.line, error.column, error.message);
+	ck_assert_uint_gt(ruleset_count(set), 1);
+	ruleset_free(set);
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
 	tcase_add_test(cases, closed_by_default);
 	tcase_add_test(cases, the_last_match_wins_and_quick_ends);
 	tcase_add_loop_test(cases, clause, 0, sizeof(clauses) / sizeof(clauses[0]));
 	tcase_add_loop_test(cases, mistake, 0, sizeof(mistakes) / sizeof(mistakes[0]));
+	tcase_add_loop_test(cases, sample_files_are_good, 0, sizeof(samples) / sizeof(samples[0]));
 	tcase_add_test(cases, block_policy_and_icmp);
 	tcase_add_test(cases, expansion_is_bounded);
 	tcase_add_loop_test(cases, random_words, 0, 500);

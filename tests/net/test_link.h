@@ -15,12 +15,13 @@ struct test_link {
 	struct netdev netdev;
 	struct packet_pool *packets;
 	bool is_uplink;
-	bool damaged;	      /* what was put in had wrong transport checksums, and so has this */
-	uint32_t uplink_head; /* bytes of a frame that the uplink's driver copies */
-	uint32_t shared;      /* frames sent with pages that the uplink can write */
-	uint32_t transmits;   /* calls */
-	uint32_t sent;	      /* frames, in all */
-	uint32_t taken;	      /* of them, looked at by the test */
+	bool sends_for_others; /* of a bridge: frames with any source */
+	bool damaged;	       /* what was put in had wrong transport checksums, and so has this */
+	uint32_t uplink_head;  /* bytes of a frame that the uplink's driver copies */
+	uint32_t shared;       /* frames sent with pages that the uplink can write */
+	uint32_t transmits;    /* calls */
+	uint32_t sent;	       /* frames, in all */
+	uint32_t taken;	       /* of them, looked at by the test */
 	struct frame *kept[TEST_LINK_KEEPS]; /* frame i at i % TEST_LINK_KEEPS */
 	char error[128]; /* the first thing that no driver would have stood for */
 };

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: ISC */
+#include "configs/relay/filter.h"
+
+#include "arch/x86/clock.h"
+#include "arch/x86/memory.h"
+#include "configs/rules_file.h"
+#include "lib/log.h"
+#include "lib/panic.h"
+#include "xen/entropy.h"
+#include "xen/loop.h"
+
+/* Of the memory that the packets have left, in percent. */
+#define FLOW_SHARE 20u
+#define FLOWS_LEAST 1024u
+#define FLOWS_MOST 65536u
+
+static struct {
+	bool given; /* a rule file, good or bad */
+	struct random random;
+	struct bridge_filter bridge;
+	struct loop_timer timer;
+} filter;
+
+static void timer_run(struct loop_timer *timer, uint64_t now_ns)
+{
+	(void)timer;
+	bridge_filter_set_now(&filter.bridge, now_ns);
+	bridge_filter_run_timers(&filter.bridge);
+}
+
+static uint64_t timer_next(struct loop_timer *timer)
+{
+	(void)timer;
+	return bridge_filter_next_ns(&filter.bridge);
+}
+
+static uint32_t flows_that_fit(void)
+{
+	size_t bytes_per_flow = flow_table_bytes(2) - flow_table_bytes(1);
+	size_t flows = memory_free_pages() * PAGE_BYTES / 100 * FLOW_SHARE / (bytes_per_flow + 1);
+
+	return flows < FLOWS_LEAST  ? FLOWS_LEAST
+	       : flows > FLOWS_MOST ? FLOWS_MOST
+				    : (uint32_t)flows;
+}
+
+static void bridge_start(struct ruleset *rules, const struct own *own)
+{
+	uint32_t flows = flows_that_fit();
+	struct bridge_filter_config config = {
+		.rules = rules,
+		.flows = flows,
+		.memory = memory_alloc_pages(flow_table_bytes(flows) / PAGE_BYTES + 1),
+		.random = &filter.random,
+		.own = *own,
+		.now_ns = clock_now_ns(),
+	};
+
+	if (!config.memory)
+		panic("not enough memory for %u flows", flows);
+	bridge_filter_init(&filter.bridge, &config);
+}
+
+void relay_filter_start(const void *module, size_t bytes, const struct own *own)
+{
+	uint8_t seed[RANDOM_SEED_BYTES];
+
+	if (!module)
+		return;
+	filter.given = true;
+	entropy_gather(seed);
+	random_init(&filter.random, seed);
+	bridge_start(bytes ? rules_file_read(module, bytes) : NULL, own);
+	filter.timer.run = timer_run;
+	filter.timer.next_ns = timer_next;
+	loop_add_timer(&filter.timer);
+}
+
+void relay_filter_run(enum bridge_side side, struct netdev *in, const struct netdev *out,
+		      struct packet_vector *vector)
+{
+	if (filter.given)
+		bridge_filter_run(&filter.bridge, side, in, out, vector);
+}
+
+void relay_filter_flush(void)
+{
+	if (filter.given)
+		bridge_filter_flush(&filter.bridge);
+}
+
+const char *relay_filter_text(void)
+{
+	if (!filter.given)
+		return "no rules, every frame passes";
+	return filter.bridge.rules ? "rules loaded" : "CLOSED: nothing passes without good rules";
+}
+
+void relay_filter_print_stats(void (*line)(void *context, const char *text), void *context)
+{
+	if (filter.given)
+		bridge_filter_print_stats(&filter.bridge, line, context);
+}
