@@ -64,6 +64,16 @@ uint32_t checksum_pseudo_ip4(be32 source, be32 destination, uint8_t protocol, ui
 	return checksum_add_be16(sum, be16_of(length));
 }
 
+uint32_t checksum_pseudo_ip6(const uint8_t *source, const uint8_t *destination, uint8_t protocol,
+			     uint16_t length)
+{
+	uint32_t sum = checksum_add(0, source, 16);
+
+	sum = checksum_add(sum, destination, 16);
+	sum = checksum_add_be16(sum, be16_of(protocol));
+	return checksum_add_be16(sum, be16_of(length));
+}
+
 be16 checksum_fold(uint32_t sum)
 {
 	return (be16){ fold32(sum) };

@@ -21,6 +21,10 @@ uint32_t checksum_add_be32(uint32_t sum, be32 value);
 /* The sum of an IPv4 pseudo-header: addresses, protocol, transport length (host order). */
 uint32_t checksum_pseudo_ip4(be32 source, be32 destination, uint8_t protocol, uint16_t length);
 
+/* The same of IPv6 (RFC 8200 section 8.1): addresses of 16 bytes each. */
+uint32_t checksum_pseudo_ip6(const uint8_t *source, const uint8_t *destination, uint8_t protocol,
+			     uint16_t length);
+
 /* Folds to 16 bits without complement (what a blank checksum field holds). */
 be16 checksum_fold(uint32_t sum);
 

@@ -8,6 +8,7 @@ net_SRCS := \
 	net/judge.c \
 	net/nat.c \
 	net/offload.c \
+	net/offload_frame.c \
 	net/parse.c \
 	net/reject.c \
 	net/router.c \

@@ -50,18 +50,33 @@ static uint32_t sum_from(const struct packet *packet, uint32_t offset, uint32_t 
 	return sum;
 }
 
-int offload_checksum(struct packet *packet)
+static bool is_ip6(const struct packet *packet)
+{
+	return ip4_of(packet)->version_length >> 4 == 6;
+}
+
+/* The pseudo-header's sum for a transport header and `bytes` in all from there. */
+static uint32_t pseudo_sum(const struct packet *packet, uint8_t protocol, uint16_t bytes)
 {
 	const struct ip4_header *ip = ip4_of(packet);
+	const struct ip6_header *ip6 = ip6_of(packet);
+
+	if (is_ip6(packet))
+		return checksum_pseudo_ip6(ip6->source, ip6->destination, protocol, bytes);
+	return checksum_pseudo_ip4(ip->source, ip->destination, protocol, bytes);
+}
+
+int offload_checksum(struct packet *packet, uint8_t protocol)
+{
 	uint16_t bytes = (uint16_t)(packet->length - packet->l4_offset);
-	bool udp = ip->protocol == IP_PROTOCOL_UDP;
+	bool udp = protocol == IP_PROTOCOL_UDP;
 	be16 *field = udp ? &udp_of(packet)->checksum : &tcp_of(packet)->checksum;
 	uint32_t sum;
 
 	if (own_fragments(packet))
 		return -ENOMEM;
 	*field = (be16){ 0 };
-	sum = checksum_pseudo_ip4(ip->source, ip->destination, ip->protocol, bytes);
+	sum = pseudo_sum(packet, protocol, bytes);
 	*field = checksum_finish(sum_from(packet, packet->l4_offset, sum));
 	if (udp && field->raw == 0)
 		*field = (be16){ 0xffff };
@@ -69,22 +84,36 @@ int offload_checksum(struct packet *packet)
 	return 0;
 }
 
-static void segment_headers(struct packet *segment, const struct packet *packet, uint32_t index,
-			    uint32_t done, bool last)
+static void segment_ip4(const struct packet *segment, uint32_t index)
 {
-	struct ip4_header *ip;
-	struct tcp_header *tcp;
-	uint32_t sum;
-	uint16_t bytes;
+	struct ip4_header *ip = ip4_of(segment);
 
-	segment->l3_offset = packet->l3_offset;
-	segment->l4_offset = packet->l4_offset;
-	bytes = (uint16_t)(segment->length - segment->l4_offset);
-	ip = ip4_of(segment);
 	ip->total_length = be16_of((uint16_t)(segment->length - segment->l3_offset));
 	ip->id = be16_of((uint16_t)(be16_get(ip->id) + index));
 	ip->checksum = (be16){ 0 };
-	ip->checksum = checksum_finish(checksum_add(0, ip, sizeof(*ip)));
+	ip->checksum = checksum_finish(
+		checksum_add(0, ip, (size_t)(segment->l4_offset - segment->l3_offset)));
+}
+
+static void segment_ip6(const struct packet *segment)
+{
+	uint32_t bytes = segment->length - segment->l3_offset - sizeof(struct ip6_header);
+
+	ip6_of(segment)->payload_length = be16_of((uint16_t)bytes);
+}
+
+static void segment_headers(struct packet *segment, const struct packet *packet, uint32_t index,
+			    uint32_t done, bool last)
+{
+	uint16_t bytes = (uint16_t)(segment->length - packet->l4_offset);
+	struct tcp_header *tcp;
+
+	segment->l3_offset = packet->l3_offset;
+	segment->l4_offset = packet->l4_offset;
+	if (is_ip6(segment))
+		segment_ip6(segment);
+	else
+		segment_ip4(segment, index);
 	tcp = tcp_of(segment);
 	tcp->sequence = be32_of(be32_get(tcp->sequence) + done);
 	if (!last)
@@ -92,8 +121,8 @@ static void segment_headers(struct packet *segment, const struct packet *packet,
 	if (index)
 		tcp->flags &= (uint8_t)~TCP_CWR;
 	tcp->checksum = (be16){ 0 };
-	sum = checksum_pseudo_ip4(ip->source, ip->destination, IP_PROTOCOL_TCP, bytes);
-	tcp->checksum = checksum_finish(checksum_add(sum, tcp, bytes));
+	tcp->checksum = checksum_finish(
+		checksum_add(pseudo_sum(segment, IP_PROTOCOL_TCP, bytes), tcp, bytes));
 	segment->flags = PACKET_CSUM_VALID;
 }
 

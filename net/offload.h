@@ -14,15 +14,17 @@
 #define OFFLOAD_SEGMENTS_MAX 128u /* more than this from one packet is an attack */
 
 /*
- * Fills the checksum of a blank TCP or UDP packet with l3_offset and l4_offset set, and
- * clears PACKET_CSUM_BLANK. 0, or -ENOMEM: no page for a copy. The packet stays the
- * caller's either way.
+ * Fills the checksum of a blank TCP or UDP packet of either family with l3_offset and
+ * l4_offset set, all headers in its head and nothing behind the IP packet; clears
+ * PACKET_CSUM_BLANK. 0, or -ENOMEM: no page for a copy. The packet stays the caller's
+ * either way.
  */
-must_check int offload_checksum(struct packet *packet);
+must_check int offload_checksum(struct packet *packet, uint8_t protocol);
 
 /*
- * Cuts a GSO packet into frames of gso_size bytes of payload (less where a frame would
- * not fit a page), with checksums, and gives each to own->send. Consumes the packet.
+ * Cuts a GSO packet of either family, like that one, into frames of gso_size bytes of payload (less
+ * where a frame would not fit a page), with checksums, and gives each to own->send. Consumes the
+ * packet.
  */
 void offload_segment(const struct own *own, struct netdev *netdev, struct packet *packet);
 

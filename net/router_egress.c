@@ -63,7 +63,7 @@ static void out_send(struct router *router, struct router_interface *out, struct
 		return;
 	}
 	if (unlikely(packet->flags & PACKET_CSUM_BLANK && !(features & NETDEV_TX_CSUM_IPV4)) &&
-	    offload_checksum(packet)) {
+	    offload_checksum(packet, ip4_of(packet)->protocol)) {
 		packet_drop(packet, DROP_NO_MEMORY);
 		return;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Headers as they lie on the wire: Ethernet (IEEE 802.3), ARP (RFC 826), IPv4
- * (RFC 791), ICMP (RFC 792), UDP (RFC 768), TCP (RFC 9293). All fields are bytes or
- * be16/be32, so a struct may be laid over any address.
+ * (RFC 791), ICMP (RFC 792), IPv6 (RFC 8200), UDP (RFC 768), TCP (RFC 9293). All fields
+ * are bytes or be16/be32, so a struct may be laid over any address.
  *
  * Access is by the *_at() functions: one check that the whole fixed part lies in the
  * packet's head, after which no field access can fail.
@@ -70,6 +70,23 @@ struct ip4_header {
 	be32 destination;
 };
 static_assert(sizeof(struct ip4_header) == 20, "RFC 791");
+
+#define IP6_ADDRESS_BYTES 16u
+/* Extension headers that may stand before a transport header, RFC 8200 section 4 */
+#define IP6_HOP_BY_HOP 0u
+#define IP6_ROUTING 43u
+#define IP6_DESTINATION_OPTIONS 60u
+#define IP6_EXTENSION_UNIT 8u /* bytes; the length field counts them without the first */
+
+struct ip6_header {
+	be32 version_class_flow; /* version in the first four bits */
+	be16 payload_length;	 /* bytes behind this header */
+	uint8_t next_header;
+	uint8_t hop_limit;
+	uint8_t source[IP6_ADDRESS_BYTES];
+	uint8_t destination[IP6_ADDRESS_BYTES];
+};
+static_assert(sizeof(struct ip6_header) == 40, "RFC 8200, 3");
 
 #define ICMP4_ECHO_REPLY 0u
 #define ICMP4_UNREACHABLE 3u
@@ -153,6 +170,11 @@ static inline struct ip4_header *ip4_at(const struct packet *packet, size_t offs
 	return wire_at(packet, offset, sizeof(struct ip4_header));
 }
 
+static inline struct ip6_header *ip6_at(const struct packet *packet, size_t offset)
+{
+	return wire_at(packet, offset, sizeof(struct ip6_header));
+}
+
 static inline struct icmp4_header *icmp4_at(const struct packet *packet, size_t offset)
 {
 	return wire_at(packet, offset, sizeof(struct icmp4_header));
@@ -180,6 +202,11 @@ static inline struct ethernet_header *ethernet_of(const struct packet *packet)
 static inline struct ip4_header *ip4_of(const struct packet *packet)
 {
 	return (struct ip4_header *)(packet->data + packet->l3_offset);
+}
+
+static inline struct ip6_header *ip6_of(const struct packet *packet)
+{
+	return (struct ip6_header *)(packet->data + packet->l3_offset);
 }
 
 static inline struct icmp4_header *icmp4_of(const struct packet *packet)

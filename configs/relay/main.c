@@ -18,6 +18,7 @@
 #include "lib/log.h"
 #include "lib/panic.h"
 #include "net/counters.h"
+#include "net/offload_frame.h"
 #include "xen/bus.h"
 #include "xen/console.h"
 #include "xen/shutdown.h"
@@ -59,21 +60,7 @@ static struct end *other_end(const struct end *end)
 
 /* ---- frames ---- */
 
-static void pass(struct netdev *from, struct packet_vector *vector)
-{
-	const struct end *end = from->stack;
-	struct netdev *to = other_end(end)->netdev;
-
-	if (!to) {
-		packet_vector_drop(vector, DROP_NO_ROUTE);
-		return;
-	}
-	relay_filter_run(end->side, from, to, vector);
-	if (vector->count)
-		to->ops->transmit(to, vector);
-}
-
-/* The rules' own answers, in pages that either driver can send. */
+/* Segments, and the rules' own answers, in pages that either driver can send. */
 static struct packet *own_packet_make(void *context, struct netdev *netdev, size_t bytes)
 {
 	const struct end *end = netdev->stack;
@@ -95,6 +82,46 @@ static void own_packet_send(void *context, struct netdev *netdev, struct packet 
 
 	(void)context;
 	netdev->ops->transmit(netdev, &vector);
+}
+
+static const struct own own = { own_packet_make, own_packet_send, NULL };
+
+/* A frontend sends from memory as it lies, a backend copies it. */
+static enum offload_piece piece_of(const struct end *end)
+{
+	return end->front ? OFFLOAD_PIECE_MEMORY : OFFLOAD_PIECE_PAGE;
+}
+
+static bool any_needs_offload(const struct end *to, const struct packet_vector *vector)
+{
+	for (uint32_t i = 0; i < vector->count; i++)
+		if (offload_frame_is_needed(to->netdev, piece_of(to), vector->packets[i]))
+			return true;
+	return false;
+}
+
+/* One by one, so that what is cut in pieces stays where it was among the others. */
+static void send_each(struct end *to, struct packet_vector *vector)
+{
+	for (uint32_t i = 0; i < vector->count; i++)
+		offload_frame_send(&own, to->netdev, piece_of(to), vector->packets[i]);
+	vector->count = 0;
+}
+
+static void pass(struct netdev *from, struct packet_vector *vector)
+{
+	const struct end *end = from->stack;
+	struct netdev *to = other_end(end)->netdev;
+
+	if (!to) {
+		packet_vector_drop(vector, DROP_NO_ROUTE);
+		return;
+	}
+	relay_filter_run(end->side, from, to, vector);
+	if (any_needs_offload(other_end(end), vector))
+		send_each(other_end(end), vector);
+	else if (vector->count)
+		to->ops->transmit(to, vector);
 }
 
 /* ---- interfaces ---- */
@@ -243,7 +270,6 @@ static bool has_second_vif(void)
 
 void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 {
-	const struct own own = { own_packet_make, own_packet_send, NULL };
 	bool two_fronts = has_second_vif();
 	struct memory *memory = memory_make(BRIDGE_UPLINK);
 	int error;

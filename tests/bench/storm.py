@@ -90,6 +90,21 @@ class StormTests:
         out = b.guest("client", f"ping -c 5 -i 0.2 {OUTSIDE}", check=False).out
         self.expect("5 packets received" in out, "the way is free afterwards", out)
 
+    def test_second_vif(self):
+        """A guest's second vif that never connects, as an HVM guest's: the first one works."""
+        b = self.bench
+        self.start_firewall()
+        before = self.held()
+        config = self.pinger(1)
+        b.create(config | {"vif": config["vif"] +
+                           ["mac=00:16:3e:00:40:02,ip=10.137.2.1,backend=ringwall"]})
+        b.wait_console("many1", r"\d+ answers", 60)
+        path = f"/local/domain/{self.domid('ringwall')}/backend/vif/{self.domid('many1')}"
+        states = b.run(f"xenstore-read {path}/0/state {path}/1/state").out.split()
+        self.expect(states == ["4", "2"], "one vif Connected, one in InitWait", str(states))
+        b.destroy("many1")
+        self.settled(before, 30)
+
     def queues_of(self, name, vif):
         domid = self.domid(name)
         out = self.bench.run(f"xenstore-ls /local/domain/{domid}/device/vif/{vif}").out
