@@ -143,7 +143,7 @@ class StormTests:
     def interrupts(self, name):
         """How often each queue's receiving event came, from a Linux guest's own counts."""
         out = self.bench.guest(name, "cat /proc/interrupts").out
-        rows = re.findall(r"^ *\d+: +((?:\d+ +)+).*eth0-q\d+-rx", out, re.M)
+        rows = re.findall(r"^ *\d+: +((?:\d+ +)+).*vif0-q\d+-rx", out, re.M)
         return [sum(map(int, row.split())) for row in rows]
 
     # ---- many clients ----
