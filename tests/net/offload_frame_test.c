@@ -358,18 +358,18 @@ START_TEST(headers_of_one_family_that_lie_are_refused)
 }
 END_TEST
 
+static void add_cases(TCase *cases)
+{
+	tcase_add_loop_test(cases, large_frames_are_cut, 0, 6);
+	tcase_add_loop_test(cases, blank_checksums_are_filled, 0, 4);
+	tcase_add_test(cases, padding_is_not_summed);
+	tcase_add_loop_test(cases, what_a_link_can_do_is_left_to_it, 0, 2);
+	tcase_add_test(cases, without_scatter_gather_a_frame_is_one_piece);
+	tcase_add_loop_test(cases, headers_that_lie_are_refused, 0, 2);
+	tcase_add_test(cases, headers_of_one_family_that_lie_are_refused);
+}
+
 int main(void)
 {
-	Suite *suite = suite_create("offload_frame");
-	TCase *tests = tcase_create("offload_frame");
-
-	tcase_add_loop_test(tests, large_frames_are_cut, 0, 6);
-	tcase_add_loop_test(tests, blank_checksums_are_filled, 0, 4);
-	tcase_add_test(tests, padding_is_not_summed);
-	tcase_add_loop_test(tests, what_a_link_can_do_is_left_to_it, 0, 2);
-	tcase_add_test(tests, without_scatter_gather_a_frame_is_one_piece);
-	tcase_add_loop_test(tests, headers_that_lie_are_refused, 0, 2);
-	tcase_add_test(tests, headers_of_one_family_that_lie_are_refused);
-	suite_add_tcase(suite, tests);
-	return unit_run(suite, CK_NORMAL, "");
+	return unit_main("net/offload_frame", add_cases);
 }
