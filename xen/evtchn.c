@@ -7,6 +7,7 @@
 
 #include "arch/x86/boot.h"
 #include "arch/x86/hypercall.h"
+#include "arch/x86/memory.h"
 #include "lib/compiler.h"
 #include "lib/panic.h"
 
@@ -22,6 +23,7 @@ struct port_handler {
 /* A table for each word of ports, made when its first port is and kept. */
 static struct port_handler *handlers[WORD_COUNT];
 static uint32_t open_count;
+static struct evtchn_send send_anywhere, *send_arguments = &send_anywhere;
 
 static struct shared_info *shared(void)
 {
@@ -35,6 +37,10 @@ static unsigned long port_bit(evtchn_port port)
 
 void evtchn_init(void)
 {
+	struct evtchn_send *arguments = memory_alloc_arguments();
+
+	if (arguments)
+		send_arguments = arguments;
 	for (unsigned int i = 0; i < WORD_COUNT; i++)
 		__atomic_store_n(&shared()->evtchn_mask[i], ~0ul, __ATOMIC_SEQ_CST);
 }
@@ -132,9 +138,8 @@ void evtchn_close(evtchn_port port)
 
 void evtchn_notify(evtchn_port port)
 {
-	struct evtchn_send op = { .port = port };
-
-	(void)hypercall_event_channel_op(EVTCHNOP_send, &op);
+	send_arguments->port = port;
+	(void)hypercall_event_channel_op(EVTCHNOP_send, send_arguments);
 }
 
 void evtchn_mask(evtchn_port port)

@@ -13,7 +13,7 @@
 #define RESERVED_ENTRIES 8u /* the toolstack's own */
 #define MAX_FRAMES 64u
 #define MAX_ENTRIES (MAX_FRAMES * 512u)
-#define COPY_CHUNK 128u
+#define COPY_CHUNK (PAGE_BYTES / sizeof(struct gnttab_copy))
 #define EAGAIN_TRIES 16u
 #define END_TRIES 16u
 #define NO_ENTRY 0u
@@ -26,6 +26,7 @@ static uint16_t next_free[MAX_ENTRIES];
 static uint32_t first_free = NO_ENTRY;
 static uint32_t granted;
 static uint32_t mapped;
+static struct gnttab_copy *copy_arguments; /* a page; NULL: the callers' memory will do */
 
 static void frame_add_entries(uint32_t frame)
 {
@@ -58,6 +59,7 @@ int gnttab_init(void)
 	if (hypercall_grant_table_op(GNTTABOP_query_size, &query, 1) || query.status != GNTST_okay)
 		return -EIO;
 	frames_limit = query.max_nr_frames < MAX_FRAMES ? query.max_nr_frames : MAX_FRAMES;
+	copy_arguments = memory_alloc_arguments();
 	table = window_alloc(frames_limit);
 	if (!table)
 		return -ENOMEM;
@@ -184,12 +186,25 @@ static void copy_retry(struct gnttab_copy *op)
 			op->status = GNTST_general_error;
 }
 
+static long copy_call(struct gnttab_copy *ops, uint32_t count)
+{
+	long error;
+
+	if (!copy_arguments)
+		return hypercall_grant_table_op(GNTTABOP_copy, ops, count);
+	memcpy(copy_arguments, ops, count * sizeof(*ops));
+	error = hypercall_grant_table_op(GNTTABOP_copy, copy_arguments, count);
+	for (uint32_t i = 0; i < count; i++)
+		ops[i].status = copy_arguments[i].status;
+	return error;
+}
+
 void gnttab_copy(struct gnttab_copy *ops, uint32_t count)
 {
 	while (count) {
-		uint32_t part = count < COPY_CHUNK ? count : COPY_CHUNK;
+		uint32_t part = count < COPY_CHUNK ? count : (uint32_t)COPY_CHUNK;
 
-		if (hypercall_grant_table_op(GNTTABOP_copy, ops, part))
+		if (copy_call(ops, part))
 			for (uint32_t i = 0; i < part; i++)
 				ops[i].status = GNTST_general_error;
 		for (uint32_t i = 0; i < part; i++)

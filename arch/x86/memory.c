@@ -61,6 +61,13 @@ void *memory_alloc_pages(size_t count)
 	return NULL;
 }
 
+void *memory_alloc_arguments(void)
+{
+	void *page = paging->move_to_large ? memory_alloc_pages(1) : NULL;
+
+	return page ? paging->move_to_large((uint64_t)page) : NULL;
+}
+
 size_t memory_free_pages(void)
 {
 	size_t pages = 0;

@@ -36,6 +36,8 @@ struct paging_ops {
 	void (*window_open)(uint64_t address);
 	void (*window_shut)(uint64_t address);
 	int (*map_grant_frames)(unsigned int first, unsigned int count, uint64_t address);
+	/* Moves a page of RAM behind a page table entry of 1 GiB. NULL: cannot; NULL op: never. */
+	void *(*move_to_large)(uint64_t address);
 };
 
 extern const struct paging_ops paging_pv;

@@ -96,6 +96,7 @@ static void all_suites(bool has_store)
 	SUITE("grants", selftest_grants(self));
 	SUITE("fibers", selftest_fibers());
 	SUITE("time", selftest_time());
+	SUITE("memory", selftest_memory());
 	if (has_store) {
 		SUITE("store", selftest_store(self));
 		SUITE("watches", selftest_watches());

@@ -29,6 +29,7 @@ void selftest_events(uint16_t self);
 void selftest_grants(uint16_t self);
 void selftest_fibers(void);
 void selftest_time(void);
+void selftest_memory(void);
 void selftest_console(bool has_ring);
 
 /* Only where there is a store. */
