@@ -48,20 +48,6 @@ static void send_without_end(struct world *world, uint32_t index)
 	host_run_for(world->machine, 20 * WORLD_MS);
 }
 
-static bool senders_stopped(void *argument)
-{
-	const struct world_client *client = argument;
-
-	return !atomic_load(&client->link.end.sending) &&
-	       !atomic_load(&client->far_end->end.sending);
-}
-
-static void wait_senders(struct world *world, uint32_t index)
-{
-	ck_assert(host_run_until(world->machine, senders_stopped, &world->clients[index],
-				 10 * WORLD_SECOND));
-}
-
 /* No page or packet is missing; what a packet's private head takes is out all along. */
 static void assert_pools_whole(struct world_guest *guest, uint32_t pages_out, const char *who)
 {
@@ -88,7 +74,7 @@ START_TEST(a_detach_in_mid_transfer_leaves_nothing)
 	send_without_end(&world, 0);
 	detach(&world, 0);
 	ck_assert(world_wait_down(&world, 0, WORLD_SECOND));
-	wait_senders(&world, 0);
+	world_wait_senders(&world, 0);
 	world_assert_traffic(&world, 0, false);
 	world_assert_clean(&world.server, "server");
 	world_assert_clean(&world.clients[0].guest, "client");
@@ -193,7 +179,7 @@ START_TEST(a_frontend_that_closes_can_start_again)
 		host_call_fiber_must(client->guest.domain, client->guest.program->close_netfront,
 				     &client->guest.guest);
 		ck_assert(world_wait_down(&world, 0, 5 * WORLD_SECOND));
-		wait_senders(&world, 0);
+		world_wait_senders(&world, 0);
 		/* The vif is still there: only the connection has ended. */
 		ck_assert_uint_eq(host_domain_counters(world.server.domain).mapped, 0);
 		ck_assert_uint_eq(host_domain_counters(client->guest.domain).granted, 0);
@@ -256,7 +242,7 @@ START_TEST(a_replaced_backend_is_found_again)
 	for (int i = 0; i < 3; i++) {
 		send_without_end(&world, 0);
 		replace_server(&world, _i & 2);
-		wait_senders(&world, 0);
+		world_wait_senders(&world, 0);
 		world_exchange(&world, 0, 300, 300);
 	}
 	ck_assert_uint_eq(world_collect(&world.clients[0].guest)->quarantined, 0);

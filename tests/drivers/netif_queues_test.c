@@ -211,14 +211,6 @@ static bool both_have_received(void *argument)
 	       atomic_load(&client->far_end->end.received);
 }
 
-static bool senders_stopped(void *argument)
-{
-	const struct world_client *client = argument;
-
-	return !atomic_load(&client->link.end.sending) &&
-	       !atomic_load(&client->far_end->end.sending);
-}
-
 static void send_without_end(struct world *world)
 {
 	world_reset_traffic(world, 0);
@@ -226,12 +218,6 @@ static void send_without_end(struct world *world)
 	ck_assert(host_run_until(world->machine, both_have_received, &world->clients[0],
 				 10 * WORLD_SECOND));
 	host_run_for(world->machine, 20 * WORLD_MS);
-}
-
-static void wait_senders(struct world *world)
-{
-	ck_assert(host_run_until(world->machine, senders_stopped, &world->clients[0],
-				 10 * WORLD_SECOND));
 }
 
 START_TEST(a_detach_in_mid_transfer_leaves_nothing)
@@ -242,7 +228,7 @@ START_TEST(a_detach_in_mid_transfer_leaves_nothing)
 	send_without_end(&world);
 	detach(&world);
 	ck_assert(world_wait_down(&world, 0, WORLD_SECOND));
-	wait_senders(&world);
+	world_wait_senders(&world, 0);
 	world_assert_traffic(&world, 0, false);
 	world_assert_clean(&world.server, "server");
 	world_assert_clean(&world.clients[0].guest, "client");
@@ -300,7 +286,7 @@ START_TEST(a_frontend_may_come_back_with_another_number)
 		send_without_end(&world);
 		host_call_fiber_must(guest->domain, guest->program->close_netfront, &guest->guest);
 		ck_assert(world_wait_down(&world, 0, 5 * WORLD_SECOND));
-		wait_senders(&world);
+		world_wait_senders(&world, 0);
 		ck_assert_uint_eq(host_domain_counters(world.server.domain).mapped, 0);
 		ck_assert_uint_eq(host_domain_counters(guest->domain).granted, 0);
 		guest->guest.max_queues = again[i];
@@ -335,7 +321,7 @@ START_TEST(a_frontend_follows_what_backends_offer)
 		world_server_start(&world);
 		world_prepare_links(&world, 0);
 		ck_assert_int_eq(world_attach(&world, 0), 0);
-		wait_senders(&world);
+		world_wait_senders(&world, 0);
 		assert_queues(&world, offers[i]);
 		world_exchange(&world, 0, 300, 300);
 	}

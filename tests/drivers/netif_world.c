@@ -304,6 +304,21 @@ static void assert_end(const struct traffic_end *end, bool lossless)
 	ck_assert_uint_eq(atomic_load(&end->received), end->peer->send_count);
 }
 
+static bool senders_stopped(void *argument)
+{
+	const struct world_client *client = argument;
+
+	return !atomic_load(&client->link.end.sending) &&
+	       !atomic_load(&client->far_end->end.sending);
+}
+
+void world_wait_senders(struct world *world, uint32_t index)
+{
+	ck_assert_msg(host_run_until(world->machine, senders_stopped, &world->clients[index],
+				     10 * WORLD_SECOND),
+		      "client %u: a sender does not stop", index);
+}
+
 void world_assert_traffic(struct world *world, uint32_t index, bool lossless)
 {
 	assert_end(&world->clients[index].link.end, lossless);
@@ -318,6 +333,8 @@ void world_exchange(struct world *world, uint32_t index, uint32_t up, uint32_t d
 		ck_abort_msg("client %u: %u of %u up and %u of %u down arrived", index,
 			     atomic_load(&world->clients[index].far_end->end.received), up,
 			     atomic_load(&world->clients[index].link.end.received), down);
+	/* The last frame may be there before its sender has looked whether there are more. */
+	world_wait_senders(world, index);
 	world_assert_traffic(world, index, true);
 }
 

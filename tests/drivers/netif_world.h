@@ -81,6 +81,9 @@ void world_send(struct world *world, uint32_t index, uint32_t up, uint32_t down)
 bool world_has_arrived(struct world *world, uint32_t index);
 must_check bool world_wait_arrived(struct world *world, uint32_t index, uint64_t timeout_ns);
 
+/* Until neither end of the client's link sends any more; fails the test after 10 s. */
+void world_wait_senders(struct world *world, uint32_t index);
+
 /* Fails the test when a frame was wrong or (with `lossless`) missing. */
 void world_assert_traffic(struct world *world, uint32_t index, bool lossless);
 
