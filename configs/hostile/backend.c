@@ -119,15 +119,13 @@ static void event(void *context)
 
 static int port_bind(const char *key, evtchn_port *port)
 {
-	return evtchn_bind_interdomain(back.frontend_id,
-				       (evtchn_port)bus_read_u64(back.frontend, key, 0), event,
-				       NULL, port);
+	return evtchn_bind_interdomain(
+		back.frontend_id, (evtchn_port)bus_read_u64(back.rings, key, 0), event, NULL, port);
 }
 
 static int ring_map(const char *key, struct gnttab_mapping *map)
 {
-	return gnttab_map(back.frontend_id, (uint32_t)bus_read_u64(back.frontend, key, 0), false,
-			  map);
+	return gnttab_map(back.frontend_id, (uint32_t)bus_read_u64(back.rings, key, 0), false, map);
 }
 
 static int ports_bind(bool split)
@@ -140,10 +138,20 @@ static int ports_bind(bool split)
 	return port_bind("event-channel-rx", &back.rx_port);
 }
 
+/* Of several queues it takes the first, and leaves the others lying. */
+static void rings_find(void)
+{
+	bool several = bus_read_u64(back.frontend, "multi-queue-num-queues", 1) > 1;
+
+	snprintf(back.rings, sizeof(back.rings), "%s%s", back.frontend, several ? "/queue-0" : "");
+}
+
 static bool parts_take(bool split)
 {
-	int error = ring_map("tx-ring-ref", &back.tx_map);
+	int error;
 
+	rings_find();
+	error = ring_map("tx-ring-ref", &back.tx_map);
 	if (!error)
 		error = ring_map("rx-ring-ref", &back.rx_map);
 	if (!error)

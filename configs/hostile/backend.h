@@ -12,6 +12,7 @@
 struct backend {
 	char directory[STORE_PATH_BYTES]; /* ours; "" until a frontend has come */
 	char frontend[STORE_PATH_BYTES];  /* the other's */
+	char rings[STORE_PATH_BYTES + 8]; /* where the other says what to map */
 	uint16_t frontend_id;
 	bool fresh; /* connected, and nothing was done to it yet */
 	bool gone;  /* the directory is removed */
