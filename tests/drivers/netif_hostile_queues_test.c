@@ -123,15 +123,7 @@ static void scene_end(struct scene *scene)
 {
 	struct world *world = &scene->world;
 
-	ck_assert_int_eq(host_toolstack_destroy_domain(scene->attacker), 0);
-	ck_assert_uint_eq(host_domain_counters(scene->attacker).held, 0);
-	ck_assert(world_wait_arrived(world, 0, 60 * WORLD_SECOND));
-	world_assert_traffic(world, 0, true);
-	world_exchange(world, 0, 100, 100);
-	ck_assert_int_eq(host_toolstack_detach_vif(world->clients[0].guest.domain, 0), 0);
-	world_assert_clean(&world->server, "server");
-	ck_assert_uint_eq(world_collect(&world->server)->packets_out, 0);
-	ck_assert_uint_eq(world_collect(&world->server)->pages_out, scene->server_pages);
+	world_attacker_leaves(world, scene->attacker, scene->server_pages);
 	world_end(world);
 }
 

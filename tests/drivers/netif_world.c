@@ -373,3 +373,16 @@ void world_assert_clean(struct world_guest *guest, const char *who)
 	snprintf(was, sizeof(was), "%s", host_counters_text(&guest->clean));
 	ck_abort_msg("%s: %s; clean was: %s", who, host_counters_text(&now), was);
 }
+
+void world_attacker_leaves(struct world *world, struct host_domain *attacker, uint32_t server_pages)
+{
+	ck_assert_int_eq(host_toolstack_destroy_domain(attacker), 0);
+	ck_assert_uint_eq(host_domain_counters(attacker).held, 0);
+	ck_assert(world_wait_arrived(world, 0, 60 * WORLD_SECOND));
+	world_assert_traffic(world, 0, true);
+	world_exchange(world, 0, 100, 100);
+	ck_assert_int_eq(host_toolstack_detach_vif(world->clients[0].guest.domain, 0), 0);
+	world_assert_clean(&world->server, "server");
+	ck_assert_uint_eq(world_collect(&world->server)->packets_out, 0);
+	ck_assert_uint_eq(world_collect(&world->server)->pages_out, server_pages);
+}

@@ -105,3 +105,10 @@ uint32_t world_stale_pages(struct world_guest *guest);
 
 /* Fails unless the guest holds again just what it held when it was clean. */
 void world_assert_clean(struct world_guest *guest, const char *who);
+
+/*
+ * An attacker's domain goes: it holds nothing of anybody's, the honest client 0 gets all of
+ * its traffic and goes too, and the server is as it was, with `server_pages` out.
+ */
+void world_attacker_leaves(struct world *world, struct host_domain *attacker,
+			   uint32_t server_pages);
