@@ -11,6 +11,10 @@
 
 #define MIN_FRAME_BYTES 14u
 #define HEAD_CAPACITY (IOPAGE_SIZE - PACKET_HEADROOM)
+/* What netdev->input is promised in one piece. */
+#define HEADERS_BYTES 192u
+/* A large frame of a client that fills its pages begins and ends within one. */
+#define PAGES_MORE 2u
 /* A slot of 4096 bytes may straddle two of our pages. */
 #define MAX_OPS ((LOOP_BUDGET + NETIF_FATAL_SLOTS) * 2u)
 #define MAX_ANSWERS (LOOP_BUDGET + NETIF_FATAL_SLOTS + XEN_NETIF_EXTRA_TYPE_MAX)
@@ -163,24 +167,75 @@ static void op_add(const struct netback_queue *queue, const struct netif_tx_requ
 	op->status = GNTST_general_error;
 }
 
-/* Fresh pages behind the head for all that does not fit into it. */
-static int packet_add_pages(struct packet *packet, uint32_t total)
-{
-	uint32_t left = total > HEAD_CAPACITY ? total - HEAD_CAPACITY : 0;
+/* How a packet's bytes lie: in the head, then in a page for each part. */
+struct layout {
+	uint32_t head;
+	uint32_t part_count;
+	uint16_t parts[NETIF_LEGAL_SLOTS];
+};
 
-	packet->head_length = (uint16_t)(total - left);
+static uint32_t least_of(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* As few pages as can be. */
+static void layout_dense(struct layout *layout, uint32_t total)
+{
+	uint32_t left;
+
+	layout->head = least_of(total, HEAD_CAPACITY);
+	layout->part_count = 0;
+	for (left = total - layout->head; left; left -= least_of(left, IOPAGE_SIZE))
+		layout->parts[layout->part_count++] = (uint16_t)least_of(left, IOPAGE_SIZE);
+}
+
+/*
+ * A page for each slot behind the first, so that each is one copy and not two. The head
+ * has the first slot, and of the next ones what headers may still lie in.
+ */
+static void layout_by_slot(struct layout *layout, const struct chain *chain)
+{
+	layout->head = 0;
+	layout->part_count = 0;
+	for (uint32_t i = 0; i < chain->slot_count; i++) {
+		uint32_t size = chain->slots[i].size;
+		uint32_t room = i == 0			       ? HEAD_CAPACITY
+				: layout->head < HEADERS_BYTES ? HEADERS_BYTES - layout->head
+							       : 0;
+		uint32_t head = least_of(size, room);
+
+		layout->head += head;
+		if (size > head && layout->part_count < NETIF_LEGAL_SLOTS)
+			layout->parts[layout->part_count++] = (uint16_t)(size - head);
+	}
+}
+
+/* By slot where that costs few pages more, and the uplink has slots for all. */
+static void layout_choose(struct layout *layout, const struct chain *chain, uint32_t total)
+{
+	struct layout dense;
+
+	layout_by_slot(layout, chain);
+	layout_dense(&dense, total);
+	if (layout->part_count > dense.part_count + PAGES_MORE ||
+	    layout->part_count + 1 > NETIF_LEGAL_SLOTS)
+		*layout = dense;
+}
+
+static int packet_add_pages(struct packet *packet, const struct layout *layout)
+{
+	packet->head_length = (uint16_t)layout->head;
 	packet->length = packet->head_length;
-	while (left) {
-		uint32_t part = left < IOPAGE_SIZE ? left : IOPAGE_SIZE;
+	for (uint32_t i = 0; i < layout->part_count; i++) {
 		struct iopage *page = iopage_alloc(packet->pool->pages, IOPAGE_UPLINK_READ);
 
 		if (!page)
 			return -ENOMEM;
-		if (packet_add_frag(packet, page, 0, (uint16_t)part)) {
+		if (packet_add_frag(packet, page, 0, layout->parts[i])) {
 			iopage_free(page);
 			return -ENOSPC;
 		}
-		left -= part;
 	}
 	return 0;
 }
@@ -222,14 +277,16 @@ static struct packet *chain_to_packet(struct netback_queue *queue, struct chain 
 	struct packet_pool *pool = netback.config.packets;
 	uint32_t total = chain->slots[0].size;
 	uint16_t flags = chain->slots[0].flags;
+	struct layout layout;
 	struct packet *packet;
 
 	if (chain_check(chain)) {
 		pool->drops[DROP_BAD_SLOTS]++;
 		return NULL;
 	}
+	layout_choose(&layout, chain, total);
 	packet = packet_alloc_page(pool, IOPAGE_UPLINK_READ);
-	if (!packet || packet_add_pages(packet, total)) {
+	if (!packet || packet_add_pages(packet, &layout)) {
 		pool->drops[DROP_NO_MEMORY]++;
 		packet_free(packet);
 		return NULL;

@@ -437,6 +437,45 @@ START_TEST(hostile_frontend_attack)
 }
 END_TEST
 
+/* ---- what an honest large frame costs ---- */
+
+#define FULL_SLOTS 15u
+
+/* As Linux sends 60 KiB: the headers by themselves, then whole pages. */
+static void send_full_slots(void *argument)
+{
+	struct front_scene *scene = argument;
+	struct hostile_frontend *front = &scene->front;
+	uint32_t gref = front->grefs[HOSTILE_READ];
+
+	front_put(front, gref, 64, 66 + FULL_SLOTS * IOPAGE_SIZE, NETTXF_more_data);
+	for (uint32_t i = 1; i <= FULL_SLOTS; i++)
+		front_put(front, gref, 0, IOPAGE_SIZE, i < FULL_SLOTS ? NETTXF_more_data : 0);
+	hostile_publish(front);
+}
+
+static uint64_t server_copies(struct front_scene *scene)
+{
+	return host_domain_costs(scene->world.server.domain).copy_ops;
+}
+
+/* Each slot is one copy, but for the one that ends what headers may lie in. */
+START_TEST(full_slots_are_one_copy_each)
+{
+	struct front_scene scene = { 0 };
+	uint64_t before;
+
+	front_scene_begin(&scene, HOST_STEPPED, 0);
+	front_scene_connect(&scene);
+	before = server_copies(&scene);
+	host_call(scene.attacker, send_full_slots, &scene);
+	host_run_for(scene.world.machine, 10 * WORLD_MS);
+	ck_assert_uint_ge(server_copies(&scene) - before, FULL_SLOTS + 1);
+	ck_assert_uint_le(server_copies(&scene) - before, FULL_SLOTS + 2);
+	front_scene_end(&scene);
+}
+END_TEST
+
 /* ---- rings that change under the backend's eyes ---- */
 
 static void mutate(struct front_scene *scene, uint32_t count)
@@ -533,5 +572,6 @@ TCase *netif_hostile_front_tests(void)
 	NETIF_TEST_TWICE(tests, hostile_frontend_attack, ATTACK_COUNT);
 	NETIF_TEST_BY_TURNS(tests, hostile_frontend_at_random, 8);
 	NETIF_TEST_STEPPED(tests, hostile_frontend_dies_with_slots_on_the_ring, ATTACK_COUNT);
+	NETIF_TEST_STEPPED(tests, full_slots_are_one_copy_each, 1);
 	return tests;
 }
