@@ -96,6 +96,7 @@ struct ruleset {
 	uint32_t parameter_count;
 	struct rules_parameters *parameters;
 	struct rules_options options;
+	struct rules_index *deciders, *matches; /* compiled; `match` rules apart */
 };
 
 /* Adds a copy of the rule. -E2BIG, -ENOMEM. */
@@ -117,6 +118,9 @@ must_check int rules_table_finish(struct rules_table *table);
 
 bool rules_table_contains(const struct rules_table *table, const struct ip_address *address);
 void rules_tables_free(struct ruleset *set);
+
+/* Builds the index over the finished rules and tables. -ENOMEM. */
+must_check int ruleset_compile(struct ruleset *set);
 
 /* Does this rule match? Says the same as the language, one rule at a time. */
 bool rules_rule_matches(const struct ruleset *set, const struct rules_rule *rule,

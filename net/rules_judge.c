@@ -133,12 +133,3 @@ struct rules_verdict rules_walk(const struct ruleset *set, const struct rules_qu
 	rules_verdict_decide(set, decided, &verdict);
 	return verdict;
 }
-
-struct rules_verdict ruleset_judge(struct ruleset *set, const struct rules_query *query)
-{
-	struct rules_verdict verdict = rules_walk(set, query);
-
-	if (verdict.rule != RULES_NO_RULE)
-		set->rules[verdict.rule].hits++;
-	return verdict;
-}

@@ -280,6 +280,8 @@ int ruleset_parse(const char *text, size_t bytes, struct ruleset **set, struct r
 		result = -E2BIG;
 	} else {
 		result = parse_file(p);
+		if (!result)
+			result = ruleset_compile(p->set);
 	}
 	if (result)
 		ruleset_free(p->set);

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "net/rules_internal.h"
+#include "net/rules_index.h"
 
 #define FIRST_CAPACITY 16u
 
@@ -45,6 +45,8 @@ void ruleset_free(struct ruleset *set)
 {
 	if (!set)
 		return;
+	rules_index_free(set->deciders);
+	rules_index_free(set->matches);
 	rules_tables_free(set);
 	free(set->parameters);
 	free(set->rules);
