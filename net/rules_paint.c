@@ -47,21 +47,17 @@ void rules_painter_put(struct rules_painter *p, uint32_t place, bool in)
 	p->changed |= 1u << block;
 }
 
-/* Makes room for element `count` of an array. */
-static int room_for(void *array, uint32_t count, uint32_t *room, size_t size)
+/* The array with room for element `count`: itself, or a larger one in its place. NULL: none. */
+static void *with_room(void *array, uint32_t count, uint32_t *room, size_t size)
 {
 	uint32_t more = *room ? *room * 2 : FIRST_ROOM;
-	void *grown, *old;
 
 	if (count < *room)
-		return 0;
-	memcpy(&old, array, sizeof(old));
-	grown = realloc(old, more * size);
-	if (!grown)
-		return -ENOMEM;
-	memcpy(array, &grown, sizeof(grown));
-	*room = more;
-	return 0;
+		return array;
+	array = realloc(array, more * size);
+	if (array)
+		*room = more;
+	return array;
 }
 
 static uint32_t bucket_of(const struct rules_painter *p, const void *data, size_t bytes)
@@ -79,6 +75,23 @@ static uint32_t bucket_of(const struct rules_painter *p, const void *data, size_
 	return (uint32_t)(hash >> 8) & (p->buckets - 1);
 }
 
+static int blocks_grow(struct rules_painter *p)
+{
+	struct rules_sets *sets = p->sets;
+	struct rules_block *blocks =
+		with_room(sets->blocks, sets->block_count, &sets->block_capacity, sizeof(*blocks));
+	uint32_t *next;
+
+	if (!blocks)
+		return -ENOMEM;
+	sets->blocks = blocks;
+	next = with_room(p->block_next, sets->block_count, &p->block_room, sizeof(*next));
+	if (!next)
+		return -ENOMEM;
+	p->block_next = next;
+	return 0;
+}
+
 static int block_number(struct rules_painter *p, const struct rules_block *block, uint32_t *number)
 {
 	struct rules_sets *sets = p->sets;
@@ -89,8 +102,7 @@ static int block_number(struct rules_painter *p, const struct rules_block *block
 			*number = i - 1;
 			return 0;
 		}
-	if (room_for(&sets->blocks, sets->block_count, &sets->block_capacity, sizeof(*block)) ||
-	    room_for(&p->block_next, sets->block_count, &p->block_room, sizeof(*p->block_next)))
+	if (blocks_grow(p))
 		return -ENOMEM;
 	sets->blocks[sets->block_count] = *block;
 	p->block_next[sets->block_count] = *head;
@@ -118,15 +130,21 @@ static int blocks_settle(struct rules_painter *p, uint32_t *summary)
 static int sets_grow(struct rules_painter *p)
 {
 	struct rules_sets *sets = p->sets;
-	uint32_t room = sets->capacity;
+	uint32_t room = sets->capacity, *grown;
 
-	if (room_for(&sets->references, sets->count, &room, sets->width * sizeof(uint32_t)))
+	grown = with_room(sets->references, sets->count, &room, sets->width * sizeof(*grown));
+	if (!grown)
 		return -ENOMEM;
-	room = sets->capacity;
-	if (room_for(&sets->summaries, sets->count, &room, sizeof(uint32_t)))
+	sets->references = grown;
+	grown = with_room(sets->summaries, sets->count, &sets->capacity, sizeof(*grown));
+	if (!grown)
 		return -ENOMEM;
-	sets->capacity = room;
-	return room_for(&p->set_next, sets->count, &p->set_room, sizeof(*p->set_next));
+	sets->summaries = grown;
+	grown = with_room(p->set_next, sets->count, &p->set_room, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	p->set_next = grown;
+	return 0;
 }
 
 int rules_painter_set(struct rules_painter *p, uint32_t *number)
