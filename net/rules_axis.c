@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define FIRST_ROOM 64u
+#define ROOTS_FROM 8u /* shorter axes are searched as fast without */
 
 /*
  * Ranges of tables that an axis may have. A rule that would need more counts as matching
@@ -205,6 +206,31 @@ static int axis_fill(struct rules_axis *axis, struct rules_painter *painter,
 	}
 }
 
+/* Roots for the starts that were filled in. */
+static int axis_make_roots(struct rules_axis *axis)
+{
+	uint32_t span, at = 1;
+
+	if (axis->wide || axis->count < ROOTS_FROM)
+		return 0;
+	span = axis->narrow[axis->count - 1] - axis->narrow[1];
+	while (span >> axis->shift >= axis->count)
+		axis->shift++;
+	axis->steps = (span >> axis->shift) + 1;
+	axis->roots = malloc((axis->steps + 1) * sizeof(*axis->roots));
+	if (!axis->roots)
+		return -ENOMEM;
+	for (uint32_t step = 0; step < axis->steps; step++) {
+		uint32_t start = axis->narrow[1] + (step << axis->shift);
+
+		while (at + 1 < axis->count && axis->narrow[at + 1] <= start)
+			at++;
+		axis->roots[step] = at;
+	}
+	axis->roots[axis->steps] = axis->count - 1;
+	return 0;
+}
+
 int rules_axis_make(const struct ruleset *set, const struct rules_index *index,
 		    struct rules_painter *painter, enum rules_axis_name name,
 		    struct rules_axis *axis)
@@ -218,6 +244,8 @@ int rules_axis_make(const struct ruleset *set, const struct rules_index *index,
 		qsort(events.items, events.count, sizeof(*events.items), event_order);
 	if (!events.failed && axis_allocate(axis, count_starts(&events), events.last > UINT32_MAX))
 		error = axis_fill(axis, painter, &events);
+	if (!error)
+		error = axis_make_roots(axis);
 	free(events.items);
 	return error;
 }

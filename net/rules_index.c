@@ -186,6 +186,7 @@ void rules_index_free(struct rules_index *index)
 		free(index->axes[i].narrow);
 		free(index->axes[i].wide);
 		free(index->axes[i].sets);
+		free(index->axes[i].roots);
 	}
 	free(index->sets.blocks);
 	free(index->sets.references);

@@ -33,12 +33,19 @@ struct rules_sets {
 	uint32_t *summaries;  /* bit b: block b of the set is not empty */
 };
 
-/* Range i is starts[i] .. starts[i + 1] - 1; starts[0] is 0. */
+/*
+ * Range i is starts[i] .. starts[i + 1] - 1; starts[0] is 0. Long axes of narrow numbers
+ * have roots: from starts[1] on, equal steps of 2^shift, and in which range each begins;
+ * what is left to search is between two of them.
+ */
 struct rules_axis {
 	uint32_t count;
 	uint32_t *narrow; /* starts, when they fit into 32 bits */
 	ip_number *wide;  /* starts otherwise */
 	uint32_t *sets;
+	uint32_t shift;
+	uint32_t steps;	 /* 0: no roots */
+	uint32_t *roots; /* steps + 1 of them, the last is the last range */
 };
 
 enum rules_axis_name {

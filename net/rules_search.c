@@ -22,12 +22,31 @@ uint32_t rules_index_hash(const char *name)
 	return hash ^ hash >> 15;
 }
 
+/* Where the search for a key begins and among how many ranges. */
+static uint32_t axis_root(const struct rules_axis *axis, uint32_t key, uint32_t *left)
+{
+	uint32_t step;
+
+	*left = axis->count;
+	if (!axis->steps)
+		return 0;
+	*left = 1;
+	if (key < axis->narrow[1])
+		return 0;
+	step = (key - axis->narrow[1]) >> axis->shift;
+	if (step >= axis->steps)
+		return axis->count - 1;
+	*left = axis->roots[step + 1] - axis->roots[step] + 1;
+	return axis->roots[step];
+}
+
 /* The last start that is not behind the key, without a branch that depends on it. */
 static uint32_t axis_narrow(const struct rules_axis *axis, uint32_t key)
 {
-	const uint32_t *base = axis->narrow;
+	uint32_t left;
+	const uint32_t *base = axis->narrow + axis_root(axis, key, &left);
 
-	for (uint32_t left = axis->count; left > 1;) {
+	while (left > 1) {
 		uint32_t half = left / 2;
 
 		base = base[half] <= key ? base + half : base;
