@@ -128,7 +128,11 @@ must_check int ruleset_parse(const char *text, size_t bytes, struct ruleset **se
 /* Frees a set; NULL is allowed. */
 void ruleset_free(struct ruleset *set);
 
-/* Judges one packet. `set` may be NULL: blocked, RULES_NO_RULE. Counts a hit. */
+/*
+ * Judges one packet, in about the same time for few rules and many when the interface's
+ * group is "uplink" or "clients"; otherwise by a walk over all. `set` may be NULL: blocked,
+ * RULES_NO_RULE. Counts a hit.
+ */
 struct rules_verdict ruleset_judge(struct ruleset *set, const struct rules_query *query);
 
 /* What `set` lines said; all 0 for NULL. Belongs to the set. */
@@ -137,7 +141,8 @@ const struct rules_options *ruleset_options(const struct ruleset *set);
 /* Rules in the set after expansion, `match` rules too. */
 uint32_t ruleset_count(const struct ruleset *set);
 
-/* Line of the file, label ("" if none), and packets that a rule decided. */
+/* Line of the file, label ("" if none), and packets that a rule decided (`match`: that it applied
+ * to). */
 uint32_t ruleset_rule_line(const struct ruleset *set, uint32_t rule);
 const char *ruleset_rule_label(const struct ruleset *set, uint32_t rule);
 uint64_t ruleset_rule_hits(const struct ruleset *set, uint32_t rule);

@@ -164,7 +164,7 @@ static bool axis_allocate(struct rules_axis *axis, uint32_t ranges, bool wide)
 	if (wide)
 		axis->wide = malloc(ranges * sizeof(*axis->wide));
 	else
-		axis->narrow = malloc(ranges * sizeof(*axis->narrow));
+		axis->narrow = calloc(ranges, sizeof(*axis->narrow));
 	return axis->sets && (wide ? axis->wide != NULL : axis->narrow != NULL);
 }
 

@@ -52,14 +52,14 @@ static int parse_entry(struct rules_parser *p, void *to)
 /* table <name> [ persist ] [ const ] [ { entries } ] */
 int rules_parse_table(struct rules_parser *p)
 {
-	struct rules_table *table;
+	struct rules_table *table = NULL;
 	struct rules_token name;
 	int error = rules_advance(p);
 
 	name = p->token;
 	if (!error)
 		error = rules_parse_table_name(p, &table);
-	if (error)
+	if (error || !table)
 		return error;
 	if (table->defined)
 		return rules_fail_at(p, &name, "the table is defined twice");
