@@ -81,3 +81,10 @@ static inline ip_number ip_number_host_bits(uint8_t version, uint8_t prefix)
 
 	return bits >= 128 ? ~(ip_number)0 : ((ip_number)1 << bits) - 1;
 }
+
+/* Clears the bits behind the first `prefix` ones. */
+static inline void ip_address_mask(struct ip_address *address, uint8_t prefix)
+{
+	for (unsigned int bit = prefix; bit < 128; bit = (bit | 7) + 1)
+		address->bytes[bit / 8] &= (uint8_t)(0xff00 >> (bit % 8));
+}
