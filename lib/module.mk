@@ -4,6 +4,7 @@ lib_SRCS := \
 	lib/frame_hash.c \
 	lib/iopage.c \
 	lib/ip4_text.c \
+	lib/ip6_text.c \
 	lib/log.c \
 	lib/packet.c \
 	lib/params.c \

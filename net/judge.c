@@ -15,8 +15,8 @@ struct rules_query judge_query(const struct packet_info *info, enum rules_direct
 		.direction = direction,
 		.interface = interface,
 		.interface_group = group,
-		.source = key->source,
-		.destination = key->destination,
+		.source = ip_address_of4(key->source),
+		.destination = ip_address_of4(key->destination),
 		.protocol = key->protocol,
 		.source_port = has_ports ? be16_get(key->source_port) : 0,
 		.destination_port = has_ports ? be16_get(key->destination_port) : 0,
@@ -35,8 +35,9 @@ static void log_verdict(const struct ruleset *rules, const struct rules_query *q
 		    ruleset_rule_line(rules, verdict->rule),
 		    verdict->action == RULES_PASS ? "pass" : "block",
 		    query->direction == RULES_IN ? "in" : "out", query->interface, query->protocol,
-		    ip4_text_format(query->source, from), query->source_port,
-		    ip4_text_format(query->destination, to), query->destination_port);
+		    ip4_text_format(ip_address_get4(&query->source), from), query->source_port,
+		    ip4_text_format(ip_address_get4(&query->destination), to),
+		    query->destination_port);
 }
 
 struct rules_verdict judge_ask(struct ruleset *rules, const struct rules_query *query,

@@ -18,6 +18,17 @@ net_SRCS := \
 	net/router_judge.c \
 	net/router_local.c \
 	net/router_stats.c \
+	net/rules_axis.c \
+	net/rules_expand.c \
+	net/rules_index.c \
 	net/rules_judge.c \
 	net/rules_lex.c \
-	net/rules_parse.c
+	net/rules_paint.c \
+	net/rules_parse.c \
+	net/rules_parse_clause.c \
+	net/rules_parse_items.c \
+	net/rules_parse_options.c \
+	net/rules_parse_table.c \
+	net/rules_search.c \
+	net/rules_set.c \
+	net/rules_table.c

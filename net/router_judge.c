@@ -40,8 +40,8 @@ bool router_judge(struct router *router, struct router_interface *in, struct rou
 		packet_drop(packet, DROP_NO_RULES);
 		return false;
 	}
-	query.source_is_self = be32_equal(query.source, router->address);
-	query.destination_is_self = be32_equal(query.destination, router->address);
+	query.source_is_self = be32_equal(info->key.source, router->address);
+	query.destination_is_self = be32_equal(info->key.destination, router->address);
 	*verdict = judge_ask(router->rules, &query, &router->log);
 	if (verdict->action == RULES_PASS)
 		return true;

@@ -1,48 +1,29 @@
 /* SPDX-License-Identifier: ISC */
-#include <errno.h>
-#include <stdlib.h>
+/* Whether one rule matches, and what the matching ones say together. */
 #include <string.h>
 
-#include "net/rules.h"
 #include "net/rules_internal.h"
+#include "net/rules_verdict.h"
 
-#define PROTOCOL_ICMP 1u
-#define PROTOCOL_TCP 6u
-#define FIRST_CAPACITY 16u
-
-int ruleset_add(struct ruleset *set, const struct rules_rule *rule)
+static bool prefix_matches(const struct rules_host *host, const struct ip_address *address)
 {
-	if (set->count == RULES_MAX)
-		return -E2BIG;
-	if (set->count == set->capacity) {
-		uint32_t capacity = set->capacity ? set->capacity * 2 : FIRST_CAPACITY;
-		struct rules_rule *grown = realloc(set->rules, capacity * sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		set->rules = grown;
-		set->capacity = capacity;
-	}
-	set->rules[set->count++] = *rule;
-	return 0;
+	if (address->version != host->address.version)
+		return false;
+	return ((ip_address_number(address) ^ ip_address_number(&host->address)) &
+		~ip_number_host_bits(address->version, host->prefix)) == 0;
 }
 
-void ruleset_free(struct ruleset *set)
-{
-	if (!set)
-		return;
-	free(set->rules);
-	free(set);
-}
-
-static bool host_matches(const struct rules_host *host, be32 address, bool is_self)
+static bool host_matches(const struct ruleset *set, const struct rules_host *host,
+			 const struct ip_address *address, bool is_self)
 {
 	bool matches = true;
 
 	if (host->kind == RULES_HOST_PREFIX)
-		matches = (be32_get(address) & host->mask) == host->address;
+		matches = prefix_matches(host, address);
 	else if (host->kind == RULES_HOST_SELF)
 		matches = is_self;
+	else if (host->kind == RULES_HOST_TABLE)
+		matches = rules_table_contains(&set->tables[host->table], address);
 	return matches != host->negated;
 }
 
@@ -64,68 +45,91 @@ static bool interface_matches(const struct rules_rule *rule, const struct rules_
 	return matches != rule->interface_negated;
 }
 
+static bool icmp_matches(const struct rules_rule *rule, const struct rules_query *query)
+{
+	if (rule->icmp_type == RULES_ANY_ICMP)
+		return true;
+	return rule->icmp_type == query->icmp_type &&
+	       (rule->icmp_code == RULES_ANY_ICMP || rule->icmp_code == query->icmp_code);
+}
+
 static bool transport_matches(const struct rules_rule *rule, const struct rules_query *query)
 {
-	if (query->protocol == PROTOCOL_TCP &&
+	if (query->protocol == RULES_TCP &&
 	    (query->tcp_flags & rule->flags_mask) != rule->flags_set)
 		return false;
 	if (rule->protocol == RULES_ANY_PROTOCOL)
 		return true;
 	if (rule->protocol != query->protocol)
 		return false;
-	if (rule->protocol == PROTOCOL_ICMP)
-		return rule->icmp_type == RULES_ANY_ICMP ||
-		       (rule->icmp_type == query->icmp_type &&
-			(rule->icmp_code == RULES_ANY_ICMP || rule->icmp_code == query->icmp_code));
+	if (rule->protocol == RULES_ICMP || rule->protocol == RULES_ICMP6)
+		return icmp_matches(rule, query);
 	return ports_match(&rule->source_ports, query->source_port) &&
 	       ports_match(&rule->destination_ports, query->destination_port);
 }
 
-static bool rule_matches(const struct rules_rule *rule, const struct rules_query *query)
+bool rules_rule_matches(const struct ruleset *set, const struct rules_rule *rule,
+			const struct rules_query *query)
 {
+	if (rule->version && rule->version != query->source.version)
+		return false;
 	return (rule->directions & query->direction) && transport_matches(rule, query) &&
-	       host_matches(&rule->destination, query->destination, query->destination_is_self) &&
-	       host_matches(&rule->source, query->source, query->source_is_self) &&
+	       host_matches(set, &rule->destination, &query->destination,
+			    query->destination_is_self) &&
+	       host_matches(set, &rule->source, &query->source, query->source_is_self) &&
 	       interface_matches(rule, query);
 }
 
-struct rules_verdict ruleset_judge(struct ruleset *set, const struct rules_query *query)
+/* What a rule's parameters say replaces what earlier ones said, each for itself. */
+void rules_verdict_apply(const struct ruleset *set, uint32_t rule, struct rules_verdict *verdict)
+{
+	const struct rules_rule *r = &set->rules[rule];
+	const struct rules_parameters *p;
+
+	verdict->log |= r->log;
+	if (!r->parameters)
+		return;
+	p = &set->parameters[r->parameters - 1];
+	if (p->has_nat)
+		verdict->nat_to = &p->nat_to;
+	if (p->has_rdr)
+		verdict->rdr_to = &p->rdr_to;
+	if (p->has_binat)
+		verdict->binat_to = &p->binat_to;
+	if (p->has_limits)
+		verdict->limits = &p->limits;
+	if (p->max_mss)
+		verdict->max_mss = p->max_mss;
+}
+
+void rules_verdict_decide(const struct ruleset *set, uint32_t rule, struct rules_verdict *verdict)
+{
+	verdict->rule = rule;
+	if (rule == RULES_NO_RULE)
+		return;
+	verdict->action = (enum rules_action)set->rules[rule].action;
+	verdict->keep_state = set->rules[rule].keep_state;
+	rules_verdict_apply(set, rule, verdict);
+}
+
+struct rules_verdict rules_walk(const struct ruleset *set, const struct rules_query *query)
 {
 	struct rules_verdict verdict = { .action = RULES_BLOCK_DROP, .rule = RULES_NO_RULE };
-	uint32_t count = set ? set->count : 0;
+	uint32_t count = set ? set->count : 0, decided = RULES_NO_RULE;
 
 	for (uint32_t i = 0; i < count; i++) {
-		if (!rule_matches(&set->rules[i], query))
+		const struct rules_rule *rule = &set->rules[i];
+
+		if (!rules_rule_matches(set, rule, query))
 			continue;
-		verdict.rule = i;
-		if (set->rules[i].quick)
+		if (rule->action == RULES_MATCH) {
+			rules_verdict_apply(set, i, &verdict);
+			continue;
+		}
+		decided = i;
+		if (rule->quick)
 			break;
 	}
-	if (verdict.rule == RULES_NO_RULE)
-		return verdict;
-	verdict.action = (enum rules_action)set->rules[verdict.rule].action;
-	verdict.keep_state = set->rules[verdict.rule].keep_state;
-	verdict.log = set->rules[verdict.rule].log;
-	set->rules[verdict.rule].hits++;
+	rules_verdict_decide(set, decided, &verdict);
 	return verdict;
-}
-
-uint32_t ruleset_count(const struct ruleset *set)
-{
-	return set ? set->count : 0;
-}
-
-uint32_t ruleset_rule_line(const struct ruleset *set, uint32_t rule)
-{
-	return set->rules[rule].line;
-}
-
-const char *ruleset_rule_label(const struct ruleset *set, uint32_t rule)
-{
-	return set->rules[rule].label;
-}
-
-uint64_t ruleset_rule_hits(const struct ruleset *set, uint32_t rule)
-{
-	return set->rules[rule].hits;
 }

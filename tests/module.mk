@@ -16,6 +16,10 @@ lint: packages
 unit: packages
 	@tests/unit/run-both
 
+check: packages
+	@$(MAKE) -s check-program
+	@tests/check/run $(BUILD)/ringwall-check
+
 test-xen: packages
 	@$(MAKE) -s images
 	@$(MAKE) -s BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
@@ -39,4 +43,4 @@ $(BUILD)/count.so: tests/bench/count/plugin.c
 	@mkdir -p $(@D)
 	@gcc -O2 $(WARNINGS) -shared -fPIC -fvisibility=hidden -o $@ $< -lpthread
 
-.PHONY: packages lint unit test-xen run bench test
+.PHONY: packages lint unit check test-xen run bench test

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "lib/ip4_text.h"
+#include "lib/ip6_text.h"
+#include "net/rules_internal.h"
 #include "tests/host/unit.h"
 
 static struct ruleset *parse(const char *text)
@@ -32,8 +34,8 @@ static struct rules_query tcp(enum rules_direction direction, const char *from, 
 		.direction = direction,
 		.interface = direction == RULES_IN ? "client3.0" : "uplink0",
 		.interface_group = direction == RULES_IN ? "clients" : "uplink",
-		.source = address(from),
-		.destination = address(to),
+		.source = ip_address_of4(address(from)),
+		.destination = ip_address_of4(address(to)),
 		.protocol = 6,
 		.source_port = 40000,
 		.destination_port = port,
@@ -114,6 +116,20 @@ static const struct {
 	{ "web = { 80 443 }\npass proto tcp to any port $web", true },
 	{ "net = 10.0.0.0/24\npass \\\n from $net", true },
 	{ "pass proto { tcp\n udp } to any port {\n 80, # web\n 443 }", true },
+	{ "pass inet6", false },
+	{ "pass from { 2001:db8::/32 10.0.0.5 }", true },
+	{ "pass from ! 2001:db8::/32", false },
+	{ "pass from { 1.2.3.4 { 5.6.7.8, 10.0.0.5 } }", true },
+	{ "a = { 1.2.3.4 }\nb = { 10.0.0.5 }\npass from { $a $b }", true },
+	{ "table <t> { 10.0.0.0/8 }\npass from <t>", true },
+	{ "table <t> { 10.0.0.0/8, !10.0.0.0/24 }\npass from <t>", false },
+	{ "table <t> { 10.0.0.0/8 !10.0.0.0/24 10.0.0.5 }\npass from <t>", true },
+	{ "table <t> const { 10.0.0.0/8 }\npass from ! <t>", false },
+	{ "pass from !<t>\ntable <t> persist\n", true },
+	{ "pass from { 1.2.3.4 <t> }\ntable <t> {\n 2001:db8::1\n 10.0.0.4/31\n}\n", true },
+	{ "match in proto tcp rdr-to 10.0.0.9", false },
+	{ "pass in proto tcp rdr-to 10.0.0.9 port 8080", true },
+	{ "pass proto { tcp icmp6 icmp }", true },
 	{ "pass log quick inet label \"a b\" keep state", true },
 };
 
@@ -137,8 +153,6 @@ static const struct {
 	{ "pass from 10.0.0.0/33", 1, 11 },
 	{ "pass from 10.0.0", 1, 11 },
 	{ "pass from ! any", 1, 13 },
-	{ "pass from 2001:db8::1", 1, 11 },
-	{ "pass inet6", 1, 6 },
 	{ "pass on", 1, 8 },
 	{ "pass proto { tcp udp", 1, 12 },
 	{ "pass in in port", 1, 12 },
@@ -146,7 +160,31 @@ static const struct {
 	{ "pass $nothing", 1, 6 },
 	{ "a = 1\na = 2", 2, 1 },
 	{ "pass label \"no end", 1, 12 },
-	{ "set limit states 5", 1, 5 },
+	{ "set limit stats 5", 1, 11 },
+	{ "pass inet6 from 10.0.0.1", 1, 1 },
+	{ "pass inet inet6", 1, 11 },
+	{ "pass from 10.0.0.1 to 2001:db8::1", 1, 1 },
+	{ "pass from 2001:db8::/129", 1, 11 },
+	{ "pass proto icmp icmp6-type echoreq", 1, 17 },
+	{ "pass inet proto icmp6", 1, 1 },
+	{ "pass from ! { 10.0.0.1 }", 1, 13 },
+	{ "\npass from <t>", 2, 11 },
+	{ "table <t> { }\ntable <t> { }", 2, 7 },
+	{ "table <t> { any }", 1, 13 },
+	{ "table t { }", 1, 7 },
+	{ "pass nat-to (uplink)", 1, 6 },
+	{ "pass out nat-to (eth0)", 1, 18 },
+	{ "pass out nat-to 10.0.0.0/8", 1, 17 },
+	{ "pass out inet6 nat-to 10.0.0.1", 1, 23 },
+	{ "block in rdr-to 10.0.0.1", 1, 10 },
+	{ "pass in rdr-to 10.0.0.1 port != 5", 1, 30 },
+	{ "pass in rdr-to 10.0.0.1 nat-to 10.0.0.2", 1, 25 },
+	{ "match quick", 1, 1 },
+	{ "match keep state", 1, 7 },
+	{ "pass keep state (max 0)", 1, 22 },
+	{ "pass keep state (tcp.nonsense 5)", 1, 18 },
+	{ "pass scrub (no-df)", 1, 13 },
+	{ "set timeout udp.first no", 1, 23 },
 	{ "pass ;", 1, 6 },
 	{ "\n\n  pass keep", 3, 12 },
 };
@@ -189,6 +227,130 @@ START_TEST(block_policy_and_icmp)
 }
 END_TEST
 
+static struct ip_address address6(const char *text)
+{
+	uint8_t bytes[16];
+
+	ck_assert_int_eq(ip6_text_parse(text, strlen(text), bytes), 0);
+	return ip_address_of6(bytes);
+}
+
+START_TEST(both_versions)
+{
+	struct ruleset *set = parse("table <nets> { 10.0.0.0/8 2001:db8::/32 !2001:db8:bad::/48 }\n"
+				    "pass from <nets>\n"
+				    "block inet6 proto icmp6 icmp6-type { echoreq, redir }\n"
+				    "pass to 2001:db8:2::/48 label six\n");
+	struct rules_query query = tcp(RULES_IN, "10.0.0.5", "192.0.2.1", 80);
+
+	ck_assert_int_eq(ruleset_judge(set, &query).action, RULES_PASS);
+	query.source = address6("2001:db8::5");
+	query.destination = address6("2001:db8:1::1");
+	ck_assert_int_eq(ruleset_judge(set, &query).action, RULES_PASS);
+	query.protocol = 58;
+	query.icmp_type = 128;
+	ck_assert_int_eq(ruleset_judge(set, &query).action, RULES_BLOCK_DROP);
+	query.icmp_type = 129;
+	ck_assert_int_eq(ruleset_judge(set, &query).action, RULES_PASS);
+	query.source = address6("2001:db8:bad::5");
+	ck_assert_int_eq(ruleset_judge(set, &query).action, RULES_BLOCK_DROP);
+	query.destination = address6("2001:db8:2:ffff::");
+	ck_assert_int_eq(ruleset_judge(set, &query).action, RULES_PASS);
+	query.destination = address6("2001:db8:3::");
+	ck_assert_int_eq(ruleset_judge(set, &query).action, RULES_BLOCK_DROP);
+	ruleset_free(set);
+}
+END_TEST
+
+/* Random tables, whose prefixes lie in one another: the narrowest decides. */
+START_TEST(tables_by_the_narrowest)
+{
+	uint64_t state = (unit_seed() + (uint64_t)_i) | 1;
+	struct ruleset set = { 0 };
+	struct rules_table *table = rules_table_get(&set, "t", 1);
+	struct rules_entry entries[40];
+	size_t count = unit_random(&state) % 40;
+	uint8_t version = _i % 2 ? 4 : 6;
+
+	for (size_t i = 0; i < count; i++) {
+		struct rules_entry *e = &entries[i];
+
+		*e = (struct rules_entry){ .address.version = version };
+		e->address.bytes[0] = unit_random(&state) % 4 ? 0 : 0xff;
+		e->address.bytes[3] = (uint8_t)unit_random(&state);
+		e->prefix = (uint8_t)(unit_random(&state) % 33);
+		e->negated = unit_random(&state) % 2;
+		ip_address_mask(&e->address, e->prefix);
+		ck_assert_int_eq(rules_table_add(&set, table, e), 0);
+	}
+	ck_assert_int_eq(rules_table_finish(table), 0);
+	for (unsigned int n = 0; n < 512; n++) {
+		struct ip_address a = { .version = version };
+		int best = -1;
+		bool inside = false;
+
+		a.bytes[0] = n & 256 ? 0xff : 0;
+		a.bytes[3] = (uint8_t)n;
+		for (size_t i = 0; i < count; i++) {
+			struct ip_address masked = a;
+
+			ip_address_mask(&masked, entries[i].prefix);
+			if (!ip_address_equal(&masked, &entries[i].address))
+				continue;
+			if (entries[i].prefix == best && entries[i].negated)
+				inside = false;
+			if (entries[i].prefix > best)
+				inside = !entries[i].negated;
+			if (entries[i].prefix > best)
+				best = entries[i].prefix;
+		}
+		ck_assert_msg(rules_table_contains(table, &a) == inside, "%u", n);
+	}
+	rules_tables_free(&set);
+}
+END_TEST
+
+START_TEST(parameters_of_match_and_pass)
+{
+	struct ruleset *set =
+		parse("set limit { states 5000 frags 10 }\nset timeout tcp.established 600\n"
+		      "match in scrub (max-mss 1400)\n"
+		      "match out on uplink nat-to (uplink)\n"
+		      "match out on uplink from 10.0.0.7 nat-to 192.0.2.7 port 1024:2047\n"
+		      "match log from 10.0.0.7\n"
+		      "pass out keep state (max 10, max-src-states 3 tcp.established 60)\n"
+		      "pass in quick proto tcp to port 80 rdr-to 10.0.0.9 port 8080\n"
+		      "match in scrub (max-mss 1300)\n");
+	struct rules_query query = tcp(RULES_OUT, "10.0.0.5", "192.0.2.1", 80);
+	struct rules_verdict v = ruleset_judge(set, &query);
+
+	ck_assert_int_eq(v.action, RULES_PASS);
+	ck_assert_uint_eq(v.nat_to->address.version, 0);
+	ck_assert(!v.log && !v.rdr_to && !v.max_mss);
+	ck_assert_uint_eq(v.limits->max_states, 10);
+	ck_assert_uint_eq(v.limits->max_source_states, 3);
+	ck_assert_uint_eq(v.limits->timeout[RULES_TCP_ESTABLISHED], 60);
+	query.source.bytes[3] = 7;
+	v = ruleset_judge(set, &query);
+	ck_assert(v.log);
+	ck_assert_uint_eq(be32_get(ip_address_get4(&v.nat_to->address)), 0xc0000207);
+	ck_assert_uint_eq(v.nat_to->port_low, 1024);
+	ck_assert_uint_eq(v.nat_to->port_high, 2047);
+	query = tcp(RULES_IN, "10.0.0.5", "192.0.2.1", 80);
+	v = ruleset_judge(set, &query);
+	ck_assert_uint_eq(v.max_mss, 1400); /* quick came before the last match rule */
+	ck_assert_uint_eq(v.rdr_to->port_low, 8080);
+	query.destination_port = 81;
+	v = ruleset_judge(set, &query);
+	ck_assert_int_eq(v.action, RULES_BLOCK_DROP);
+	ck_assert_uint_eq(v.max_mss, 1300);
+	ck_assert_uint_eq(ruleset_options(set)->limit_states, 5000);
+	ck_assert_uint_eq(ruleset_options(set)->limit_fragments, 10);
+	ck_assert_uint_eq(ruleset_options(set)->timeout[RULES_TCP_ESTABLISHED], 600);
+	ruleset_free(set);
+}
+END_TEST
+
 START_TEST(expansion_is_bounded)
 {
 	static char text[4096];
@@ -213,16 +375,26 @@ END_TEST
 START_TEST(random_words)
 {
 	static const char *const words[] = {
-		"pass",	 "block",  "in",	"out",	 "on",	       "proto",	  "tcp",
-		"udp",	 "icmp",   "from",	"to",	 "any",	       "port",	  "80",
-		"{",	 "}",	   ",",		"!",	 "10.0.0.0/8", "quick",	  "log",
-		"\n",	 "\n",	   "$m",	"m",	 "=",	       "\"x y\"", "label",
-		"flags", "S/SA",   "keep",	"state", "\\\n",       "#",	  "<",
-		"><",	 "1:2",	   "icmp-type", "self",	 "\"",	       "set",	  "block-policy",
-		"(",	 "uplink",
+		"pass",	      "block",	   "in",
+		"out",	      "on",	   "proto",
+		"tcp",	      "udp",	   "icmp",
+		"from",	      "to",	   "any",
+		"port",	      "80",	   "{",
+		"}",	      ",",	   "!",
+		"10.0.0.0/8", "quick",	   "log",
+		"\n",	      "\n",	   "$m",
+		"m",	      "=",	   "\"x y\"",
+		"label",      "flags",	   "S/SA",
+		"keep",	      "state",	   "\\\n",
+		"#",	      "<",	   "><",
+		"1:2",	      "icmp-type", "self",
+		"\"",	      "set",	   "block-policy",
+		"(",	      "uplink",	   ")",
+		"match",      "table",	   "nat-to",
+		"t",	      "inet6",	   "2001:db8::/32",
 	};
 	uint64_t state = (unit_seed() + (uint64_t)_i) | 1;
-	char text[512] = "";
+	char text[1024] = "";
 	size_t count = unit_random(&state) % 40;
 	struct ruleset *set = NULL;
 	struct rules_error error;
@@ -273,6 +445,9 @@ static void add_cases(TCase *cases)
 	tcase_add_loop_test(cases, mistake, 0, sizeof(mistakes) / sizeof(mistakes[0]));
 	tcase_add_loop_test(cases, sample_files_are_good, 0, sizeof(samples) / sizeof(samples[0]));
 	tcase_add_test(cases, block_policy_and_icmp);
+	tcase_add_test(cases, both_versions);
+	tcase_add_loop_test(cases, tables_by_the_narrowest, 0, 60);
+	tcase_add_test(cases, parameters_of_match_and_pass);
 	tcase_add_test(cases, expansion_is_bounded);
 	tcase_add_loop_test(cases, random_words, 0, 500);
 }

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/* The parts of ringwall-check. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "lib/compiler.h"
+#include "net/rules_internal.h"
+
+/* Writes one rule as the language has it, without a line end. */
+void show_rule(FILE *to, const struct ruleset *set, const struct rules_rule *rule);
+
+/* Writes what `set` and `table` lines said. */
+void show_options(FILE *to, const struct ruleset *set);
+
+/* The verdict's translations and limits, each behind a blank. */
+void show_verdict(FILE *to, const struct rules_verdict *verdict);
+
+#define PACKET_INTERFACE_BYTES RULES_INTERFACE_BYTES
+
+/* A packet as it is written on the command line. */
+struct packet_text {
+	struct rules_query query; /* its names point into this */
+	char interface[PACKET_INTERFACE_BYTES];
+	bool has_direction; /* otherwise: in from a client and out by the uplink */
+};
+
+/*
+ * Reads "tcp 10.0.0.5:4000 > 192.0.2.1:443", "udp [2001:db8::1]:5 > [2001:db8::2]:53",
+ * "icmp 10.0.0.5 > 192.0.2.1 type 8", and behind that any of: in, out, on INTERFACE, type N,
+ * code N, flags LETTERS, from-self, to-self. NULL, or what is wrong with it.
+ */
+must_check const char *packet_text_parse(const char *text, struct packet_text *packet);

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ISC */
+/* ringwall-check: reads a rule file as the firewall would, on any host. See the man page. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "configs/check/check.h"
+
+#define EXIT_GOOD 0
+#define EXIT_BAD 1   /* a mistake in the rules, or a packet that is blocked */
+#define EXIT_USAGE 2 /* wrong words, or a file that cannot be read */
+
+struct file {
+	char *text;
+	size_t bytes;
+};
+
+/* The file, or one byte more than a rule file may have. */
+static int file_read(const char *name, struct file *file)
+{
+	FILE *from = strcmp(name, "-") == 0 ? stdin : fopen(name, "rb");
+
+	file->text = malloc(RULES_MAX_BYTES + 1);
+	if (!from || !file->text) {
+		fprintf(stderr, "ringwall-check: %s: %s\n", name, strerror(errno));
+		return EXIT_USAGE;
+	}
+	file->bytes = fread(file->text, 1, RULES_MAX_BYTES + 1, from);
+	if (ferror(from)) {
+		fprintf(stderr, "ringwall-check: %s: cannot be read\n", name);
+		return EXIT_USAGE;
+	}
+	if (from != stdin)
+		fclose(from);
+	return EXIT_GOOD;
+}
+
+/* The line of the mistake and, under it, where it is. */
+static void show_caret(const struct file *file, const struct rules_error *error)
+{
+	const char *line = file->text, *end = file->text + file->bytes, *stop;
+
+	for (uint32_t i = 1; i < error->line && line < end; i++) {
+		stop = memchr(line, '\n', (size_t)(end - line));
+		line = stop ? stop + 1 : end;
+	}
+	stop = line < end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
+	fprintf(stderr, "%.*s\n", (int)((stop ? stop : end) - line), line);
+	for (uint32_t i = 1; i < error->column; i++)
+		fputc(line + i <= end && line[i - 1] == '\t' ? '\t' : ' ', stderr);
+	fputs("^\n", stderr);
+}
+
+static int rules_read(const char *name, struct ruleset **set)
+{
+	struct rules_error error;
+	struct file file = { 0 };
+	int result = file_read(name, &file);
+
+	if (result == EXIT_GOOD && ruleset_parse(file.text, file.bytes, set, &error)) {
+		result = EXIT_BAD;
+		fprintf(stderr, "%s:%" PRIu32 ":%" PRIu32 ": %s\n", name, error.line, error.column,
+			error.message[0] ? error.message : "no memory");
+		if (error.line)
+			show_caret(&file, &error);
+	}
+	free(file.text);
+	return result;
+}
+
+static void show_all(const struct ruleset *set)
+{
+	show_options(stdout, set);
+	for (uint32_t i = 0; i < ruleset_count(set); i++) {
+		show_rule(stdout, set, &set->rules[i]);
+		printf("    # rule %" PRIu32 ", line %" PRIu32 "\n", i, set->rules[i].line);
+	}
+}
+
+static bool judge_and_show(struct ruleset *set, const struct rules_query *query)
+{
+	static const char *const actions[] = { "block drop", "block return", "pass" };
+	struct rules_verdict verdict = ruleset_judge(set, query);
+
+	printf("%s on %s: %s", query->direction == RULES_IN ? "in" : "out", query->interface,
+	       actions[verdict.action]);
+	show_verdict(stdout, &verdict);
+	if (verdict.rule == RULES_NO_RULE) {
+		puts(", no rule matches");
+	} else {
+		printf(", line %" PRIu32 ": ", ruleset_rule_line(set, verdict.rule));
+		show_rule(stdout, set, &set->rules[verdict.rule]);
+		putchar('\n');
+	}
+	return verdict.action == RULES_PASS;
+}
+
+static void place(struct rules_query *query, enum rules_direction direction, const char *name,
+		  const char *group)
+{
+	query->direction = direction;
+	query->interface = name;
+	query->interface_group = group;
+}
+
+static int test(struct ruleset *set, const char *text)
+{
+	struct packet_text packet;
+	const char *wrong = packet_text_parse(text, &packet);
+	bool pass;
+
+	if (wrong) {
+		fprintf(stderr, "ringwall-check: packet: %s\n", wrong);
+		return EXIT_USAGE;
+	}
+	if (packet.has_direction) {
+		if (!packet.interface[0])
+			place(&packet.query, packet.query.direction,
+			      packet.query.direction == RULES_IN ? "client1.0" : "uplink0",
+			      packet.query.direction == RULES_IN ? "clients" : "uplink");
+		return judge_and_show(set, &packet.query) ? EXIT_GOOD : EXIT_BAD;
+	}
+	place(&packet.query, RULES_IN, "client1.0", "clients");
+	pass = judge_and_show(set, &packet.query);
+	/* What is for the firewall itself goes no further. */
+	if (!pass || packet.query.destination_is_self)
+		return pass ? EXIT_GOOD : EXIT_BAD;
+	place(&packet.query, RULES_OUT, "uplink0", "uplink");
+	return judge_and_show(set, &packet.query) ? EXIT_GOOD : EXIT_BAD;
+}
+
+static int usage(void)
+{
+	fputs("usage: ringwall-check check FILE\n"
+	      "       ringwall-check show FILE\n"
+	      "       ringwall-check test FILE 'tcp 10.137.0.10:4000 > 1.1.1.1:443'\n",
+	      stderr);
+	return EXIT_USAGE;
+}
+
+int main(int count, char **words)
+{
+	struct ruleset *set = NULL;
+	bool is_test = count == 4 && strcmp(words[1], "test") == 0;
+	bool is_show = count == 3 && strcmp(words[1], "show") == 0;
+	int result;
+
+	if (!is_test && !is_show && !(count == 3 && strcmp(words[1], "check") == 0))
+		return usage();
+	result = rules_read(words[2], &set);
+	if (result == EXIT_GOOD && is_test)
+		result = test(set, words[3]);
+	else if (result == EXIT_GOOD && is_show)
+		show_all(set);
+	ruleset_free(set);
+	return result;
+}
