@@ -9,7 +9,10 @@ net_SRCS := \
 	net/nat.c \
 	net/offload.c \
 	net/offload_frame.c \
+	net/martian6.c \
 	net/parse.c \
+	net/parse6.c \
+	net/parse6_chain.c \
 	net/reject.c \
 	net/router.c \
 	net/router_egress.c \
