@@ -4,6 +4,7 @@ net_SRCS := \
 	net/counters.c \
 	net/flow.c \
 	net/flow_tcp.c \
+	net/fragments.c \
 	net/icmp4.c \
 	net/judge.c \
 	net/nat.c \
