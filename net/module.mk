@@ -5,6 +5,7 @@ net_SRCS := \
 	net/flow.c \
 	net/flow_tcp.c \
 	net/fragments.c \
+	net/fragments_table.c \
 	net/icmp4.c \
 	net/judge.c \
 	net/nat.c \
