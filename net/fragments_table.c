@@ -75,6 +75,15 @@ static uint32_t *bucket_of(const struct fragment_table *table, const struct frag
 	return &table->buckets[hash & table->bucket_mask];
 }
 
+static bool key_equal(const struct fragment_key *a, const struct fragment_key *b)
+{
+	uint64_t x[5], y[5];
+
+	__builtin_memcpy(x, a, sizeof(x)); /* never calls, also where freestanding */
+	__builtin_memcpy(y, b, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4])) == 0;
+}
+
 struct fragment_entry *fragment_find(const struct fragment_table *table,
 				     const struct fragment_key *key)
 {
@@ -83,7 +92,7 @@ struct fragment_entry *fragment_find(const struct fragment_table *table,
 	while (reference) {
 		struct fragment_entry *entry = &table->entries[reference - 1];
 
-		if (memcmp(&entry->key, key, sizeof(*key)) == 0)
+		if (key_equal(&entry->key, key))
 			return entry;
 		reference = entry->next;
 	}

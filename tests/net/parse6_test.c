@@ -1,139 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * IPv6 packets, header by header: what is read, and which lie is dropped under which
- * name. Every packet lies in memory of exactly its head's length.
+ * name.
  */
-#include "net/parse6.h"
-
-#include <string.h>
-
 #include "lib/checksum.h"
-#include "net/martian6.h"
 #include "tests/host/unit.h"
-
-#define START 54u /* Ethernet and IPv6 headers */
-#define INTERFACE 7u
-
-static uint8_t bytes[2048];
-static uint32_t length;
-static uint32_t next_at; /* where the next header's type belongs */
-
-static struct packet packet;
-static struct packet6_info info;
-static enum drop_reason reason;
-
-static void put16(uint32_t at, uint32_t value)
-{
-	bytes[at] = (uint8_t)(value >> 8);
-	bytes[at + 1] = (uint8_t)value;
-}
-
-static void begin(void)
-{
-	memset(bytes, 0, sizeof(bytes));
-	put16(12, ETHERTYPE_IP6);
-	bytes[14] = 0x6a;
-	bytes[15] = 0xb1; /* class 0xab, label 0x12345 */
-	put16(16, 0x2345);
-	bytes[20] = IP6_NO_NEXT_HEADER;
-	bytes[21] = 64;
-	bytes[22] = 0xfd;
-	bytes[37] = 1;
-	bytes[38] = 0xfd;
-	bytes[53] = 2;
-	length = START;
-	next_at = 20;
-}
-
-/* Appends a header of `size` zero bytes; returns it. */
-static uint8_t *add(uint8_t type, uint32_t size)
-{
-	uint8_t *header = bytes + length;
-
-	bytes[next_at] = type;
-	next_at = length;
-	length += size;
-	return header;
-}
-
-static uint8_t *add_extension(uint8_t type, uint32_t size)
-{
-	uint8_t *header = add(type, size);
-
-	header[0] = IP6_NO_NEXT_HEADER;
-	if (type == IP6_AUTHENTICATION)
-		header[1] = (uint8_t)(size / 4 - 2);
-	else if (type != IP6_FRAGMENT)
-		header[1] = (uint8_t)(size / 8 - 1);
-	if (type == IP6_ROUTING)
-		header[2] = 2;
-	return header;
-}
-
-static void add_fragment(uint32_t offset, bool more)
-{
-	uint8_t *header = add_extension(IP6_FRAGMENT, 8);
-
-	put16((uint32_t)(header - bytes) + 2, offset | more);
-	put16((uint32_t)(header - bytes) + 6, 0xbeef);
-}
-
-static void add_tcp(uint32_t payload)
-{
-	uint8_t *tcp = add(IP_PROTOCOL_TCP, 20 + payload);
-
-	tcp[1] = 9;
-	tcp[3] = 80;
-	tcp[7] = 5;
-	tcp[11] = 6;
-	tcp[12] = 0x50;
-	tcp[13] = TCP_ACK;
-	tcp[15] = 77;
-}
-
-static void add_udp(uint32_t payload)
-{
-	uint8_t *udp = add(IP_PROTOCOL_UDP, 8 + payload);
-
-	udp[1] = 9;
-	udp[3] = 53;
-	put16((uint32_t)(udp - bytes) + 4, 8 + payload);
-}
-
-static void add_icmp(uint8_t type, uint32_t payload)
-{
-	uint8_t *icmp = add(IP_PROTOCOL_ICMP6, 8 + payload);
-
-	icmp[0] = type;
-	icmp[5] = 42;
-}
-
-/* Parses what was built, its first `head` bytes being all that can be read. */
-static bool parse_head(uint32_t head, uint8_t flags, uint8_t gso_type, uint16_t gso_size)
-{
-	uint8_t *data = malloc(head ? head : 1);
-	bool good;
-
-	memcpy(data, bytes, head);
-	packet = (struct packet){ .data = data,
-				  .length = length,
-				  .head_length = (uint16_t)head,
-				  .flags = flags,
-				  .gso_type = gso_type,
-				  .gso_size = gso_size };
-	reason = DROP_REASON_COUNT;
-	good = parse_ip6(&packet, INTERFACE, &info, &reason);
-	if (good)
-		memcpy(bytes, data, packet.head_length);
-	free(data);
-	return good;
-}
-
-static bool parse(void)
-{
-	put16(18, length - START);
-	return parse_head(length, 0, 0, 0);
-}
+#include "tests/net/test_ip6.h"
 
 static void expect(enum drop_reason expected)
 {
@@ -471,21 +343,6 @@ START_TEST(offloads_take_one_form)
 }
 END_TEST
 
-static void add_quote(bool later)
-{
-	uint32_t start;
-
-	add_icmp(ICMP6_TIME_EXCEEDED, 0);
-	start = length;
-	memcpy(bytes + start, bytes + 14, 40);
-	bytes[start + 23] = 3;
-	length += 40;
-	next_at = start + 6;
-	add_extension(IP6_DESTINATION_OPTIONS, 8);
-	add_fragment(later ? 8 : 0, true);
-	add_udp(0);
-}
-
 START_TEST(quotes)
 {
 	struct quoted6_packet quoted;
@@ -521,120 +378,6 @@ START_TEST(quotes)
 }
 END_TEST
 
-static struct ip6_address address(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
-{
-	be32 words[4] = { be32_of(a), be32_of(b), be32_of(c), be32_of(d) };
-	struct ip6_address result;
-
-	memcpy(&result, words, sizeof(result));
-	return result;
-}
-
-START_TEST(martians)
-{
-	static const uint32_t bad[][4] = {
-		{ 0, 0, 0, 0 },		 { 0, 0, 0, 1 },	  { 0, 0, 0, 0x0a000001 },
-		{ 0, 0, 0xffff, 1 },	 { 0xfe800000, 0, 0, 1 }, { 0xfebfffff, 0, 0, 1 },
-		{ 0x20010db8, 0, 0, 1 }, { 0x20010010, 0, 0, 1 }, { 0x2001001f, 0, 0, 1 },
-		{ 0x3fff0fff, 0, 0, 1 }, { 0xff020000, 0, 0, 1 },
-	};
-	static const uint32_t good[][4] = {
-		{ 0, 0, 1, 0 },		 { 0xfec00000, 0, 0, 1 }, { 0xfd000000, 0, 0, 1 },
-		{ 0x20010db9, 0, 0, 1 }, { 0x20010020, 0, 0, 1 }, { 0x20010000, 0, 0, 1 },
-		{ 0x3fff1000, 0, 0, 1 }, { 0x0064ff9b, 0, 0, 1 }, { 0x20020a00, 0, 0, 1 },
-	};
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct ip6_address a = address(bad[i][0], bad[i][1], bad[i][2], bad[i][3]);
-
-		ck_assert_msg(ip6_address_is_martian(&a), "bad %u", i);
-		ck_assert_uint_eq(ip6_address_is_unspecified(&a), i == 0);
-		ck_assert_uint_eq(ip6_address_is_link_local(&a), i == 4 || i == 5);
-	}
-	for (unsigned int i = 0; i < ARRAY_SIZE(good); i++) {
-		struct ip6_address a = address(good[i][0], good[i][1], good[i][2], good[i][3]);
-
-		ck_assert_msg(!ip6_address_is_martian(&a), "good %u", i);
-	}
-}
-END_TEST
-
-static void build_random(uint64_t *state)
-{
-	static const uint8_t types[] = { IP6_HOP_BY_HOP, IP6_ROUTING, IP6_FRAGMENT,
-					 IP6_AUTHENTICATION, IP6_DESTINATION_OPTIONS };
-
-	begin();
-	for (uint64_t n = unit_random(state) % 5; n > 0; n--) {
-		uint8_t type = types[unit_random(state) % ARRAY_SIZE(types)];
-
-		if (type == IP6_FRAGMENT)
-			add_fragment(unit_random(state) % 2 * 8, unit_random(state) % 2);
-		else
-			add_extension(type, 8 + (uint32_t)(unit_random(state) % 4) * 8);
-	}
-	switch (unit_random(state) % 4) {
-	case 0:
-		add_tcp((uint32_t)(unit_random(state) % 20));
-		break;
-	case 1:
-		add_udp((uint32_t)(unit_random(state) % 20));
-		break;
-	case 2:
-		add_icmp((uint8_t)unit_random(state), 20);
-		break;
-	default:
-		add_quote(unit_random(state) % 2);
-		break;
-	}
-	put16(18, length - START);
-}
-
-/* Whatever is accepted is inside what is there, and says of itself what is so. */
-START_TEST(random_lies)
-{
-	uint64_t state = unit_seed() * 2 + 1;
-	unsigned int accepted = 0;
-
-	for (unsigned int i = 0; i < 200000; i++) {
-		struct quoted6_packet quoted;
-		uint32_t head, whole;
-		uint8_t *data;
-
-		build_random(&state);
-		for (uint64_t n = unit_random(&state) % 4; n > 0; n--)
-			bytes[14 + unit_random(&state) % (length - 14)] =
-				(uint8_t)unit_random(&state);
-		whole = length;
-		head = unit_random(&state) % 4 ? length
-					       : (uint32_t)(unit_random(&state) % (length + 1));
-		if (!parse_head(head, unit_random(&state) % 8 == 0, unit_random(&state) % 9 == 0,
-				(uint16_t)(unit_random(&state) % 50))) {
-			ck_assert_uint_lt(reason, DROP_REASON_COUNT);
-			continue;
-		}
-		accepted++;
-		ck_assert_uint_le(packet.length, whole);
-		ck_assert_uint_eq(packet.length, START + ((uint32_t)bytes[18] << 8 | bytes[19]));
-		ck_assert_uint_eq(info.ip_length, packet.length - 14);
-		ck_assert_uint_ge(packet.l4_offset, START);
-		ck_assert_uint_le(packet.l4_offset, packet.length);
-		ck_assert_uint_le(packet.l4_offset, START + PARSE6_CHAIN_BYTES);
-		ck_assert_uint_eq(info.transport_length, packet.length - packet.l4_offset);
-		ck_assert_uint_eq(info.header_length + info.payload_length, info.ip_length);
-		if (packet.gso_type)
-			ck_assert_uint_gt(info.payload_length, packet.gso_size);
-		data = malloc(packet.head_length);
-		memcpy(data, bytes, packet.head_length);
-		packet.data = data;
-		if (info.kind == PACKET_ICMP_ERROR && parse6_quoted(&packet, &info, &quoted))
-			ck_assert_uint_le(quoted.transport_offset, packet.head_length);
-		free(data);
-	}
-	ck_assert_uint_gt(accepted, 10000);
-}
-END_TEST
-
 static void add_cases(TCase *cases)
 {
 	tcase_add_test(cases, plain_packets);
@@ -647,8 +390,6 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, neighbour_discovery);
 	tcase_add_test(cases, offloads_take_one_form);
 	tcase_add_test(cases, quotes);
-	tcase_add_test(cases, martians);
-	tcase_add_test(cases, random_lies);
 }
 
 int main(void)
