@@ -182,10 +182,9 @@ enum fragment_result fragments_input(struct fragment_table *table, struct packet
 	return FRAGMENT_FOLLOW;
 }
 
-void fragments_decide(struct fragment_table *table, struct fragment_entry *entry,
-		      const struct fragment_verdict *verdict, struct list *released)
+void fragments_decide(struct fragment_entry *entry, const struct fragment_verdict *verdict,
+		      struct list *released)
 {
-	(void)table;
 	if (!verdict->pass) {
 		fragment_kill(entry, verdict->reason);
 		return;

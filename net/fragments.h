@@ -175,8 +175,8 @@ must_check enum fragment_result fragments_input(struct fragment_table *table, st
  * sends them after the verdict, behind the first one. Else they are dropped for
  * the verdict's reason, as will be all that follow.
  */
-void fragments_decide(struct fragment_table *table, struct fragment_entry *entry,
-		      const struct fragment_verdict *verdict, struct list *released);
+void fragments_decide(struct fragment_entry *entry, const struct fragment_verdict *verdict,
+		      struct list *released);
 
 /* Forgets all datagrams that came from the interface or leave by it (DROP_DETACHED). */
 void fragments_purge_interface(struct fragment_table *table, uint8_t interface);

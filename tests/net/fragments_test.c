@@ -221,6 +221,9 @@ START_TEST(tiny_first_fragments)
 		test_send_dropped(box, &fragment, DROP_FRAGMENT_TINY);
 		ck_assert_uint_eq(box->table.used, 0);
 		fragment.length = 24;
+		fragment.tcp_words = 7;
+		test_send_dropped(box, &fragment, DROP_FRAGMENT_TINY);
+		fragment.tcp_words = 6;
 		ck_assert_uint_eq(test_send(box, &fragment), FRAGMENT_JUDGE);
 		/* RFC 3128: an offset that would write over the flags */
 		fragment.offset = 8;

@@ -80,7 +80,7 @@ static struct packet *make(struct test_fragments *box, const struct test_fragmen
 	memset(data, 0, HEAD + shown);
 	memcpy(data, &fragment->offset, sizeof(fragment->offset));
 	if (shown > 12)
-		data[HEAD + 12] = 0x50;
+		data[HEAD + 12] = (uint8_t)((fragment->tcp_words ? fragment->tcp_words : 5) << 4);
 	packet->l3_offset = 14;
 	packet->l4_offset = HEAD;
 	return packet;
@@ -102,7 +102,7 @@ static void decide(struct test_fragments *box, struct packet *first)
 	struct list *link;
 
 	list_init(&released);
-	fragments_decide(&box->table, box->entry, &verdict, &released);
+	fragments_decide(box->entry, &verdict, &released);
 	if (!box->pass) {
 		ck_assert(list_is_empty(&released));
 		packet_drop(first, DROP_BLOCKED);

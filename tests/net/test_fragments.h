@@ -19,6 +19,7 @@ struct test_fragment {
 	uint32_t offset;
 	uint32_t length;
 	bool more;
+	uint8_t tcp_words; /* what the data offset of a TCP header says; 0: 5 */
 };
 
 struct test_fragments {
