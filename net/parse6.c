@@ -18,7 +18,7 @@ static bool parse_tcp(const struct packet *packet, struct packet6_info *info,
 	uint16_t bytes;
 
 	*reason = cut_reason(info);
-	if (!tcp || info->transport_length < sizeof(*tcp))
+	if (!tcp)
 		return false;
 	bytes = (uint16_t)((tcp->data_offset >> 4) * 4u);
 	if (bytes > info->transport_length || !wire_at(packet, packet->l4_offset, bytes))
@@ -43,7 +43,7 @@ static bool parse_udp(const struct packet *packet, struct packet6_info *info,
 	const struct udp_header *udp = udp_at(packet, packet->l4_offset);
 
 	*reason = cut_reason(info);
-	if (!udp || info->transport_length < sizeof(*udp))
+	if (!udp)
 		return false;
 	*reason = DROP_BAD_TRANSPORT;
 	if (udp->destination_port.raw == 0 || be16_get(udp->length) < sizeof(*udp))
@@ -70,7 +70,7 @@ static bool parse_icmp(const struct packet *packet, struct packet6_info *info,
 	const struct icmp6_header *icmp = icmp6_at(packet, packet->l4_offset);
 
 	*reason = cut_reason(info);
-	if (!icmp || info->transport_length < sizeof(*icmp))
+	if (!icmp)
 		return false;
 	info->icmp_type = icmp->type;
 	info->icmp_code = icmp->code;
@@ -210,7 +210,7 @@ bool parse_ip6(struct packet *packet, uint8_t interface, struct packet6_info *in
 		return false;
 	if (!parse6_chain_walk(packet, start, end, info->key.protocol, &chain, reason))
 		return false;
-	if (end < packet->length)
+	if (end < packet->length) /* from here on what is in the head is in the packet */
 		packet_trim(packet, end);
 	packet->l4_offset = chain.transport;
 	info->key.protocol = chain.protocol;

@@ -210,9 +210,7 @@ bool parse6_chain_walk(const struct packet *packet, uint32_t start, uint32_t end
 	};
 
 	*chain = (struct parse6_chain){ .protocol = next_header, .transport = (uint16_t)start };
-	for (unsigned int i = 0; is_extension(chain->protocol); i++) {
-		if (i == PARSE6_CHAIN_HEADERS)
-			return refuse(&walk, DROP_IP6_CHAIN);
+	while (is_extension(chain->protocol)) { /* each has one place, or two */
 		if (!place(&walk, chain->protocol))
 			return refuse(&walk, DROP_IP6_EXTENSION);
 		if (chain->protocol == IP6_FRAGMENT ? !fragment_step(&walk)

@@ -13,8 +13,7 @@
 #include "lib/drop.h"
 #include "lib/packet.h"
 
-#define PARSE6_CHAIN_HEADERS 8u /* in one packet */
-#define PARSE6_CHAIN_BYTES 256u /* of all of them */
+#define PARSE6_CHAIN_BYTES 256u /* of all headers; by their places there are at most six */
 
 /* What a fragment header says, in host order. `header` is 0 when there is none. */
 struct parse6_fragment {

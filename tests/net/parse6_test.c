@@ -335,6 +335,12 @@ START_TEST(offloads_take_one_form)
 	ck_assert(!parse_head(length, PACKET_CSUM_BLANK, 0, 0));
 	ck_assert_uint_eq(reason, DROP_BAD_OFFLOAD);
 	begin();
+	add_extension(IP6_AUTHENTICATION, 16);
+	add_udp(8);
+	put16(18, length - START);
+	ck_assert(!parse_head(length, PACKET_CSUM_BLANK, 0, 0));
+	ck_assert_uint_eq(reason, DROP_BAD_OFFLOAD);
+	begin();
 	add_fragment(0, true);
 	add_udp(8);
 	put16(18, length - START);
