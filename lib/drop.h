@@ -27,6 +27,20 @@
 	DROP(BAD_CHECKSUM, "bad-checksum", "wrong header checksum")                      \
 	DROP(IP_OPTIONS, "ip-options", "IP options are not forwarded")                   \
 	DROP(FRAGMENT, "fragment", "an IP fragment that cannot be judged")               \
+	DROP(FRAGMENT_BAD, "fragment-bad", "empty, of odd length, or with two ends")     \
+	DROP(FRAGMENT_LONG, "fragment-long", "reaches beyond the longest IP packet")     \
+	DROP(FRAGMENT_TINY, "fragment-tiny", "cuts through the transport header")        \
+	DROP(FRAGMENT_OVERLAP, "fragment-overlap", "overlaps others of its packet")      \
+	DROP(FRAGMENT_TWICE, "fragment-twice", "this fragment has been here before")     \
+	DROP(FRAGMENT_MANY, "fragment-many", "too many fragments of one packet")         \
+	DROP(FRAGMENT_QUOTA, "fragment-quota", "the sender's share of fragments")        \
+	DROP(FRAGMENT_TIMEOUT, "fragment-timeout", "the first fragment did not come")    \
+	DROP(IP6_EXTENSION, "ip6-extension", "a malformed or misplaced IPv6 header")     \
+	DROP(IP6_CHAIN, "ip6-chain", "more IPv6 extension headers than are read")        \
+	DROP(IP6_ROUTING, "ip6-routing", "an IPv6 routing header with a way to go")      \
+	DROP(IP6_UNKNOWN, "ip6-unknown", "an IPv6 header that nobody can judge behind")  \
+	DROP(IP6_JUMBO, "ip6-jumbo", "an IPv6 jumbogram")                                \
+	DROP(BAD_NDP, "bad-ndp", "neighbour discovery that crossed a router or is cut")  \
 	DROP(BAD_TRANSPORT, "bad-transport", "malformed TCP, UDP or ICMP header")        \
 	DROP(SPOOFED, "spoofed", "the source address is not the client's")               \
 	DROP(MARTIAN, "martian", "an address that must not be on the wire")              \

@@ -4,12 +4,17 @@ net_SRCS := \
 	net/counters.c \
 	net/flow.c \
 	net/flow_tcp.c \
+	net/fragments.c \
+	net/fragments_table.c \
 	net/icmp4.c \
 	net/judge.c \
 	net/nat.c \
 	net/offload.c \
 	net/offload_frame.c \
+	net/martian6.c \
 	net/parse.c \
+	net/parse6.c \
+	net/parse6_chain.c \
 	net/reject.c \
 	net/router.c \
 	net/router_egress.c \

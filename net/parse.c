@@ -20,8 +20,7 @@ bool address_is_multicast(be32 address)
 	return a >> 28 == 14 || a == UINT32_MAX;
 }
 
-/* Combinations that no TCP sends and that confuse state machines. */
-static bool tcp_flags_are_sane(uint8_t flags)
+bool tcp_flags_are_sane(uint8_t flags)
 {
 	switch (flags & (TCP_SYN | TCP_FIN | TCP_RST)) {
 	case TCP_SYN:

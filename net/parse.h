@@ -69,3 +69,6 @@ bool address_is_martian(be32 address);
 
 /* 224/4 and 255.255.255.255. */
 bool address_is_multicast(be32 address);
+
+/* False: a combination of TCP_* that no TCP sends and that confuses state machines. */
+bool tcp_flags_are_sane(uint8_t flags);

@@ -77,6 +77,26 @@ static_assert(sizeof(struct ip4_header) == 20, "RFC 791");
 #define IP6_ROUTING 43u
 #define IP6_DESTINATION_OPTIONS 60u
 #define IP6_EXTENSION_UNIT 8u /* bytes; the length field counts them without the first */
+#define IP6_FRAGMENT 44u
+#define IP6_AUTHENTICATION 51u /* RFC 4302: its length field counts words without two */
+#define IP6_NO_NEXT_HEADER 59u
+#define IP6_MOBILITY 135u	    /* RFC 6275 */
+#define IP6_HIP 139u		    /* RFC 7401 */
+#define IP6_SHIM6 140u		    /* RFC 5533 */
+#define IP6_ROUTING_SOURCE_ROUTE 0u /* RFC 5095: obsolete and dangerous */
+#define IP6_OPTION_PAD1 0u
+#define IP6_OPTION_ROUTER_ALERT 0x05u /* RFC 2711 */
+#define IP6_OPTION_JUMBO 0xc2u	      /* RFC 2675 */
+#define IP6_OPTION_MUST_KNOW 0xc0u    /* not 0: who does not know it does not pass it on */
+#define IP6_MORE_FRAGMENTS 1u
+#define IP6_OFFSET_MASK 0xfff8u
+#define IP_PROTOCOL_IGMP 2u
+#define IP_PROTOCOL_ICMP6 58u
+
+struct ip6_address {
+	uint8_t bytes[IP6_ADDRESS_BYTES];
+};
+static_assert(sizeof(struct ip6_address) == 16, "RFC 4291");
 
 struct ip6_header {
 	be32 version_class_flow; /* version in the first four bits */
@@ -87,6 +107,37 @@ struct ip6_header {
 	uint8_t destination[IP6_ADDRESS_BYTES];
 };
 static_assert(sizeof(struct ip6_header) == 40, "RFC 8200, 3");
+
+struct ip6_fragment_header {
+	uint8_t next_header;
+	uint8_t reserved;
+	be16 offset; /* in bytes, with IP6_MORE_FRAGMENTS in the lowest bit */
+	be32 id;
+};
+static_assert(sizeof(struct ip6_fragment_header) == 8, "RFC 8200, 4.5");
+
+/* RFC 4443; the codes of neighbour discovery: RFC 4861 */
+#define ICMP6_UNREACHABLE 1u
+#define ICMP6_PACKET_TOO_BIG 2u
+#define ICMP6_TIME_EXCEEDED 3u
+#define ICMP6_PARAMETER_PROBLEM 4u
+#define ICMP6_ECHO_REQUEST 128u
+#define ICMP6_ECHO_REPLY 129u
+#define ICMP6_ROUTER_SOLICITATION 133u
+#define ICMP6_ROUTER_ADVERTISEMENT 134u
+#define ICMP6_NEIGHBOUR_SOLICITATION 135u
+#define ICMP6_NEIGHBOUR_ADVERTISEMENT 136u
+#define ICMP6_REDIRECT 137u
+#define ICMP6_NDP_HOP_LIMIT 255u /* what has crossed no router still has */
+
+struct icmp6_header {
+	uint8_t type;
+	uint8_t code;
+	be16 checksum;
+	be16 id; /* echo; with `sequence` the MTU in ICMP6_PACKET_TOO_BIG */
+	be16 sequence;
+};
+static_assert(sizeof(struct icmp6_header) == 8, "RFC 4443");
 
 #define ICMP4_ECHO_REPLY 0u
 #define ICMP4_UNREACHABLE 3u
@@ -178,6 +229,17 @@ static inline struct ip6_header *ip6_at(const struct packet *packet, size_t offs
 static inline struct icmp4_header *icmp4_at(const struct packet *packet, size_t offset)
 {
 	return wire_at(packet, offset, sizeof(struct icmp4_header));
+}
+
+static inline struct ip6_fragment_header *ip6_fragment_at(const struct packet *packet,
+							  size_t offset)
+{
+	return wire_at(packet, offset, sizeof(struct ip6_fragment_header));
+}
+
+static inline struct icmp6_header *icmp6_at(const struct packet *packet, size_t offset)
+{
+	return wire_at(packet, offset, sizeof(struct icmp6_header));
 }
 
 static inline struct udp_header *udp_at(const struct packet *packet, size_t offset)

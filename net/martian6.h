@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/* Which IPv6 addresses mean something other than one host that can be routed to. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "net/wire.h"
+
+/*
+ * Never a sender, never forwarded to (RFC 6890 and its registry: what is not a source, a
+ * destination or forwardable there): unspecified, loopback, IPv4-mapped and the retired
+ * IPv4-compatible addresses, link-local, documentation (RFC 3849, RFC 9637), the
+ * retired ORCHIDs (RFC 4843), and multicast.
+ */
+bool ip6_address_is_martian(const struct ip6_address *address);
+
+/* ::, the sender of what has no address yet. */
+bool ip6_address_is_unspecified(const struct ip6_address *address);
+
+/* fe80::/10: neighbours talk so; never crosses a router (RFC 4291, 2.5.6). */
+bool ip6_address_is_link_local(const struct ip6_address *address);
+
+/* ff00::/8 */
+bool ip6_address_is_multicast(const struct ip6_address *address);
+
+static inline bool ip6_address_equal(const struct ip6_address *a, const struct ip6_address *b)
+{
+	uint64_t x[2], y[2];
+
+	__builtin_memcpy(x, a, sizeof(x)); /* never calls, also where freestanding */
+	__builtin_memcpy(y, b, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
