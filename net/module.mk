@@ -2,6 +2,7 @@ net_SRCS := \
 	net/arp.c \
 	net/bridge_filter.c \
 	net/counters.c \
+	net/dns_message.c \
 	net/flow.c \
 	net/flow_tcp.c \
 	net/icmp4.c \
