@@ -7,6 +7,9 @@ net_SRCS := \
 	net/flow_tcp.c \
 	net/icmp4.c \
 	net/judge.c \
+	net/names.c \
+	net/names_answer.c \
+	net/names_resolver.c \
 	net/nat.c \
 	net/offload.c \
 	net/offload_frame.c \
