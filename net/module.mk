@@ -2,6 +2,8 @@ net_SRCS := \
 	net/arp.c \
 	net/bridge_filter.c \
 	net/counters.c \
+	net/dhcp_client.c \
+	net/dhcp_message.c \
 	net/dns_message.c \
 	net/flow.c \
 	net/flow_tcp.c \
