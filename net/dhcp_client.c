@@ -248,8 +248,8 @@ static bool reply_is_expected(const struct dhcp_client *client, const struct dhc
 	}
 }
 
-int dhcp_client_input(struct dhcp_client *client, const void *frame, size_t bytes,
-		      bool vouched, uint64_t now_ns)
+int dhcp_client_input(struct dhcp_client *client, const void *frame, size_t bytes, bool vouched,
+		      uint64_t now_ns)
 {
 	struct dhcp_reply reply;
 	int result = dhcp_reply_read(&reply, client->config.mac, frame, bytes, vouched);

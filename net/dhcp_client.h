@@ -34,7 +34,7 @@
 #define DHCP_LAST_RETRY_NS 64000000000ull
 #define DHCP_REQUEST_TRIES 4u
 #define DHCP_REBOOT_TRIES 2u
-#define DHCP_DECLINE_WAIT_NS 10000000000ull /* RFC 2131, 3.1 (5) */
+#define DHCP_DECLINE_WAIT_NS 10000000000ull   /* RFC 2131, 3.1 (5) */
 #define DHCP_SHORTEST_RENEW_NS 60000000000ull /* RFC 2131, 4.4.5 */
 #define DHCP_MTU_MIN 576u		      /* less is not believed; RFC 791 */
 #define DHCP_LEASE_MIN_S 10u		      /* the least that is taken */
@@ -57,9 +57,9 @@ struct dhcp_lease {
 	uint8_t prefix;
 	uint8_t dns_count;
 	be32 dns[DHCP_DNS_SERVERS];
-	uint16_t mtu;	/* 0: not said */
-	uint32_t lease; /* seconds; UINT32_MAX: for ever */
-	uint32_t renew; /* T1, seconds */
+	uint16_t mtu;	 /* 0: not said */
+	uint32_t lease;	 /* seconds; UINT32_MAX: for ever */
+	uint32_t renew;	 /* T1, seconds */
 	uint32_t rebind; /* T2 */
 };
 

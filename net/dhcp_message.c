@@ -11,7 +11,7 @@
 #define BOOT_REQUEST 1u
 #define BOOT_REPLY 2u
 #define HARDWARE_ETHERNET 1u
-#define MAGIC 0x63825363u /* RFC 2131, 3 */
+#define MAGIC 0x63825363u     /* RFC 2131, 3 */
 #define RENEW_MIN_S 5u	      /* a T1 below is not believed: it would have us storm */
 #define LARGEST_MESSAGE 1472u /* what we tell servers (option 57) */
 
@@ -40,10 +40,10 @@ struct boot_header {
 	be32 xid;
 	be16 seconds;
 	be16 flags;
-	be32 client;	/* ciaddr */
-	be32 yours;	/* yiaddr */
-	be32 next;	/* siaddr */
-	be32 relay;	/* giaddr */
+	be32 client; /* ciaddr */
+	be32 yours;  /* yiaddr */
+	be32 next;   /* siaddr */
+	be32 relay;  /* giaddr */
 	uint8_t hardware[16];
 	uint8_t server_name[64];
 	uint8_t file[128];
@@ -133,8 +133,8 @@ static bool options_walk(struct options *options, const uint8_t *at, size_t byte
 }
 
 /* The options proper, then those in `file` and `sname` (RFC 2132, 9.3; RFC 3396, 5). */
-static bool options_read(struct options *options, const struct boot_header *boot,
-			 const uint8_t *at, size_t bytes)
+static bool options_read(struct options *options, const struct boot_header *boot, const uint8_t *at,
+			 size_t bytes)
 {
 	uint8_t overload;
 
@@ -190,7 +190,7 @@ static bool prefix_read(const struct option_values *mask, be32 address, uint8_t 
 	bits = be32_get(address_in(mask->data));
 	if (bits == 0 || (~bits & (~bits + 1)) != 0)
 		return false;
-	*prefix = (uint8_t)__builtin_popcount(bits);
+	*prefix = (uint8_t)(32 - __builtin_ctz(bits));
 	return true;
 }
 
@@ -359,9 +359,9 @@ static uint8_t *option_put(uint8_t *at, uint8_t code, const void *data, uint8_t 
 
 static uint8_t *options_write(const struct dhcp_request *request, uint8_t *at)
 {
-	static const uint8_t parameters[] = { OPTION_MASK, OPTION_ROUTES, OPTION_ROUTER, OPTION_DNS,
-					      OPTION_MTU, OPTION_LEASE, OPTION_RENEW,
-					      OPTION_REBIND };
+	static const uint8_t parameters[] = { OPTION_MASK,  OPTION_ROUTES, OPTION_ROUTER,
+					      OPTION_DNS,   OPTION_MTU,	   OPTION_LEASE,
+					      OPTION_RENEW, OPTION_REBIND };
 	uint8_t id[1 + MAC_BYTES] = { HARDWARE_ETHERNET };
 	be16 largest = be16_of(LARGEST_MESSAGE);
 

@@ -6,7 +6,7 @@
 
 #define LABEL_KIND 0xc0u
 #define LABEL_POINTER 0xc0u
-#define POINTERS 64u /* that one name may follow */
+#define POINTERS 64u	       /* that one name may follow */
 #define RECORD_FIXED_BYTES 10u /* type, class, TTL, length */
 #define QUESTION_FIXED_BYTES 4u
 #define SOA_FIXED_BYTES 20u

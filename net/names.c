@@ -214,8 +214,7 @@ void names_see_query(struct names *names, uint64_t flow, const struct names_addr
 	struct names_seen *seen;
 	uint16_t name;
 
-	if (!names_is_server(names, server) ||
-	    dns_message_read(&message, data, bytes, &question) ||
+	if (!names_is_server(names, server) || dns_message_read(&message, data, bytes, &question) ||
 	    (message.flags & (DNS_FLAG_RESPONSE | DNS_OPCODE_MASK)) ||
 	    question.class != DNS_CLASS_IN ||
 	    (question.type != DNS_TYPE_A && question.type != DNS_TYPE_AAAA))
@@ -253,8 +252,7 @@ uint32_t names_see_answer(struct names *names, uint64_t flow, const struct names
 	struct names_answer answer;
 	struct names_seen *seen;
 
-	if (!names_is_server(names, server) ||
-	    dns_message_read(&message, data, bytes, &question) ||
+	if (!names_is_server(names, server) || dns_message_read(&message, data, bytes, &question) ||
 	    (message.flags & (DNS_FLAG_RESPONSE | DNS_OPCODE_MASK | DNS_RCODE_MASK)) !=
 		    DNS_FLAG_RESPONSE ||
 	    question.class != DNS_CLASS_IN)

@@ -123,8 +123,8 @@ struct names_seen {
 struct names_counters {
 	uint64_t sent;
 	uint64_t answered;
-	uint64_t refused;  /* answers that were forged, late or malformed */
-	uint64_t learnt;   /* clients' answers that gave addresses */
+	uint64_t refused; /* answers that were forged, late or malformed */
+	uint64_t learnt;  /* clients' answers that gave addresses */
 	uint64_t timeouts;
 };
 

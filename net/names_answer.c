@@ -52,8 +52,7 @@ static bool address_read(const struct dns_record *record, struct names_address *
 	return true;
 }
 
-static int addresses_gather(struct dns_message *message, uint16_t type,
-			    struct names_answer *answer)
+static int addresses_gather(struct dns_message *message, uint16_t type, struct names_answer *answer)
 {
 	struct dns_record record;
 	int result;

@@ -196,10 +196,12 @@ START_TEST(rfc2131_3_1_discover_offer_request_ack)
 	ck_assert_int_eq(*option(53), DISCOVER);
 	ck_assert_mem_eq(option(61) + 1, mac, 6);
 	ck_assert_uint_eq(checksum_finish(checksum_add(0, ip, 20)).raw, 0);
-	ck_assert_uint_eq(checksum_finish(checksum_add(checksum_pseudo_ip4(ip->source,
-									   ip->destination, 17,
-									   DHCP_FRAME_BYTES - 34),
-						       out + 34, DHCP_FRAME_BYTES - 34)).raw, 0);
+	ck_assert_uint_eq(
+		checksum_finish(checksum_add(checksum_pseudo_ip4(ip->source, ip->destination, 17,
+								 DHCP_FRAME_BYTES - 34),
+					     out + 34, DHCP_FRAME_BYTES - 34))
+			.raw,
+		0);
 	ck_assert_uint_eq(ip->source.raw, 0);
 	ck_assert_uint_eq(ip->destination.raw, UINT32_MAX);
 	ck_assert_int_eq(answer(OFFER, 3600), 0);
@@ -377,8 +379,8 @@ START_TEST(rfc2132_9_3_option_overload)
 	dhcp_client_start(&client, (be32){ 0 }, now);
 	reply_begin(&reply, OFFER);
 	reply_add(&reply, 52, "\3", 1);
-	memcpy(reply.frame + BOOT + 108, "\x01\x04\xff\xff\0\0\xff", 7);     /* file */
-	memcpy(reply.frame + BOOT + 44, "\x33\x04\0\0\x0e\x10\xff", 7); /* sname */
+	memcpy(reply.frame + BOOT + 108, "\x01\x04\xff\xff\0\0\xff", 7); /* file */
+	memcpy(reply.frame + BOOT + 44, "\x33\x04\0\0\x0e\x10\xff", 7);	 /* sname */
 	reply_end(&reply);
 	ck_assert_int_eq(give(&reply), 0);
 	ck_assert_uint_eq(client.offer.prefix, 16);
@@ -425,8 +427,8 @@ START_TEST(nonsense_from_a_server_is_refused)
 		const char *data;
 	} wrong[] = {
 		{ 1, 4, "\xff\0\xff\0" }, { 1, 3, "\xff\xff\xff" }, { 3, 3, "\x0a\0\0" },
-		{ 3, 4, "\xe0\0\0\1" },	  { 6, 5, "\x0a\0\0\5\0" },  { 51, 4, "\0\0\0\0" },
-		{ 51, 2, "\1\1" },	  { 58, 1, "\1" },	      { 53, 1, "\2" },
+		{ 3, 4, "\xe0\0\0\1" },	  { 6, 5, "\x0a\0\0\5\0" }, { 51, 4, "\0\0\0\0" },
+		{ 51, 2, "\1\1" },	  { 58, 1, "\1" },	    { 53, 1, "\2" },
 		{ 52, 1, "\4" },	  { 54, 4, "\x0a\0\0\1" },
 	};
 	struct reply reply;
@@ -456,7 +458,7 @@ START_TEST(truncated_at_every_byte)
 	dhcp_client_start(&client, (be32){ 0 }, now);
 	reply_common(&reply, OFFER, 3600);
 	reply_end(&reply);
-	for (size_t whole = reply.bytes; reply.bytes > 1; ) {
+	for (size_t whole = reply.bytes; reply.bytes > 1;) {
 		ck_assert(reply.bytes == whole || give(&reply) != 0);
 		reply.bytes--;
 	}

@@ -107,9 +107,18 @@ static uint8_t *put_record(uint8_t *at, uint32_t owner, uint16_t type, uint32_t 
 			   const void *data, uint16_t bytes)
 {
 	const uint8_t head[12] = {
-		(uint8_t)(0xc0 | owner >> 8), (uint8_t)owner, (uint8_t)(type >> 8), (uint8_t)type,
-		0, 1, (uint8_t)(ttl >> 24), (uint8_t)(ttl >> 16), (uint8_t)(ttl >> 8),
-		(uint8_t)ttl, (uint8_t)(bytes >> 8), (uint8_t)bytes,
+		(uint8_t)(0xc0 | owner >> 8),
+		(uint8_t)owner,
+		(uint8_t)(type >> 8),
+		(uint8_t)type,
+		0,
+		1,
+		(uint8_t)(ttl >> 24),
+		(uint8_t)(ttl >> 16),
+		(uint8_t)(ttl >> 8),
+		(uint8_t)ttl,
+		(uint8_t)(bytes >> 8),
+		(uint8_t)bytes,
 	};
 
 	at = put(at, (const char *)head, sizeof(head));
@@ -228,13 +237,16 @@ START_TEST(rfc5452_forged_answers_are_refused)
 	by_type_data[0][13] ^= 0x20;
 	ck_assert_int_eq(answer_ip4(0x06060606, 60), -ENOENT);
 	by_type_data[0][13] = kept;
-	bytes = (size_t)(put_record(answer_begin(message, by_type_data[0], 0, 1, 0), 12,
-				    DNS_TYPE_A, 60, &wire, 4) - message);
+	bytes = (size_t)(put_record(answer_begin(message, by_type_data[0], 0, 1, 0), 12, DNS_TYPE_A,
+				    60, &wire, 4) -
+			 message);
 	ck_assert_int_eq(names_input(&names, &true_one.server, 54, true_one.source_port, message,
-				     bytes, now), -ENOENT);
+				     bytes, now),
+			 -ENOENT);
 	message[2] &= 0x7f; /* a query */
 	ck_assert_int_eq(names_input(&names, &true_one.server, DNS_PORT, true_one.source_port,
-				     message, bytes, now), -ENOENT);
+				     message, bytes, now),
+			 -ENOENT);
 	ck_assert(!has(name, 0x06060606));
 	ck_assert_uint_eq(names.counters.refused, 7);
 	ck_assert_int_eq(answer_ip4(0xc0000201, 60), 0);
@@ -331,8 +343,8 @@ END_TEST
 
 START_TEST(rfc2308_5_negative_answers_are_cached)
 {
-	static const uint8_t soa[] = { 0xc0, 12, 0xc0, 12, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3,
-				       0, 0, 0, 4, 0, 0, 3, 0xe8 };
+	static const uint8_t soa[] = { 0xc0, 12, 0xc0, 12, 0, 0, 0, 1, 0, 0, 0, 2,
+				       0,    0,	 0,    3,  0, 0, 0, 4, 0, 0, 3, 0xe8 };
 	uint8_t message[MESSAGE_BYTES];
 
 	ck_assert_int_ge(add("gone.example.org"), 0);
@@ -343,7 +355,8 @@ START_TEST(rfc2308_5_negative_answers_are_cached)
 		at = put_record(at, 12, DNS_TYPE_SOA, 5000, soa, sizeof(soa));
 		ck_assert_int_eq(names_input(&names, &by_type[i].server, DNS_PORT,
 					     by_type[i].source_port, message,
-					     (size_t)(at - message), now), 0);
+					     (size_t)(at - message), now),
+				 0);
 	}
 	ck_assert_uint_eq(sent, 2);
 	advance(890 * SECOND);
@@ -364,14 +377,16 @@ START_TEST(a_failing_server_passes_the_query_on)
 	before = sent;
 	at = answer_begin(message, by_type_data[0], DNS_RCODE_SERVER_FAILURE, 0, 0);
 	ck_assert_int_eq(names_input(&names, &by_type[0].server, DNS_PORT, by_type[0].source_port,
-				     message, (size_t)(at - message), now), 0);
+				     message, (size_t)(at - message), now),
+			 0);
 	ck_assert_uint_eq(sent, before + 1);
 	ck_assert_mem_eq(&last.server, &servers[1], 16);
 	/* RFC 6891, 7: the next query to one that does not know EDNS is without. */
 	ck_assert_uint_eq(last_data[11], 1);
 	at = answer_begin(message, by_type_data[0], DNS_RCODE_FORMAT, 0, 0);
 	ck_assert_int_eq(names_input(&names, &last.server, DNS_PORT, last.source_port, message,
-				     (size_t)(at - message), now), 0);
+				     (size_t)(at - message), now),
+			 0);
 	ck_assert_uint_eq(last_data[11], 0);
 }
 END_TEST
@@ -403,7 +418,8 @@ START_TEST(rfc1034_3_6_2_chains_are_followed)
 	advance(SECOND / 5);
 	bytes = chain_answer(message, by_type_data[0], 0xc0000207);
 	ck_assert_int_eq(names_input(&names, &by_type[0].server, DNS_PORT, by_type[0].source_port,
-				     message, bytes, now), 0);
+				     message, bytes, now),
+			 0);
 	ck_assert(has(name, 0xc0000207));
 	/* The least TTL of the chain, 40 s, is what counts. */
 	before = sent;
@@ -414,7 +430,8 @@ START_TEST(rfc1034_3_6_2_chains_are_followed)
 	at = put_record(at, 12, DNS_TYPE_CNAME, 50, "\3cdn\3net\0", 9);
 	before = sent;
 	ck_assert_int_eq(names_input(&names, &by_type[0].server, DNS_PORT, by_type[0].source_port,
-				     message, (size_t)(at - message), now), 0);
+				     message, (size_t)(at - message), now),
+			 0);
 	ck_assert_uint_eq(sent, before + 1);
 	ck_assert_uint_eq(last_data[12], 3);
 	/* An address of a name outside the chain is none. */
@@ -422,7 +439,8 @@ START_TEST(rfc1034_3_6_2_chains_are_followed)
 	at = put_record(at, 16, DNS_TYPE_A, 50, "\6\6\6\6", 4);
 	at = put_record(at, 12, DNS_TYPE_A, 50, &wire, 4);
 	ck_assert_int_eq(names_input(&names, &by_type[0].server, DNS_PORT, by_type[0].source_port,
-				     message, (size_t)(at - message), now), 0);
+				     message, (size_t)(at - message), now),
+			 0);
 	ck_assert(has(name, 0xc0000209));
 	ck_assert(!has(name, 0x06060606));
 }
@@ -438,7 +456,8 @@ START_TEST(a_loop_of_cnames_ends)
 	at = answer_begin(message, by_type_data[0], 0, 1, 0);
 	at = put_record(at, 12, DNS_TYPE_CNAME, 50, "\xc0\x0c", 2);
 	ck_assert_int_eq(names_input(&names, &by_type[0].server, DNS_PORT, by_type[0].source_port,
-				     message, (size_t)(at - message), now), -ELOOP);
+				     message, (size_t)(at - message), now),
+			 -ELOOP);
 	/* And one across queries. */
 	for (int i = 0; i < 40; i++) {
 		char next[3] = { 1, (char)('a' + i % 26), 0 };
@@ -447,7 +466,8 @@ START_TEST(a_loop_of_cnames_ends)
 		at = answer_begin(message, by_type_data[0], 0, 1, 0);
 		at = put_record(at, 12, DNS_TYPE_CNAME, 50, next, 3);
 		if (names_input(&names, &by_type[0].server, DNS_PORT, by_type[0].source_port,
-				message, (size_t)(at - message), now) || sent == before) {
+				message, (size_t)(at - message), now) ||
+		    sent == before) {
 			ck_assert_int_le(i, (int)NAMES_CHAIN);
 			return;
 		}
