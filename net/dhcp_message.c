@@ -417,7 +417,7 @@ void dhcp_request_write(const struct dhcp_request *request, uint8_t *frame)
 	head->boot.xid = be32_of(request->xid);
 	head->boot.seconds = be16_of(request->seconds);
 	/* RFC 2131, 4.1: without an address we can take unicast by MAC, so no broadcast flag. */
-	head->boot.client = request->type == DHCP_DECLINE ? (be32){ 0 } : request->own;
+	head->boot.client = request->own;
 	mac_copy(head->boot.hardware, request->mac);
 	head->boot.magic = be32_of(MAGIC);
 	options_write(request, frame + sizeof(*head));

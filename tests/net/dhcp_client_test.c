@@ -356,7 +356,7 @@ START_TEST(rfc3442_the_classless_default_route_counts)
 {
 	struct reply reply;
 	static const uint8_t routes[] = { 8, 10, 10, 0, 0, 9, 0, 10, 0, 0, 7 };
-	static const uint8_t cut[] = { 8, 10, 10, 0, 0, 9, 33, 10, 0, 0, 7 };
+	static const uint8_t cut[] = { 8, 10, 10, 0, 0, 9, 33, 10, 0, 0, 0, 7, 10, 0, 0, 7 };
 
 	dhcp_client_start(&client, (be32){ 0 }, now);
 	reply_common(&reply, OFFER, 3600);
