@@ -26,4 +26,5 @@ net_SRCS := \
 	net/router_stats.c \
 	net/rules_judge.c \
 	net/rules_lex.c \
-	net/rules_parse.c
+	net/rules_parse.c \
+	net/slaac.c
