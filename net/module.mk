@@ -2,16 +2,22 @@ net_SRCS := \
 	net/arp.c \
 	net/bridge_filter.c \
 	net/counters.c \
+	net/dhcp_client.c \
+	net/dhcp_message.c \
+	net/dns_message.c \
 	net/flow.c \
 	net/flow_tcp.c \
 	net/fragments.c \
 	net/fragments_table.c \
 	net/icmp4.c \
 	net/judge.c \
+	net/martian6.c \
+	net/names.c \
+	net/names_answer.c \
+	net/names_resolver.c \
 	net/nat.c \
 	net/offload.c \
 	net/offload_frame.c \
-	net/martian6.c \
 	net/parse.c \
 	net/parse6.c \
 	net/parse6_chain.c \
@@ -36,4 +42,5 @@ net_SRCS := \
 	net/rules_parse_table.c \
 	net/rules_search.c \
 	net/rules_set.c \
-	net/rules_table.c
+	net/rules_table.c \
+	net/slaac.c
