@@ -101,7 +101,7 @@ static bool pass_new(const struct crossing *crossing, struct packet *packet,
 		     const struct packet_info *info)
 {
 	struct bridge_filter *filter = crossing->filter;
-	struct flow_key reply = flow_key_reverse(&info->key, (uint8_t)other(crossing->side));
+	struct flow_tuple reply = flow_tuple_reverse(&info->tuple, (uint8_t)other(crossing->side));
 	bool keep_state = true;
 	struct flow *flow;
 	int error;
@@ -113,7 +113,7 @@ static bool pass_new(const struct crossing *crossing, struct packet *packet,
 		return true;
 	if (!flow_may_begin(info))
 		return refuse(packet, DROP_NO_FLOW);
-	error = flow_create(&filter->flows, &info->key, &reply, quota_of(&filter->flows),
+	error = flow_create(&filter->flows, &info->tuple, &reply, quota_of(&filter->flows),
 			    flow_first_state(info), filter->now_ns, &flow);
 	if (error)
 		return refuse(packet, reason_of(error));
@@ -131,7 +131,7 @@ static bool pass_error(const struct bridge_filter *filter, struct packet *packet
 
 	if (!parse_quoted(packet, info, &quoted))
 		return refuse(packet, DROP_BAD_TRANSPORT);
-	if (!be32_equal(info->key.destination, quoted.answer.destination) ||
+	if (!be32_equal(info->key.destination, quoted.answer.key.destination) ||
 	    !flow_find(&filter->flows, &quoted.answer, flow_hash(&filter->flows, &quoted.answer),
 		       &direction))
 		return refuse(packet, DROP_NO_FLOW);
@@ -150,8 +150,8 @@ static bool pass_ip4(const struct crossing *crossing, struct packet *packet)
 		return refuse(packet, reason);
 	if (unlikely(info.kind == PACKET_ICMP_ERROR))
 		return pass_error(filter, packet, &info);
-	info.hash = flow_hash(&filter->flows, &info.key);
-	flow = flow_find(&filter->flows, &info.key, info.hash, &direction);
+	info.hash = flow_hash(&filter->flows, &info.tuple);
+	flow = flow_find(&filter->flows, &info.tuple, info.hash, &direction);
 	if (flow && unlikely(info.key.protocol == IP_PROTOCOL_TCP &&
 			     flow_tcp_is_reuse(flow, direction, &info))) {
 		flow_remove(flow);
@@ -210,7 +210,7 @@ void bridge_filter_init(struct bridge_filter *filter, const struct bridge_filter
 	filter->now_ns = config->now_ns;
 	filter->log = (struct log_limit)LOG_LIMIT_INIT;
 	wheel_init(&filter->wheel, config->now_ns);
-	flow_table_init(&filter->flows, config->memory, config->flows, &filter->wheel,
+	flow_table_init(&filter->flows, config->memory, config->flows, 0, &filter->wheel,
 			config->random);
 	for (unsigned int side = 0; side < BRIDGE_SIDES; side++)
 		bucket_init(&filter->answers[side], ANSWERS_PER_SECOND, ANSWERS_BURST,

@@ -38,7 +38,7 @@ enum bridge_side { BRIDGE_UPLINK, BRIDGE_CLIENTS, BRIDGE_SIDES };
 struct bridge_filter_config {
 	struct ruleset *rules; /* the caller's, for as long as the filter; NULL: closed */
 	uint32_t flows;	       /* entries of the flow table */
-	void *memory;	       /* flow_table_bytes(flows) bytes that live for ever */
+	void *memory;	       /* flow_table_bytes(flows, 0) bytes that live for ever */
 	struct random *random;
 	struct own own; /* makes and sends answers; a side's netdev is asked about */
 	uint64_t now_ns;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * References: flow index * 2 + direction + 1, so that 0 can mean none. The memory is
- * the flows, aligned to cache lines, and then the buckets: two to four for each flow,
- * one word each.
+ * the flows, aligned to cache lines, then the third lines, and then the buckets: two to
+ * four for each flow, one word each.
  */
 #include "net/flow.h"
 
@@ -40,9 +40,10 @@ static uint32_t bucket_count(uint32_t flows)
 	return count;
 }
 
-size_t flow_table_bytes(uint32_t flows)
+size_t flow_table_bytes(uint32_t flows, uint32_t flows6)
 {
 	return LINE_BYTES + (size_t)flows * sizeof(struct flow) +
+	       (size_t)flows6 * sizeof(struct flow_line6) +
 	       (size_t)bucket_count(flows) * sizeof(uint32_t);
 }
 
@@ -69,20 +70,32 @@ static unsigned int direction_of(uint32_t reference)
 
 static void flow_expired(struct wheel_timer *timer, uint64_t now_ns);
 
-void flow_table_init(struct flow_table *table, void *memory, uint32_t flows, struct wheel *wheel,
-		     struct random *random)
+static void lines6_init(struct flow_table *table)
+{
+	memset(table->lines6, 0, (size_t)table->total6 * sizeof(struct flow_line6));
+	for (uint32_t i = table->total6; i > 0; i--) {
+		table->lines6[i - 1].next = table->free6;
+		table->free6 = i;
+	}
+}
+
+void flow_table_init(struct flow_table *table, void *memory, uint32_t flows, uint32_t flows6,
+		     struct wheel *wheel, struct random *random)
 {
 	uintptr_t start = ((uintptr_t)memory + LINE_BYTES - 1) & ~(uintptr_t)(LINE_BYTES - 1);
 
 	memset(table, 0, sizeof(*table));
 	table->flows = (struct flow *)start;
-	table->buckets = (uint32_t *)(table->flows + flows);
+	table->lines6 = (struct flow_line6 *)(table->flows + flows);
+	table->total6 = flows6;
+	table->buckets = (uint32_t *)(table->lines6 + flows6);
 	table->bucket_mask = bucket_count(flows) - 1;
 	table->total = flows;
 	table->wheel = wheel;
 	random_bytes(random, &table->hash_key, sizeof(table->hash_key));
 	memset(table->flows, 0, (size_t)flows * sizeof(struct flow));
 	memset(table->buckets, 0, (size_t)bucket_count(flows) * sizeof(uint32_t));
+	lines6_init(table);
 	for (uint32_t i = flows; i > 0; i--) {
 		struct flow *flow = &table->flows[i - 1];
 
@@ -93,9 +106,11 @@ void flow_table_init(struct flow_table *table, void *memory, uint32_t flows, str
 	}
 }
 
-uint32_t flow_hash(const struct flow_table *table, const struct flow_key *key)
+uint32_t flow_hash(const struct flow_table *table, const struct flow_tuple *tuple)
 {
-	return (uint32_t)siphash(&table->hash_key, key, sizeof(*key));
+	size_t bytes = tuple->key.version == 6 ? sizeof(*tuple) : sizeof(tuple->key);
+
+	return (uint32_t)siphash(&table->hash_key, tuple, bytes);
 }
 
 void flow_prefetch_bucket(const struct flow_table *table, uint32_t hash)
@@ -113,8 +128,26 @@ void flow_prefetch_entry(const struct flow_table *table, uint32_t hash)
 	__builtin_prefetch(&flow_of(table, reference)->timer);
 }
 
-struct flow *flow_find(const struct flow_table *table, const struct flow_key *key, uint32_t hash,
-		       enum flow_direction *direction)
+struct flow_tuple flow_tuple_of(const struct flow *flow, enum flow_direction direction)
+{
+	const struct flow_addresses6 *addresses = flow_addresses6_of(flow, direction);
+	struct flow_tuple tuple = { .key = flow->key[direction] };
+
+	if (addresses)
+		tuple.ip6 = *addresses;
+	return tuple;
+}
+
+static bool is_flow_of(const struct flow *flow, unsigned int direction,
+		       const struct flow_tuple *tuple)
+{
+	return flow_key_equal(&flow->key[direction], &tuple->key) &&
+	       (!flow->line6 ||
+		flow_addresses6_equal(flow_addresses6_of(flow, direction), &tuple->ip6));
+}
+
+struct flow *flow_find(const struct flow_table *table, const struct flow_tuple *tuple,
+		       uint32_t hash, enum flow_direction *direction)
 {
 	uint32_t reference = table->buckets[hash & table->bucket_mask];
 
@@ -122,7 +155,7 @@ struct flow *flow_find(const struct flow_table *table, const struct flow_key *ke
 		struct flow *flow = flow_of(table, reference);
 		unsigned int d = direction_of(reference);
 
-		if (flow_key_equal(&flow->key[d], key)) {
+		if (is_flow_of(flow, d, tuple)) {
 			*direction = d;
 			return flow;
 		}
@@ -131,10 +164,17 @@ struct flow *flow_find(const struct flow_table *table, const struct flow_key *ke
 	return NULL;
 }
 
+static uint32_t *bucket_of(struct flow_table *table, const struct flow *flow,
+			   unsigned int direction)
+{
+	struct flow_tuple tuple = flow_tuple_of(flow, direction);
+
+	return &table->buckets[flow_hash(table, &tuple) & table->bucket_mask];
+}
+
 static void chain_add(struct flow_table *table, struct flow *flow, unsigned int direction)
 {
-	uint32_t *bucket =
-		&table->buckets[flow_hash(table, &flow->key[direction]) & table->bucket_mask];
+	uint32_t *bucket = bucket_of(table, flow, direction);
 
 	flow->next[direction] = *bucket;
 	*bucket = reference_of(table, flow, direction);
@@ -142,8 +182,7 @@ static void chain_add(struct flow_table *table, struct flow *flow, unsigned int 
 
 static void chain_remove(struct flow_table *table, struct flow *flow, unsigned int direction)
 {
-	uint32_t *link =
-		&table->buckets[flow_hash(table, &flow->key[direction]) & table->bucket_mask];
+	uint32_t *link = bucket_of(table, flow, direction);
 	uint32_t wanted = reference_of(table, flow, direction);
 
 	while (*link != wanted) {
@@ -180,34 +219,56 @@ static void flow_expired(struct wheel_timer *timer, uint64_t now_ns)
 	wheel_start(flow->table->wheel, timer, deadline_ns(flow, now_ns));
 }
 
-static bool key_is_used(const struct flow_table *table, const struct flow_key *key)
+static bool tuple_is_used(const struct flow_table *table, const struct flow_tuple *tuple)
 {
 	enum flow_direction direction;
 
-	return flow_find(table, key, flow_hash(table, key), &direction) != NULL;
+	return flow_find(table, tuple, flow_hash(table, tuple), &direction) != NULL;
 }
 
-int flow_create(struct flow_table *table, const struct flow_key *original,
-		const struct flow_key *reply, uint32_t quota, enum flow_state state,
+static void line6_take(struct flow_table *table, struct flow *flow,
+		       const struct flow_tuple *original, const struct flow_tuple *reply)
+{
+	struct flow_line6 *line = &table->lines6[table->free6 - 1];
+
+	flow->line6 = table->free6;
+	table->free6 = line->next;
+	line->key[FLOW_ORIGINAL] = original->ip6;
+	line->key[FLOW_REPLY] = reply->ip6;
+	table->used6++;
+}
+
+static void line6_give(struct flow_table *table, struct flow *flow)
+{
+	table->lines6[flow->line6 - 1].next = table->free6;
+	table->free6 = flow->line6;
+	flow->line6 = 0;
+	table->used6--;
+}
+
+int flow_create(struct flow_table *table, const struct flow_tuple *original,
+		const struct flow_tuple *reply, uint32_t quota, enum flow_state state,
 		uint64_t now_ns, struct flow **created)
 {
 	struct flow *flow;
 
-	if (table->owned[original->interface] >= quota)
+	if (table->owned[original->key.interface] >= quota)
 		return -EDQUOT;
-	if (!table->free)
+	if (!table->free || (original->key.version == 6 && !table->free6))
 		return -ENOSPC;
-	if (key_is_used(table, original) || key_is_used(table, reply) ||
-	    flow_key_equal(original, reply))
+	if (tuple_is_used(table, original) || tuple_is_used(table, reply) ||
+	    flow_tuple_equal(original, reply))
 		return -EEXIST;
 	flow = flow_of(table, table->free);
 	table->free = flow->next[0];
-	flow->key[FLOW_ORIGINAL] = *original;
-	flow->key[FLOW_REPLY] = *reply;
+	flow->key[FLOW_ORIGINAL] = original->key;
+	flow->key[FLOW_REPLY] = reply->key;
+	if (original->key.version == 6)
+		line6_take(table, flow, original, reply);
 	flow->address_delta = 0;
 	flow->transport_delta = 0;
 	flow->flags = 0;
-	flow->owner = original->interface;
+	flow->owner = original->key.interface;
 	memset(flow->side, 0, sizeof(flow->side));
 	memset(flow->side_flags, 0, sizeof(flow->side_flags));
 	memset(flow->side_scale, 0, sizeof(flow->side_scale));
@@ -228,6 +289,8 @@ void flow_remove(struct flow *flow)
 	wheel_stop(table->wheel, &flow->timer);
 	chain_remove(table, flow, FLOW_ORIGINAL);
 	chain_remove(table, flow, FLOW_REPLY);
+	if (flow->line6)
+		line6_give(table, flow);
 	flow->state = FLOW_FREE;
 	table->owned[flow->owner]--;
 	table->used--;
@@ -270,15 +333,16 @@ static bool flow_is_linked(const struct flow_table *table, const struct flow *fl
 			   unsigned int direction)
 {
 	enum flow_direction found = FLOW_ORIGINAL;
-	const struct flow_key *key = &flow->key[direction];
+	struct flow_tuple tuple = flow_tuple_of(flow, direction);
 
-	return flow_find(table, key, flow_hash(table, key), &found) == flow && found == direction;
+	return flow_find(table, &tuple, flow_hash(table, &tuple), &found) == flow &&
+	       found == direction && (flow->line6 != 0) == (flow->key[direction].version == 6);
 }
 
 bool flow_table_is_valid(const struct flow_table *table)
 {
 	uint32_t owned[FLOW_OWNERS] = { 0 };
-	uint32_t used = 0, free_count = 0, linked = 0;
+	uint32_t used = 0, used6 = 0, free_count = 0, free6_count = 0, linked = 0;
 
 	for (uint32_t i = 0; i < table->total; i++) {
 		const struct flow *flow = &table->flows[i];
@@ -289,6 +353,7 @@ bool flow_table_is_valid(const struct flow_table *table)
 		    !flow_is_linked(table, flow, FLOW_REPLY) || !wheel_timer_is_armed(&flow->timer))
 			return false;
 		used++;
+		used6 += flow->line6 != 0;
 		owned[flow->owner]++;
 	}
 	for (uint32_t i = 0; i <= table->bucket_mask; i++)
@@ -298,6 +363,10 @@ bool flow_table_is_valid(const struct flow_table *table)
 	for (uint32_t r = table->free; r && free_count <= table->total;
 	     r = flow_of(table, r)->next[0])
 		free_count++;
-	return used == table->used && linked == used * 2 && free_count + used == table->total &&
-	       memcmp(owned, table->owned, sizeof(owned)) == 0;
+	for (uint32_t r = table->free6; r && free6_count <= table->total6;
+	     r = table->lines6[r - 1].next)
+		free6_count++;
+	return used == table->used && used6 == table->used6 &&
+	       free6_count + used6 == table->total6 && linked == used * 2 &&
+	       free_count + used == table->total && memcmp(owned, table->owned, sizeof(owned)) == 0;
 }

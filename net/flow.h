@@ -72,6 +72,15 @@ struct flow_side {
 
 struct flow_table;
 
+/* The third cache line of an IPv6 flow. */
+struct flow_line6 {
+	union {
+		struct flow_addresses6 key[2]; /* as in struct flow */
+		uint32_t next;		       /* of a free one: index + 1, 0 at the end */
+	};
+};
+static_assert(sizeof(struct flow_line6) == 64, "one cache line");
+
 /* Two cache lines: what every packet needs, then the rest. */
 struct flow {
 	struct flow_key key[2];
@@ -83,6 +92,7 @@ struct flow {
 	uint8_t flags;		  /* enum flow_flags */
 	uint8_t owner;		  /* index of the interface it is charged to */
 	uint8_t zero;
+	uint32_t line6; /* IPv6: index of its third line + 1; else 0 */
 	struct flow_table *table;
 
 	struct wheel_timer timer;
@@ -95,11 +105,15 @@ static_assert(offsetof(struct flow, timer) == 64, "the first line is the fast pa
 
 struct flow_table {
 	struct flow *flows;
+	struct flow_line6 *lines6;
 	uint32_t *buckets; /* references */
 	uint32_t bucket_mask;
 	uint32_t total;
 	uint32_t used;
-	uint32_t free; /* reference of the first free flow, chained by next[0] */
+	uint32_t total6; /* of the total, at most so many may be IPv6 */
+	uint32_t used6;
+	uint32_t free;	/* reference of the first free flow, chained by next[0] */
+	uint32_t free6; /* index + 1 of the first free third line */
 	uint32_t owned[FLOW_OWNERS];
 	uint64_t created;
 	uint64_t expired;
@@ -107,31 +121,41 @@ struct flow_table {
 	struct wheel *wheel;
 };
 
-/* Bytes of memory for a table of `flows` (1 .. FLOWS_MAX). */
-size_t flow_table_bytes(uint32_t flows);
+/* Bytes of memory for a table of `flows` (1 .. FLOWS_MAX), of them `flows6` for IPv6. */
+size_t flow_table_bytes(uint32_t flows, uint32_t flows6);
 
-/* Lays an empty table over `memory` (flow_table_bytes(flows)) with a random hash key. */
-void flow_table_init(struct flow_table *table, void *memory, uint32_t flows, struct wheel *wheel,
-		     struct random *random);
+/* Lays an empty table over `memory` (flow_table_bytes()) with a random hash key. */
+void flow_table_init(struct flow_table *table, void *memory, uint32_t flows, uint32_t flows6,
+		     struct wheel *wheel, struct random *random);
 
-/* The hash of a key, for flow_find() and the prefetches. */
-uint32_t flow_hash(const struct flow_table *table, const struct flow_key *key);
+/* The hash of a tuple, for flow_find() and the prefetches. */
+uint32_t flow_hash(const struct flow_table *table, const struct flow_tuple *tuple);
 
 /* Two steps of bringing a look-up's memory near: its bucket, then its first entry. */
 void flow_prefetch_bucket(const struct flow_table *table, uint32_t hash);
 void flow_prefetch_entry(const struct flow_table *table, uint32_t hash);
 
-/* The flow that a key belongs to and in which direction, or NULL. */
-struct flow *flow_find(const struct flow_table *table, const struct flow_key *key, uint32_t hash,
-		       enum flow_direction *direction);
+/* The flow that a tuple belongs to and in which direction, or NULL. */
+struct flow *flow_find(const struct flow_table *table, const struct flow_tuple *tuple,
+		       uint32_t hash, enum flow_direction *direction);
+
+/* The flow's addresses in IPv6, as arriving in either direction; NULL for IPv4. */
+static inline struct flow_addresses6 *flow_addresses6_of(const struct flow *flow,
+							 unsigned int direction)
+{
+	return flow->line6 ? &flow->table->lines6[flow->line6 - 1].key[direction] : NULL;
+}
+
+/* What packets of the flow look like on arrival in `direction`. */
+struct flow_tuple flow_tuple_of(const struct flow *flow, enum flow_direction direction);
 
 /*
- * A new flow charged to key[FLOW_ORIGINAL]'s interface, in `state`, with its time-out
+ * A new flow charged to the original's interface, in `state`, with its time-out
  * running. 0 and `*flow`; -ENOSPC: the table is full; -EDQUOT: the owner already has
- * `quota`; -EEXIST: a key is in use.
+ * `quota`; -EEXIST: a tuple is in use. Both are of one IP version.
  */
-must_check int flow_create(struct flow_table *table, const struct flow_key *original,
-			   const struct flow_key *reply, uint32_t quota, enum flow_state state,
+must_check int flow_create(struct flow_table *table, const struct flow_tuple *original,
+			   const struct flow_tuple *reply, uint32_t quota, enum flow_state state,
 			   uint64_t now_ns, struct flow **flow);
 
 void flow_remove(struct flow *flow);

@@ -214,15 +214,15 @@ void fragments_describe_ip4(const struct packet *packet, uint8_t interface,
 	info->length = (uint16_t)(packet->length - packet->l3_offset - sizeof(*ip));
 }
 
-void fragments_describe_ip6(const struct packet *packet, const struct packet6_info *parsed,
+void fragments_describe_ip6(const struct packet *packet, const struct packet_info *parsed,
 			    struct fragment_info *info)
 {
 	uint32_t payload = parsed->fragment.header + (uint32_t)sizeof(struct ip6_fragment_header);
 	uint32_t extensions = packet->l3_offset + (uint32_t)sizeof(struct ip6_header);
 
 	memset(info, 0, sizeof(*info));
-	info->key.source.ip6 = parsed->key.source;
-	info->key.destination.ip6 = parsed->key.destination;
+	info->key.source.ip6 = parsed->ip6.source;
+	info->key.destination.ip6 = parsed->ip6.destination;
 	info->key.id = parsed->fragment.id;
 	info->key.interface = parsed->key.interface;
 	info->key.ip_version = 6;

@@ -192,7 +192,7 @@ void fragments_describe_ip4(const struct packet *packet, uint8_t interface,
 			    struct fragment_info *info);
 
 /* The same of a packet that parse_ip6() has accepted and found a fragment header in. */
-void fragments_describe_ip6(const struct packet *packet, const struct packet6_info *parsed,
+void fragments_describe_ip6(const struct packet *packet, const struct packet_info *parsed,
 			    struct fragment_info *info);
 
 /* Is the table consistent? For tests: every chain, list, range and count. */

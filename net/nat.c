@@ -9,11 +9,11 @@
  * with the TTL loses 1 in its first byte. */
 #define TTL_DELTA ((uint16_t)~be16_of(0x0100).raw)
 
-static bool key_is_free(const struct flow_table *table, const struct flow_key *key)
+static bool tuple_is_free(const struct flow_table *table, const struct flow_tuple *tuple)
 {
 	enum flow_direction direction;
 
-	return !flow_find(table, key, flow_hash(table, key), &direction);
+	return !flow_find(table, tuple, flow_hash(table, tuple), &direction);
 }
 
 static bool has_ports(uint8_t protocol)
@@ -23,30 +23,26 @@ static bool has_ports(uint8_t protocol)
 }
 
 int nat_choose_reply(const struct flow_table *table, struct random *random,
-		     const struct flow_key *original, uint8_t interface, be32 address,
-		     struct flow_key *reply)
+		     const struct flow_tuple *original, uint8_t interface, be32 address,
+		     struct flow_tuple *reply)
 {
-	uint32_t lowest = original->protocol == IP_PROTOCOL_ICMP ? 0 : NAT_FIRST_PORT;
-	struct flow_key key = flow_key_reverse(original, interface);
+	uint8_t protocol = original->key.protocol;
+	uint32_t lowest = protocol == IP_PROTOCOL_ICMP ? 0 : NAT_FIRST_PORT;
 
-	key.destination = address;
+	*reply = flow_tuple_reverse(original, interface);
+	reply->key.destination = address;
 	/* UDP port 0 means that no answer is wanted; on the way back it would not do. */
-	if (original->source_port.raw || !has_ports(original->protocol) || lowest == 0) {
-		if (key_is_free(table, &key)) {
-			*reply = key;
-			return 0;
-		}
-	}
-	if (!has_ports(original->protocol))
+	if ((original->key.source_port.raw || !has_ports(protocol) || lowest == 0) &&
+	    tuple_is_free(table, reply))
+		return 0;
+	if (!has_ports(protocol))
 		return -EADDRINUSE;
 	for (uint32_t i = 0; i < NAT_PROBES; i++) {
 		uint32_t port = lowest + random_below(random, 65536u - lowest);
 
-		key.destination_port = be16_of((uint16_t)port);
-		if (key_is_free(table, &key)) {
-			*reply = key;
+		reply->key.destination_port = be16_of((uint16_t)port);
+		if (tuple_is_free(table, reply))
 			return 0;
-		}
 	}
 	return -EADDRINUSE;
 }

@@ -26,8 +26,8 @@
  * (RFC 6056, 3.3.2). 0, or -EADDRINUSE: NAT_PROBES ports were taken.
  */
 must_check int nat_choose_reply(const struct flow_table *table, struct random *random,
-				const struct flow_key *original, uint8_t interface, be32 address,
-				struct flow_key *reply);
+				const struct flow_tuple *original, uint8_t interface, be32 address,
+				struct flow_tuple *reply);
 
 /* Computes the differences for a flow whose keys are not mirror images. */
 void nat_prepare(struct flow *flow);

@@ -202,7 +202,7 @@ bool parse_ip4(struct packet *packet, uint8_t interface, struct packet_info *inf
 {
 	bool good = true;
 
-	*info = (struct packet_info){ .key.interface = interface };
+	*info = (struct packet_info){ .key.interface = interface, .key.version = 4 };
 	if (!parse_header(packet, info, reason))
 		return false;
 	*reason = DROP_BAD_TRANSPORT;
@@ -222,7 +222,7 @@ bool parse_ip4(struct packet *packet, uint8_t interface, struct packet_info *inf
 
 static bool quoted_ports(const struct packet *packet, struct quoted_packet *quoted)
 {
-	struct flow_key *answer = &quoted->answer;
+	struct flow_key *answer = &quoted->answer.key;
 	const struct icmp4_header *icmp;
 	const struct udp_header *udp;
 
@@ -267,9 +267,10 @@ bool parse_quoted(const struct packet *packet, const struct packet_info *info,
 		return false;
 	quoted->ip_offset = offset;
 	quoted->transport_offset = (uint16_t)(offset + bytes);
-	quoted->answer.source = ip->destination;
-	quoted->answer.destination = ip->source;
-	quoted->answer.protocol = ip->protocol;
-	quoted->answer.interface = info->key.interface;
+	quoted->answer.key.source = ip->destination;
+	quoted->answer.key.destination = ip->source;
+	quoted->answer.key.protocol = ip->protocol;
+	quoted->answer.key.interface = info->key.interface;
+	quoted->answer.key.version = 4;
 	return quoted_ports(packet, quoted);
 }

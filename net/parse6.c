@@ -2,16 +2,17 @@
 #include "net/parse6.h"
 
 #include "lib/checksum.h"
+#include "net/parse.h"
 
 #define TRANSPORT_MINIMUM 8u /* of any protocol that is not TCP, in a first fragment */
 
 /* The chain's own reason for what is cut off: a lie, or a fragment that hides ports. */
-static enum drop_reason cut_reason(const struct packet6_info *info)
+static enum drop_reason cut_reason(const struct packet_info *info)
 {
 	return parse6_is_first_fragment(&info->fragment) ? DROP_FRAGMENT_TINY : DROP_BAD_TRANSPORT;
 }
 
-static bool parse_tcp(const struct packet *packet, struct packet6_info *info,
+static bool parse_tcp(const struct packet *packet, struct packet_info *info,
 		      enum drop_reason *reason)
 {
 	const struct tcp_header *tcp = tcp_at(packet, packet->l4_offset);
@@ -37,7 +38,7 @@ static bool parse_tcp(const struct packet *packet, struct packet6_info *info,
 	return true;
 }
 
-static bool parse_udp(const struct packet *packet, struct packet6_info *info,
+static bool parse_udp(const struct packet *packet, struct packet_info *info,
 		      enum drop_reason *reason)
 {
 	const struct udp_header *udp = udp_at(packet, packet->l4_offset);
@@ -58,13 +59,12 @@ static bool parse_udp(const struct packet *packet, struct packet6_info *info,
 }
 
 /* It speaks of one link: whoever sends it from beyond, or in pieces, lies. */
-static bool ndp_is_good(const struct packet6_info *info)
+static bool ndp_is_good(const struct packet_info *info)
 {
-	return info->hop_limit == ICMP6_NDP_HOP_LIMIT && info->icmp_code == 0 &&
-	       !info->fragment.header;
+	return info->ttl == ICMP6_NDP_HOP_LIMIT && info->icmp_code == 0 && !info->fragment.header;
 }
 
-static bool parse_icmp(const struct packet *packet, struct packet6_info *info,
+static bool parse_icmp(const struct packet *packet, struct packet_info *info,
 		       enum drop_reason *reason)
 {
 	const struct icmp6_header *icmp = icmp6_at(packet, packet->l4_offset);
@@ -102,7 +102,7 @@ static bool parse_icmp(const struct packet *packet, struct packet6_info *info,
 	}
 }
 
-static bool parse_other(const struct packet6_info *info, enum drop_reason *reason)
+static bool parse_other(const struct packet_info *info, enum drop_reason *reason)
 {
 	*reason = DROP_FRAGMENT_TINY;
 	return !parse6_is_first_fragment(&info->fragment) ||
@@ -110,7 +110,7 @@ static bool parse_other(const struct packet6_info *info, enum drop_reason *reaso
 	       info->key.protocol == IP6_NO_NEXT_HEADER;
 }
 
-static bool parse_transport(const struct packet *packet, struct packet6_info *info,
+static bool parse_transport(const struct packet *packet, struct packet_info *info,
 			    enum drop_reason *reason)
 {
 	if (parse6_is_later_fragment(&info->fragment))
@@ -128,7 +128,7 @@ static bool parse_transport(const struct packet *packet, struct packet6_info *in
 }
 
 /* The fixed header; `*end`: the offset behind the packet's last byte. */
-static bool parse_header(struct packet *packet, struct packet6_info *info, uint32_t *end,
+static bool parse_header(struct packet *packet, struct packet_info *info, uint32_t *end,
 			 enum drop_reason *reason)
 {
 	const struct ip6_header *ip = ip6_at(packet, sizeof(struct ethernet_header));
@@ -152,29 +152,30 @@ static bool parse_header(struct packet *packet, struct packet6_info *info, uint3
 	*end = before + payload;
 	packet->l3_offset = sizeof(struct ethernet_header);
 	info->ip_length = (uint32_t)sizeof(*ip) + payload;
-	info->hop_limit = ip->hop_limit;
+	info->ttl = ip->hop_limit;
 	info->traffic_class = (uint8_t)(first >> 20);
 	info->flow_label = first & 0xfffff;
-	__builtin_memcpy(&info->key.source, ip->source, sizeof(info->key.source));
-	__builtin_memcpy(&info->key.destination, ip->destination, sizeof(info->key.destination));
+	info->dont_fragment = true;
+	flow_tuple_set_source6(&info->tuple, (const struct ip6_address *)ip->source);
+	flow_tuple_set_destination6(&info->tuple, (const struct ip6_address *)ip->destination);
 	info->key.protocol = ip->next_header;
 	return true;
 }
 
 /* A large packet's checksum is what its segments will be given: always blank here. */
-static void make_blank(struct packet *packet, const struct packet6_info *info)
+static void make_blank(struct packet *packet, const struct packet_info *info)
 {
 	struct tcp_header *tcp = tcp_of(packet);
 
 	if (packet->flags & PACKET_CSUM_BLANK)
 		return;
-	tcp->checksum = checksum_fold(checksum_pseudo_ip6(info->key.source.bytes,
-							  info->key.destination.bytes,
+	tcp->checksum = checksum_fold(checksum_pseudo_ip6(info->ip6.source.bytes,
+							  info->ip6.destination.bytes,
 							  IP_PROTOCOL_TCP, info->transport_length));
 	packet->flags |= PACKET_CSUM_BLANK | PACKET_CSUM_VALID;
 }
 
-static bool parse_offloads(struct packet *packet, const struct packet6_info *info,
+static bool parse_offloads(struct packet *packet, const struct packet_info *info,
 			   enum drop_reason *reason)
 {
 	uint8_t protocol = info->key.protocol;
@@ -198,14 +199,14 @@ static bool parse_offloads(struct packet *packet, const struct packet6_info *inf
 	       protocol == IP_PROTOCOL_UDP;
 }
 
-bool parse_ip6(struct packet *packet, uint8_t interface, struct packet6_info *info,
+bool parse_ip6(struct packet *packet, uint8_t interface, struct packet_info *info,
 	       enum drop_reason *reason)
 {
 	const uint32_t start = sizeof(struct ethernet_header) + sizeof(struct ip6_header);
 	struct parse6_chain chain;
 	uint32_t end;
 
-	*info = (struct packet6_info){ .key.interface = interface };
+	*info = (struct packet_info){ .key.interface = interface, .key.version = 6 };
 	if (!parse_header(packet, info, &end, reason))
 		return false;
 	if (!parse6_chain_walk(packet, start, end, info->key.protocol, &chain, reason))
@@ -227,9 +228,9 @@ bool parse_ip6(struct packet *packet, uint8_t interface, struct packet6_info *in
 	return true;
 }
 
-static bool quoted_ports(const struct packet *packet, struct quoted6_packet *quoted)
+static bool quoted_ports(const struct packet *packet, struct quoted_packet *quoted)
 {
-	struct packet6_key *answer = &quoted->answer;
+	struct flow_key *answer = &quoted->answer.key;
 	const struct icmp6_header *icmp;
 	const struct udp_header *udp;
 
@@ -259,15 +260,15 @@ static bool quoted_ports(const struct packet *packet, struct quoted6_packet *quo
 	}
 }
 
-bool parse6_quoted(const struct packet *packet, const struct packet6_info *info,
-		   struct quoted6_packet *quoted)
+bool parse6_quoted(const struct packet *packet, const struct packet_info *info,
+		   struct quoted_packet *quoted)
 {
 	uint16_t offset = (uint16_t)(packet->l4_offset + sizeof(struct icmp6_header));
 	const struct ip6_header *ip = ip6_at(packet, offset);
 	struct parse6_chain chain;
 	enum drop_reason reason;
 
-	*quoted = (struct quoted6_packet){ 0 };
+	*quoted = (struct quoted_packet){ 0 };
 	if (!ip || be32_get(ip->version_class_flow) >> 28 != 6)
 		return false;
 	if (!parse6_chain_walk(packet, offset + (uint32_t)sizeof(*ip), packet->length,
@@ -276,9 +277,10 @@ bool parse6_quoted(const struct packet *packet, const struct packet6_info *info,
 		return false;
 	quoted->ip_offset = offset;
 	quoted->transport_offset = chain.transport;
-	__builtin_memcpy(&quoted->answer.source, ip->destination, IP6_ADDRESS_BYTES);
-	__builtin_memcpy(&quoted->answer.destination, ip->source, IP6_ADDRESS_BYTES);
-	quoted->answer.protocol = chain.protocol;
-	quoted->answer.interface = info->key.interface;
+	flow_tuple_set_source6(&quoted->answer, (const struct ip6_address *)ip->destination);
+	flow_tuple_set_destination6(&quoted->answer, (const struct ip6_address *)ip->source);
+	quoted->answer.key.protocol = chain.protocol;
+	quoted->answer.key.interface = info->key.interface;
+	quoted->answer.key.version = 6;
 	return quoted_ports(packet, quoted);
 }

@@ -17,7 +17,7 @@
 
 size_t router_memory_bytes(uint32_t flows)
 {
-	return flow_table_bytes(flows);
+	return flow_table_bytes(flows, flows / 2);
 }
 
 int router_init(struct router *router, const struct router_config *config)
@@ -38,8 +38,8 @@ int router_init(struct router *router, const struct router_config *config)
 	router->own = (struct own){ router_own_make, router_own_send, router };
 	wheel_init(&router->wheel, config->now_ns);
 	arp_init(&router->arp, &router->own, &router->wheel);
-	flow_table_init(&router->flows, config->memory, config->flows, &router->wheel,
-			config->random);
+	flow_table_init(&router->flows, config->memory, config->flows, config->flows / 2,
+			&router->wheel, config->random);
 	bucket_init(&router->answers, ALL_ANSWERS_PER_SECOND, ALL_ANSWERS_BURST, config->now_ns);
 	return 0;
 }

@@ -86,7 +86,7 @@ static void forward_error(struct router *router, struct router_interface *in, st
 	/* The quoted packet went the other way: an answer to it would come this way. */
 	flow = flow_find(&router->flows, &quoted.answer, flow_hash(&router->flows, &quoted.answer),
 			 &direction);
-	if (!flow || !be32_equal(info->key.destination, quoted.answer.destination)) {
+	if (!flow || !be32_equal(info->key.destination, quoted.answer.key.destination)) {
 		packet_drop(packet, DROP_NO_FLOW);
 		return;
 	}
@@ -109,15 +109,15 @@ static uint32_t quota_of(const struct router *router)
 static int make_flow(struct router *router, const struct router_interface *out,
 		     const struct packet_info *info, struct flow **flow, enum drop_reason *reason)
 {
-	struct flow_key reply = flow_key_reverse(&info->key, out->index);
+	struct flow_tuple reply = flow_tuple_reverse(&info->tuple, out->index);
 	int error;
 
 	*reason = DROP_NAT_PORTS;
 	if (out->kind == ROUTER_UPLINK &&
-	    nat_choose_reply(&router->flows, router->random, &info->key, out->index,
+	    nat_choose_reply(&router->flows, router->random, &info->tuple, out->index,
 			     router->address, &reply))
 		return -EADDRINUSE;
-	error = flow_create(&router->flows, &info->key, &reply, quota_of(router),
+	error = flow_create(&router->flows, &info->tuple, &reply, quota_of(router),
 			    flow_first_state(info), router->now_ns, flow);
 	if (error == -EDQUOT)
 		*reason = DROP_QUOTA;
@@ -194,7 +194,7 @@ void router_forward(struct router *router, struct router_interface *in, struct p
 		forward_error(router, in, packet, info);
 		return;
 	}
-	flow = flow_find(&router->flows, &info->key, info->hash, &direction);
+	flow = flow_find(&router->flows, &info->tuple, info->hash, &direction);
 	if (flow && unlikely(info->key.protocol == IP_PROTOCOL_TCP &&
 			     flow_tcp_is_reuse(flow, direction, info))) {
 		flow_remove(flow);

@@ -125,11 +125,11 @@ static bool input_one(struct router *router, struct router_interface *in, struct
 static void hash_key(const struct router *router, struct packet_info *info,
 		     const struct packet_info *before)
 {
-	if (before && flow_key_equal(&info->key, &before->key)) {
+	if (before && flow_tuple_equal(&info->tuple, &before->tuple)) {
 		info->hash = before->hash;
 		return;
 	}
-	info->hash = flow_hash(&router->flows, &info->key);
+	info->hash = flow_hash(&router->flows, &info->tuple);
 	flow_prefetch_bucket(&router->flows, info->hash);
 }
 

@@ -36,7 +36,7 @@ static uint64_t timer_next(struct loop_timer *timer)
 
 static uint32_t flows_that_fit(void)
 {
-	size_t bytes_per_flow = flow_table_bytes(2) - flow_table_bytes(1);
+	size_t bytes_per_flow = flow_table_bytes(2, 0) - flow_table_bytes(1, 0);
 	size_t flows = memory_free_pages() * PAGE_BYTES / 100 * FLOW_SHARE / (bytes_per_flow + 1);
 
 	return flows < FLOWS_LEAST  ? FLOWS_LEAST
@@ -50,7 +50,7 @@ static void bridge_start(struct ruleset *rules, const struct own *own)
 	struct bridge_filter_config config = {
 		.rules = rules,
 		.flows = flows,
-		.memory = memory_alloc_pages(flow_table_bytes(flows) / PAGE_BYTES + 1),
+		.memory = memory_alloc_pages(flow_table_bytes(flows, 0) / PAGE_BYTES + 1),
 		.random = &filter.random,
 		.own = *own,
 		.now_ns = clock_now_ns(),

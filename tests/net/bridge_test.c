@@ -63,7 +63,7 @@ static void begin(const char *text)
 	bridge.rules = NULL;
 	if (text && ruleset_parse(text, strlen(text), &bridge.rules, &error))
 		ck_abort_msg("rules, line %u: %s", error.line, error.message);
-	bridge.memory = malloc(flow_table_bytes(FLOWS));
+	bridge.memory = malloc(flow_table_bytes(FLOWS, 0));
 	config.rules = bridge.rules;
 	config.memory = bridge.memory;
 	config.random = &bridge.net->random;

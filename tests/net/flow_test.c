@@ -28,10 +28,10 @@ static void world_begin(struct table_world *world, uint32_t flows)
 	world->now_ns = 1000 * TEST_SECOND;
 	random_init(&world->random, seed);
 	wheel_init(&world->wheel, world->now_ns);
-	world->memory = malloc(flow_table_bytes(flows) + 8);
+	world->memory = malloc(flow_table_bytes(flows, flows / 2) + 8);
 	/* Memory may lie anywhere; the entries are aligned all the same. */
-	flow_table_init(&world->table, (uint8_t *)world->memory + 8, flows, &world->wheel,
-			&world->random);
+	flow_table_init(&world->table, (uint8_t *)world->memory + 8, flows, flows / 2,
+			&world->wheel, &world->random);
 	ck_assert_uint_eq((uintptr_t)world->table.flows % 64, 0);
 }
 
@@ -43,17 +43,18 @@ static void world_end(struct table_world *world)
 	free(world->memory);
 }
 
-static struct flow_key key_number(uint32_t i, uint8_t interface)
+static struct flow_tuple key_number(uint32_t i, uint8_t interface)
 {
-	return (struct flow_key){ .source = be32_of(IP(10, 0, 0, 1) + i),
-				  .destination = be32_of(SERVER_IP),
-				  .source_port = be16_of((uint16_t)(i * 3)),
-				  .destination_port = be16_of(80),
-				  .protocol = 17,
-				  .interface = interface };
+	return (struct flow_tuple){ .key = { .source = be32_of(IP(10, 0, 0, 1) + i),
+					     .destination = be32_of(SERVER_IP),
+					     .source_port = be16_of((uint16_t)(i * 3)),
+					     .destination_port = be16_of(80),
+					     .protocol = 17,
+					     .interface = interface,
+					     .version = 4 } };
 }
 
-static struct flow *find(struct table_world *world, const struct flow_key *key,
+static struct flow *find(struct table_world *world, const struct flow_tuple *key,
 			 enum flow_direction *direction)
 {
 	return flow_find(&world->table, key, flow_hash(&world->table, key), direction);
@@ -70,8 +71,8 @@ START_TEST(agrees_with_a_model)
 	for (unsigned int round = 0; round < 20000; round++) {
 		uint32_t i = (uint32_t)(unit_random(&state) % KEYS);
 		uint8_t interface = i % 2;
-		struct flow_key key = key_number(i, interface);
-		struct flow_key reply = flow_key_reverse(&key, 9);
+		struct flow_tuple key = key_number(i, interface);
+		struct flow_tuple reply = flow_tuple_reverse(&key, 9);
 		enum flow_direction direction = FLOW_REPLY;
 		struct flow *flow = NULL;
 		int expected = 0, result;
@@ -113,8 +114,8 @@ START_TEST(purges_only_what_touches_the_interface)
 
 	world_begin(&world, FLOWS);
 	for (uint32_t i = 0; i < 90; i++) {
-		struct flow_key key = key_number(i, (uint8_t)(i % 3));
-		struct flow_key reply = flow_key_reverse(&key, (uint8_t)(i % 2 ? 7 : 8));
+		struct flow_tuple key = key_number(i, (uint8_t)(i % 3));
+		struct flow_tuple reply = flow_tuple_reverse(&key, (uint8_t)(i % 2 ? 7 : 8));
 
 		ck_assert_int_eq(flow_create(&world.table, &key, &reply, FLOWS, FLOW_OTHER,
 					     world.now_ns, &flow),
@@ -133,7 +134,7 @@ END_TEST
 START_TEST(deadlines_wrap)
 {
 	struct table_world world;
-	struct flow_key key = key_number(1, 1), reply = flow_key_reverse(&key, 2);
+	struct flow_tuple key = key_number(1, 1), reply = flow_tuple_reverse(&key, 2);
 	struct flow *flow;
 	uint64_t wrap = 1ull << (32 + WHEEL_TICK_SHIFT);
 
@@ -169,18 +170,18 @@ START_TEST(ports_are_given_once)
 	memset(given, 0, sizeof(given));
 	world_begin(&world, flows);
 	for (uint32_t i = 0; i < flows && refused < 100; i++) {
-		struct flow_key key = key_number(i, 1), reply;
+		struct flow_tuple key = key_number(i, 1), reply;
 		struct flow *flow;
 
-		key.source_port = be16_of(443);
+		key.key.source_port = be16_of(443);
 		if (nat_choose_reply(&world.table, &world.random, &key, 2, be32_of(OUR_IP),
 				     &reply)) {
 			refused++;
 			continue;
 		}
-		ck_assert(be16_get(reply.destination_port) >= 1024 ||
-			  be16_get(reply.destination_port) == 443);
-		ck_assert_uint_eq(given[be16_get(reply.destination_port)]++, 0);
+		ck_assert(be16_get(reply.key.destination_port) >= 1024 ||
+			  be16_get(reply.key.destination_port) == 443);
+		ck_assert_uint_eq(given[be16_get(reply.key.destination_port)]++, 0);
 		ck_assert_int_eq(flow_create(&world.table, &key, &reply, flows, FLOW_UDP_NEW,
 					     world.now_ns, &flow),
 				 0);
@@ -210,7 +211,7 @@ struct step {
 static void run_steps(const struct step *steps, size_t count)
 {
 	struct table_world world;
-	struct flow_key key = key_number(1, 1), reply = flow_key_reverse(&key, 2);
+	struct flow_tuple key = key_number(1, 1), reply = flow_tuple_reverse(&key, 2);
 	uint8_t options[128] = { 0 };
 	struct packet packet = { .data = options, .l3_offset = 14, .l4_offset = 34 };
 	struct flow *flow;

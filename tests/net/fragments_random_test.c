@@ -283,7 +283,7 @@ END_TEST
 START_TEST(described_from_ip6)
 {
 	struct packet packet = packet_of(54 + 8 + 8 + 8 + 16);
-	struct packet6_info parsed;
+	struct packet_info parsed;
 	struct fragment_info info;
 	enum drop_reason reason;
 

@@ -80,7 +80,7 @@ START_TEST(random_lies)
 	unsigned int accepted = 0;
 
 	for (unsigned int i = 0; i < 200000; i++) {
-		struct quoted6_packet quoted;
+		struct quoted_packet quoted;
 		uint32_t head, whole;
 		uint8_t *data;
 

@@ -37,11 +37,11 @@ START_TEST(plain_packets)
 	ck_assert_uint_eq(info.tcp_acknowledgement, 6);
 	ck_assert_uint_eq(info.tcp_window, 77);
 	ck_assert_uint_eq(info.tcp_flags, TCP_ACK);
-	ck_assert_uint_eq(info.hop_limit, 64);
+	ck_assert_uint_eq(info.ttl, 64);
 	ck_assert_uint_eq(info.traffic_class, 0xab);
 	ck_assert_uint_eq(info.flow_label, 0x12345);
-	ck_assert_uint_eq(info.key.source.bytes[15], 1);
-	ck_assert_uint_eq(info.key.destination.bytes[15], 2);
+	ck_assert_uint_eq(info.ip6.source.bytes[15], 1);
+	ck_assert_uint_eq(info.ip6.destination.bytes[15], 2);
 	begin();
 	add_udp(3);
 	ck_assert(parse());
@@ -351,7 +351,7 @@ END_TEST
 
 START_TEST(quotes)
 {
-	struct quoted6_packet quoted;
+	struct quoted_packet quoted;
 	uint32_t whole;
 
 	begin();
@@ -370,12 +370,12 @@ START_TEST(quotes)
 	}
 	ck_assert_uint_eq(quoted.ip_offset, START + 8);
 	ck_assert_uint_eq(quoted.transport_offset, whole - 8);
-	ck_assert_uint_eq(quoted.answer.protocol, IP_PROTOCOL_UDP);
-	ck_assert_uint_eq(quoted.answer.interface, INTERFACE);
-	ck_assert_uint_eq(be16_get(quoted.answer.source_port), 53);
-	ck_assert_uint_eq(be16_get(quoted.answer.destination_port), 9);
-	ck_assert_uint_eq(quoted.answer.source.bytes[15], 2);
-	ck_assert_uint_eq(quoted.answer.destination.bytes[15], 3);
+	ck_assert_uint_eq(quoted.answer.key.protocol, IP_PROTOCOL_UDP);
+	ck_assert_uint_eq(quoted.answer.key.interface, INTERFACE);
+	ck_assert_uint_eq(be16_get(quoted.answer.key.source_port), 53);
+	ck_assert_uint_eq(be16_get(quoted.answer.key.destination_port), 9);
+	ck_assert_uint_eq(quoted.answer.ip6.source.bytes[15], 2);
+	ck_assert_uint_eq(quoted.answer.ip6.destination.bytes[15], 3);
 	begin();
 	add_quote(true);
 	ck_assert(parse());

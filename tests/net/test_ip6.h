@@ -18,7 +18,7 @@ static uint32_t length;
 static uint32_t next_at; /* where the next header's type belongs */
 
 static struct packet packet;
-static struct packet6_info info;
+static struct packet_info info;
 static enum drop_reason reason;
 
 static inline void put16(uint32_t at, uint32_t value)
