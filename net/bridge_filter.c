@@ -148,6 +148,8 @@ static bool pass_ip4(const struct crossing *crossing, struct packet *packet)
 
 	if (!parse_ip4(packet, (uint8_t)crossing->side, &info, &reason))
 		return refuse(packet, reason);
+	if (unlikely(packet_is_fragment(&info)))
+		return refuse(packet, DROP_FRAGMENT);
 	if (unlikely(info.kind == PACKET_ICMP_ERROR))
 		return pass_error(filter, packet, &info);
 	info.hash = flow_hash(&filter->flows, &info.tuple);

@@ -15,8 +15,10 @@ struct rules_query judge_query(const struct packet_info *info, enum rules_direct
 		.direction = direction,
 		.interface = interface,
 		.interface_group = group,
-		.source = ip_address_of4(key->source),
-		.destination = ip_address_of4(key->destination),
+		.source = key->version == 4 ? ip_address_of4(key->source)
+					    : ip_address_of6(info->ip6.source.bytes),
+		.destination = key->version == 4 ? ip_address_of4(key->destination)
+						 : ip_address_of6(info->ip6.destination.bytes),
 		.protocol = key->protocol,
 		.source_port = has_ports ? be16_get(key->source_port) : 0,
 		.destination_port = has_ports ? be16_get(key->destination_port) : 0,
