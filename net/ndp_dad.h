@@ -17,8 +17,9 @@
 
 #define NDP_DAD_PROBES 1u /* RFC 4862, 5.1 */
 #define NDP_DAD_INTERVAL_NS 1000000000ull
-#define NDP_DAD_DELAY_NS 1000000000ull /* the first probe, at random, so that not all ask at once \
-					*/
+#define NDP_DAD_DELAY_NS                                                         \
+	1000000000ull /* the first probe, at random, so that not all ask at once \
+		       */
 
 struct ndp_dad;
 

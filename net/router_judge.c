@@ -30,6 +30,14 @@ void router_refuse(struct router *router, struct router_interface *in, struct pa
 	packet_drop(packet, reason);
 }
 
+void router_reject(struct router *router, struct router_interface *in, const struct packet *packet,
+		   const struct packet_info *info)
+{
+	const struct ip_address own_address = ip_address_of4(router->address);
+
+	reject_packet(&router->own, in->netdev, packet, info, &own_address, REJECT_RETURN);
+}
+
 bool router_judge(struct router *router, struct router_interface *in, struct router_interface *on,
 		  enum rules_direction direction, struct packet *packet,
 		  const struct packet_info *info, struct rules_verdict *verdict)
@@ -46,7 +54,7 @@ bool router_judge(struct router *router, struct router_interface *in, struct rou
 	if (verdict->action == RULES_PASS)
 		return true;
 	if (verdict->action == RULES_BLOCK_RETURN && router_may_answer(router, in))
-		reject_packet(&router->own, in->netdev, packet, info, router->address);
+		router_reject(router, in, packet, info);
 	packet_drop(packet, DROP_BLOCKED);
 	return false;
 }

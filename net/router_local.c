@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What is addressed to the firewall itself. It answers pings and offers nothing else. */
 #include "net/icmp4.h"
-#include "net/reject.h"
 #include "net/router_parts.h"
 
 void router_local(struct router *router, struct router_interface *in, struct packet *packet,
@@ -22,6 +21,6 @@ void router_local(struct router *router, struct router_interface *in, struct pac
 		return;
 	}
 	if (router_may_answer(router, in))
-		reject_packet(&router->own, in->netdev, packet, info, router->address);
+		router_reject(router, in, packet, info);
 	packet_drop(packet, DROP_NOT_OURS);
 }

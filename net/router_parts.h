@@ -30,6 +30,10 @@ void router_refuse(struct router *router, struct router_interface *in, struct pa
 		   const struct packet_info *info, enum drop_reason reason, uint8_t type,
 		   uint8_t code, uint16_t mtu);
 
+/* Answers a packet that is refused (net/reject.h). The packet stays the caller's. */
+void router_reject(struct router *router, struct router_interface *in, const struct packet *packet,
+		   const struct packet_info *info);
+
 /* The client that has `address`, or NULL. */
 struct router_interface *router_client_of(struct router *router, be32 address);
 
