@@ -46,12 +46,13 @@ static void answer(const struct crossing *crossing, const struct packet *packet,
 		   const struct packet_info *info)
 {
 	struct bridge_filter *filter = crossing->filter;
+	const struct ip_address destination = ip_address_of4(info->key.destination);
 
 	if (!bucket_take(&filter->answers[crossing->side], filter->now_ns)) {
 		filter->answers_suppressed++;
 		return;
 	}
-	reject_packet(&filter->own, crossing->in, packet, info, info->key.destination);
+	reject_packet(&filter->own, crossing->in, packet, info, &destination, REJECT_RETURN);
 }
 
 /* False: blocked, answered where the rule says so, and consumed. */

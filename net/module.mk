@@ -10,12 +10,19 @@ net_SRCS := \
 	net/fragments.c \
 	net/fragments_table.c \
 	net/icmp4.c \
+	net/icmp6.c \
+	net/ip6_make.c \
 	net/judge.c \
 	net/martian6.c \
 	net/names.c \
 	net/names_answer.c \
 	net/names_resolver.c \
 	net/nat.c \
+	net/ndp.c \
+	net/ndp_answer.c \
+	net/ndp_dad.c \
+	net/ndp_message.c \
+	net/ndp_send.c \
 	net/offload.c \
 	net/offload_frame.c \
 	net/parse.c \
