@@ -16,6 +16,11 @@ net_SRCS := \
 	net/names_answer.c \
 	net/names_resolver.c \
 	net/nat.c \
+	net/nat6.c \
+	net/nat_choose.c \
+	net/nat_error.c \
+	net/nat_mapping.c \
+	net/nptv6.c \
 	net/offload.c \
 	net/offload_frame.c \
 	net/parse.c \
@@ -43,4 +48,5 @@ net_SRCS := \
 	net/rules_search.c \
 	net/rules_set.c \
 	net/rules_table.c \
-	net/slaac.c
+	net/slaac.c \
+	net/tcp_mss.c

@@ -9,6 +9,7 @@
 #include "net/flow_follow.h"
 #include "net/icmp4.h"
 #include "net/nat.h"
+#include "net/nat_choose.h"
 #include "net/router_parts.h"
 
 struct router_interface *router_client_of(struct router *router, be32 address)
@@ -93,7 +94,7 @@ static void forward_error(struct router *router, struct router_interface *in, st
 	out = &router->interfaces[flow->key[!direction].interface];
 	if (!may_leave(router, in, out, packet, info))
 		return;
-	nat_rewrite_error(packet, &quoted, flow, direction);
+	nat_rewrite_error(packet, info, &quoted, flow, direction);
 	router_egress(router, out, packet, flow->key[!direction].source);
 }
 
@@ -169,7 +170,7 @@ static void forward_new(struct router *router, struct router_interface *in, stru
 	    !may_leave(router, in, out, packet, info))
 		return;
 	if (out->kind == ROUTER_CLIENT && !(verdict_in.keep_state && verdict_out.keep_state)) {
-		nat_decrement_ttl(packet);
+		nat_decrement_ttl(packet, info->key.version);
 		router_egress(router, out, packet, info->key.destination);
 		return;
 	}
