@@ -35,6 +35,7 @@ bool router_judge(struct router *router, struct router_interface *in, struct rou
 		  const struct packet_info *info, struct rules_verdict *verdict)
 {
 	struct rules_query query = judge_query(info, direction, on->netdev->name, group_of(on));
+	const struct judge_log log = { .lines = &router->log, .now_ns = router->now_ns };
 
 	if (!router->rules) {
 		packet_drop(packet, DROP_NO_RULES);
@@ -42,7 +43,7 @@ bool router_judge(struct router *router, struct router_interface *in, struct rou
 	}
 	query.source_is_self = be32_equal(info->key.source, router->address);
 	query.destination_is_self = be32_equal(info->key.destination, router->address);
-	*verdict = judge_ask(router->rules, &query, &router->log);
+	*verdict = judge_ask(router->rules, &query, packet, &log);
 	if (verdict->action == RULES_PASS)
 		return true;
 	if (verdict->action == RULES_BLOCK_RETURN && router_may_answer(router, in))
