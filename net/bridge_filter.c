@@ -63,8 +63,9 @@ static bool judge(const struct crossing *crossing, enum rules_direction directio
 	const struct netdev *on = is_in ? crossing->in : crossing->out;
 	enum bridge_side side = is_in ? crossing->side : other(crossing->side);
 	struct rules_query query = judge_query(info, direction, on->name, groups[side]);
-	struct rules_verdict verdict =
-		judge_ask(crossing->filter->rules, &query, &crossing->filter->log);
+	struct bridge_filter *filter = crossing->filter;
+	const struct judge_log log = { &filter->log, filter->records, filter->now_ns };
+	struct rules_verdict verdict = judge_ask(filter->rules, &query, packet, &log);
 
 	*keep_state = *keep_state && verdict.keep_state;
 	if (verdict.action == RULES_PASS)
@@ -211,6 +212,7 @@ void bridge_filter_init(struct bridge_filter *filter, const struct bridge_filter
 	filter->rules = config->rules;
 	filter->own = config->own;
 	filter->now_ns = config->now_ns;
+	filter->records = config->records;
 	filter->log = (struct log_limit)LOG_LIMIT_INIT;
 	wheel_init(&filter->wheel, config->now_ns);
 	flow_table_init(&filter->flows, config->memory, config->flows, 0, &filter->wheel,

@@ -31,6 +31,7 @@ net_SRCS := \
 	net/nptv6.c \
 	net/offload.c \
 	net/offload_frame.c \
+	net/packet_log.c \
 	net/parse.c \
 	net/parse6.c \
 	net/parse6_chain.c \

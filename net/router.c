@@ -143,6 +143,7 @@ int router_init(struct router *router, const struct router_config *config)
 	router->masquerade4 = config->masquerade4;
 	router->masquerade6 = config->masquerade6;
 	router->packets = config->packets;
+	router->packet_log = config->packet_log;
 	router->random = config->random;
 	router->now_ns = config->now_ns;
 	router->fragment_id = random_u32(config->random);

@@ -57,6 +57,7 @@
 #include "net/ndp.h"
 #include "net/netdev.h"
 #include "net/own.h"
+#include "net/packet_log.h"
 #include "net/rules.h"
 
 #define ROUTER_INTERFACES 128u	   /* one uplink and its clients */
@@ -91,6 +92,7 @@ struct router_config {
 	uint32_t flows; /* entries of the flow table */
 	void *memory;	/* router_memory_bytes(flows) bytes that live for ever */
 	struct packet_pool *packets;
+	struct packet_log *packet_log; /* of rules that say `log`; NULL: none */
 	struct random *random;
 	uint64_t now_ns;
 };
@@ -141,6 +143,7 @@ struct router {
 	uint64_t attach_count;
 	uint32_t clients;
 	struct log_limit log;		 /* for rules that say `log` */
+	struct packet_log *packet_log;	 /* the same */
 	struct router_interface *uplink; /* NULL: none */
 	struct list pending;
 	uint32_t interfaces_used; /* places [0, n) may be in use */

@@ -86,6 +86,9 @@ bool router_judge(struct router *router, struct router_interface *in, struct rou
 		  enum rules_direction direction, struct packet *packet,
 		  const struct packet_info *info, struct rules_verdict *verdict)
 {
+	const struct judge_log log = { .lines = &router->log,
+				       .records = router->packet_log,
+				       .now_ns = router->now_ns };
 	struct rules_query query;
 
 	if (!router->rules) {
@@ -97,7 +100,7 @@ bool router_judge(struct router *router, struct router_interface *in, struct rou
 		return false;
 	}
 	query = router_query(router, on, direction, info);
-	*verdict = judge_ask(router->rules, &query, &router->log);
+	*verdict = judge_ask(router->rules, &query, packet, &log);
 	if (verdict->action == RULES_PASS)
 		return true;
 	if (verdict->action == RULES_BLOCK_RETURN && router_may_answer(router, in)) {
