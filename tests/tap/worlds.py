@@ -167,18 +167,23 @@ class World:
 
     def before(self):
         self.firewall.set_rules(self.rules)
+        self.firewall.flush()
 
     def after(self):
         """After a test that passed so far."""
 
     def lacks(self, need):
-        """None, or why a test that needs this is skipped."""
+        """Is this feature missing?"""
         if need not in self.known_lack:
             self.known_lack[need] = getattr(self, "lacks_" + need)()
         return self.known_lack[need]
 
     def lacks_ip6(self):
-        return None if self.firewall.has_ip6 else "the firewall has no IPv6 yet"
+        return not self.firewall.has_ip6
+
+    def lacks_fragments(self):
+        """Asks with a ping of two pieces."""
+        return self.clients[0].run("ping", "-c", 1, "-W", 1, "-s", 2000, SERVER[4]).returncode != 0
 
     def is_alive(self):
         return self.firewall.is_alive()
