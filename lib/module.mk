@@ -1,4 +1,5 @@
 lib_SRCS := \
+	lib/base64.c \
 	lib/checksum.c \
 	lib/drop.c \
 	lib/frame_hash.c \
@@ -8,6 +9,7 @@ lib_SRCS := \
 	lib/log.c \
 	lib/packet.c \
 	lib/params.c \
+	lib/pcapng.c \
 	lib/random.c \
 	lib/ring.c \
 	lib/ring_locked.c \

@@ -46,12 +46,13 @@ static void answer(const struct crossing *crossing, const struct packet *packet,
 		   const struct packet_info *info)
 {
 	struct bridge_filter *filter = crossing->filter;
+	const struct ip_address destination = ip_address_of4(info->key.destination);
 
 	if (!bucket_take(&filter->answers[crossing->side], filter->now_ns)) {
 		filter->answers_suppressed++;
 		return;
 	}
-	reject_packet(&filter->own, crossing->in, packet, info, info->key.destination);
+	reject_packet(&filter->own, crossing->in, packet, info, &destination, REJECT_RETURN);
 }
 
 /* False: blocked, answered where the rule says so, and consumed. */
@@ -62,8 +63,9 @@ static bool judge(const struct crossing *crossing, enum rules_direction directio
 	const struct netdev *on = is_in ? crossing->in : crossing->out;
 	enum bridge_side side = is_in ? crossing->side : other(crossing->side);
 	struct rules_query query = judge_query(info, direction, on->name, groups[side]);
-	struct rules_verdict verdict =
-		judge_ask(crossing->filter->rules, &query, &crossing->filter->log);
+	struct bridge_filter *filter = crossing->filter;
+	const struct judge_log log = { &filter->log, filter->records, filter->now_ns };
+	struct rules_verdict verdict = judge_ask(filter->rules, &query, packet, &log);
 
 	*keep_state = *keep_state && verdict.keep_state;
 	if (verdict.action == RULES_PASS)
@@ -148,6 +150,8 @@ static bool pass_ip4(const struct crossing *crossing, struct packet *packet)
 
 	if (!parse_ip4(packet, (uint8_t)crossing->side, &info, &reason))
 		return refuse(packet, reason);
+	if (unlikely(packet_is_fragment(&info)))
+		return refuse(packet, DROP_FRAGMENT);
 	if (unlikely(info.kind == PACKET_ICMP_ERROR))
 		return pass_error(filter, packet, &info);
 	info.hash = flow_hash(&filter->flows, &info.tuple);
@@ -208,6 +212,7 @@ void bridge_filter_init(struct bridge_filter *filter, const struct bridge_filter
 	filter->rules = config->rules;
 	filter->own = config->own;
 	filter->now_ns = config->now_ns;
+	filter->records = config->records;
 	filter->log = (struct log_limit)LOG_LIMIT_INIT;
 	wheel_init(&filter->wheel, config->now_ns);
 	flow_table_init(&filter->flows, config->memory, config->flows, 0, &filter->wheel,

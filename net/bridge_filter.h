@@ -30,6 +30,7 @@
 #include "net/flow.h"
 #include "net/netdev.h"
 #include "net/own.h"
+#include "net/packet_log.h"
 #include "net/rules.h"
 
 /* In rules: the groups "uplink" and "clients". */
@@ -40,7 +41,8 @@ struct bridge_filter_config {
 	uint32_t flows;	       /* entries of the flow table */
 	void *memory;	       /* flow_table_bytes(flows, 0) bytes that live for ever */
 	struct random *random;
-	struct own own; /* makes and sends answers; a side's netdev is asked about */
+	struct own own;		    /* makes and sends answers; a side's netdev is asked about */
+	struct packet_log *records; /* packets that rules log; NULL: not kept */
 	uint64_t now_ns;
 };
 
@@ -51,6 +53,7 @@ struct bridge_filter {
 	struct wheel wheel;
 	struct flow_table flows;
 	struct log_limit log;
+	struct packet_log *records;
 	struct bucket answers[BRIDGE_SIDES]; /* resets and ICMP errors to each */
 	uint64_t answers_suppressed;
 };

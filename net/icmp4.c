@@ -11,6 +11,8 @@ bool icmp4_may_report(const struct packet_info *info)
 {
 	if (info->key.protocol == IP_PROTOCOL_ICMP && info->kind != PACKET_ORDINARY)
 		return false;
+	if (info->fragment.offset)
+		return false;
 	return !address_is_martian(info->key.source) &&
 	       !address_is_multicast(info->key.destination);
 }

@@ -18,8 +18,8 @@
 #define ICMP4_ERROR_MAX_BYTES 576u /* RFC 1812, 4.3.2.3: the whole IPv4 packet */
 
 /*
- * May an error be sent about this packet? Not about ICMP errors, nor to or about
- * addresses that stand for many or nobody. (Fragments and group MACs never get here.)
+ * May an error be sent about this packet? Not about ICMP errors and later fragments, nor
+ * to or about addresses that stand for many or nobody. (Group MACs never get here.)
  */
 bool icmp4_may_report(const struct packet_info *info);
 

@@ -3,8 +3,16 @@
 #pragma once
 
 #include "lib/log.h"
-#include "net/parse.h"
+#include "net/packet_info.h"
+#include "net/packet_log.h"
 #include "net/rules.h"
+
+/* Where verdicts of rules with `log` go. */
+struct judge_log {
+	struct log_limit *lines;    /* to the console, within this limit */
+	struct packet_log *records; /* and there; NULL: nowhere */
+	uint64_t now_ns;
+};
 
 /*
  * What the packet would have the rules decide. `interface` and `group` as in struct
@@ -13,6 +21,6 @@
 struct rules_query judge_query(const struct packet_info *info, enum rules_direction direction,
 			       const char *interface, const char *group);
 
-/* The verdict; logged, within `log`'s limit, when the rule asks for that. */
+/* The verdict; logged, with the beginning of `packet`, when the rule asks for that. */
 struct rules_verdict judge_ask(struct ruleset *rules, const struct rules_query *query,
-			       struct log_limit *log);
+			       const struct packet *packet, const struct judge_log *log);

@@ -57,3 +57,11 @@ bool ip6_address_is_multicast(const struct ip6_address *address)
 {
 	return address->bytes[0] == 0xff;
 }
+
+bool ip6_address_is_one_host(const struct ip6_address *address)
+{
+	static const struct ip6_address loopback = { { [15] = 1 } };
+
+	return !ip6_address_is_unspecified(address) && !ip6_address_is_multicast(address) &&
+	       !ip6_address_equal(address, &loopback);
+}

@@ -20,6 +20,9 @@ bool ip6_address_is_unspecified(const struct ip6_address *address);
 /* fe80::/10: neighbours talk so; never crosses a router (RFC 4291, 2.5.6). */
 bool ip6_address_is_link_local(const struct ip6_address *address);
 
+/* Somebody on a link: not ::, not ::1, not a group. */
+bool ip6_address_is_one_host(const struct ip6_address *address);
+
 /* ff00::/8 */
 bool ip6_address_is_multicast(const struct ip6_address *address);
 

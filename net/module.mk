@@ -7,28 +7,47 @@ net_SRCS := \
 	net/dns_message.c \
 	net/flow.c \
 	net/flow_tcp.c \
+	net/fragment_make.c \
 	net/fragments.c \
 	net/fragments_table.c \
 	net/icmp4.c \
+	net/icmp6.c \
+	net/ip6_make.c \
 	net/judge.c \
 	net/martian6.c \
 	net/names.c \
 	net/names_answer.c \
 	net/names_resolver.c \
 	net/nat.c \
+	net/nat6.c \
+	net/nat_choose.c \
+	net/nat_error.c \
+	net/nat_mapping.c \
+	net/ndp.c \
+	net/ndp_answer.c \
+	net/ndp_dad.c \
+	net/ndp_message.c \
+	net/ndp_send.c \
+	net/nptv6.c \
 	net/offload.c \
 	net/offload_frame.c \
+	net/packet_log.c \
 	net/parse.c \
 	net/parse6.c \
 	net/parse6_chain.c \
 	net/reject.c \
 	net/router.c \
+	net/router_address.c \
 	net/router_egress.c \
 	net/router_forward.c \
+	net/router_fragment.c \
 	net/router_input.c \
 	net/router_judge.c \
 	net/router_local.c \
+	net/router_neighbour.c \
+	net/router_rejudge.c \
 	net/router_stats.c \
+	net/router_translate.c \
 	net/rules_axis.c \
 	net/rules_expand.c \
 	net/rules_index.c \
@@ -43,4 +62,5 @@ net_SRCS := \
 	net/rules_search.c \
 	net/rules_set.c \
 	net/rules_table.c \
-	net/slaac.c
+	net/slaac.c \
+	net/tcp_mss.c

@@ -1,51 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "net/nat.h"
 
-#include <errno.h>
+#include "net/nat_parts.h"
 
-#include "lib/checksum.h"
+#define IP_PROTOCOL_DCCP 33u	  /* RFC 4340 */
+#define IP_PROTOCOL_UDP_LITE 136u /* RFC 3828 */
 
 /* What is added to an IPv4 header's sum when its TTL falls by one: the word that begins
  * with the TTL loses 1 in its first byte. */
 #define TTL_DELTA ((uint16_t)~be16_of(0x0100).raw)
-
-static bool tuple_is_free(const struct flow_table *table, const struct flow_tuple *tuple)
-{
-	enum flow_direction direction;
-
-	return !flow_find(table, tuple, flow_hash(table, tuple), &direction);
-}
-
-static bool has_ports(uint8_t protocol)
-{
-	return protocol == IP_PROTOCOL_TCP || protocol == IP_PROTOCOL_UDP ||
-	       protocol == IP_PROTOCOL_ICMP;
-}
-
-int nat_choose_reply(const struct flow_table *table, struct random *random,
-		     const struct flow_tuple *original, uint8_t interface, be32 address,
-		     struct flow_tuple *reply)
-{
-	uint8_t protocol = original->key.protocol;
-	uint32_t lowest = protocol == IP_PROTOCOL_ICMP ? 0 : NAT_FIRST_PORT;
-
-	*reply = flow_tuple_reverse(original, interface);
-	reply->key.destination = address;
-	/* UDP port 0 means that no answer is wanted; on the way back it would not do. */
-	if ((original->key.source_port.raw || !has_ports(protocol) || lowest == 0) &&
-	    tuple_is_free(table, reply))
-		return 0;
-	if (!has_ports(protocol))
-		return -EADDRINUSE;
-	for (uint32_t i = 0; i < NAT_PROBES; i++) {
-		uint32_t port = lowest + random_below(random, 65536u - lowest);
-
-		reply->key.destination_port = be16_of((uint16_t)port);
-		if (tuple_is_free(table, reply))
-			return 0;
-	}
-	return -EADDRINUSE;
-}
 
 /* Sum of the complement of what goes and of what comes (RFC 1624, eqn. 3). */
 static uint32_t delta_be32(uint32_t sum, be32 from, be32 to)
@@ -58,190 +21,222 @@ static uint32_t delta_be16(uint32_t sum, be16 from, be16 to)
 	return checksum_add_be16(checksum_add_be16(sum, (be16){ (uint16_t)~from.raw }), to);
 }
 
+/* ffff is the other 0 of ones' complement. */
+static uint16_t delta_fold(uint32_t sum)
+{
+	uint16_t delta = checksum_fold(sum).raw;
+
+	return delta == 0xffff ? 0 : delta;
+}
+
+static uint16_t delta_of_addresses(const struct flow *flow)
+{
+	const struct flow_key *from = &flow->key[FLOW_ORIGINAL];
+	const struct flow_key *to = &flow->key[FLOW_REPLY];
+	const struct flow_addresses6 *from6 = flow_addresses6_of(flow, FLOW_ORIGINAL);
+	const struct flow_addresses6 *to6 = flow_addresses6_of(flow, FLOW_REPLY);
+
+	if (from6)
+		return nat6_delta(&from6->source, &from6->destination, &to6->destination,
+				  &to6->source);
+	return checksum_fold(delta_be32(delta_be32(0, from->source, to->destination),
+					from->destination, to->source))
+		.raw;
+}
+
 void nat_prepare(struct flow *flow)
 {
 	const struct flow_key *from = &flow->key[FLOW_ORIGINAL];
 	const struct flow_key *to = &flow->key[FLOW_REPLY];
-	uint32_t addresses, ports;
+	uint16_t addresses = delta_of_addresses(flow);
+	uint32_t transport;
 
-	addresses = delta_be32(0, from->source, to->destination);
-	addresses = delta_be32(addresses, from->destination, to->source);
-	ports = delta_be16(0, from->source_port, to->destination_port);
-	ports = delta_be16(ports, from->destination_port, to->source_port);
-	/* ICMP's checksum covers no addresses. */
-	if (from->protocol != IP_PROTOCOL_ICMP)
-		ports = checksum_add_be16(ports, checksum_fold(addresses));
-	flow->address_delta = checksum_fold(addresses).raw;
-	flow->transport_delta = checksum_fold(ports).raw;
+	transport = delta_be16(0, from->source_port, to->destination_port);
+	transport = delta_be16(transport, from->destination_port, to->source_port);
+	/* Of all checksums ICMP's alone covers no addresses. */
+	if (from->version == 6 || from->protocol != IP_PROTOCOL_ICMP)
+		transport += addresses;
+	flow->address_delta = delta_fold(addresses);
+	flow->transport_delta = delta_fold(transport);
 	flow->flags |= FLOW_TRANSLATED;
 }
 
-/* A complemented field after its sum has grown by `delta`. */
-static be16 field_add(be16 field, uint32_t delta)
+bool nat_may_translate(const struct packet_info *info)
 {
-	return checksum_finish((uint16_t)~field.raw + delta);
+	return !info->authenticated &&
+	       !(info->key.version == 4 && info->key.protocol == IP6_AUTHENTICATION);
 }
 
 /* A blank field holds the pseudo-header's sum itself: addresses alone, not complemented. */
-static be16 blank_add(be16 field, uint16_t address_delta)
+static be16 changed_checksum(be16 field, const struct nat_change *change)
 {
-	return checksum_fold((uint32_t)field.raw + address_delta);
+	if (change->blank)
+		return checksum_fold((uint32_t)field.raw + change->address_delta);
+	return nat_field_add(field, change->transport_delta);
 }
 
-/* 0 in a UDP header means that there is no checksum; its other name is 0xffff. */
-static be16 udp_checksum(be16 field)
+/* Where there is a checksum that 0 in its field would deny; its other name is ffff. */
+static be16 changed_nonzero(be16 field, const struct nat_change *change)
 {
-	return field.raw ? field : (be16){ 0xffff };
+	be16 changed = changed_checksum(field, change);
+
+	return changed.raw ? changed : (be16){ 0xffff };
 }
 
-static void rewrite_tcp(struct packet *packet, const struct flow_key *to, uint16_t address_delta,
-			uint16_t transport_delta)
+static void change_tcp(struct packet *packet, uint32_t offset, const struct nat_change *change)
 {
-	struct tcp_header *tcp = tcp_of(packet);
+	const uint32_t at = offset + (uint32_t)offsetof(struct tcp_header, checksum);
+	struct udp_header *ports = udp_at(packet, offset);
+	be16 *checksum = wire_at(packet, at, sizeof(*checksum));
 
-	tcp->source_port = to->destination_port;
-	tcp->destination_port = to->source_port;
-	if (packet->flags & PACKET_CSUM_BLANK)
-		tcp->checksum = blank_add(tcp->checksum, address_delta);
-	else
-		tcp->checksum = field_add(tcp->checksum, transport_delta);
+	if (ports) { /* they are where UDP's are */
+		ports->source_port = change->source_port;
+		ports->destination_port = change->destination_port;
+	}
+	if (checksum)
+		*checksum = changed_checksum(*checksum, change);
 }
 
-static void rewrite_udp(struct packet *packet, const struct flow_key *to, uint16_t address_delta,
-			uint16_t transport_delta)
+static void change_udp(struct packet *packet, uint32_t offset, const struct nat_change *change)
 {
-	struct udp_header *udp = udp_of(packet);
+	struct udp_header *udp = udp_at(packet, offset);
 
-	udp->source_port = to->destination_port;
-	udp->destination_port = to->source_port;
-	if (packet->flags & PACKET_CSUM_BLANK)
-		udp->checksum = blank_add(udp->checksum, address_delta);
-	else if (udp->checksum.raw)
-		udp->checksum = udp_checksum(field_add(udp->checksum, transport_delta));
-}
-
-static void rewrite_icmp(struct packet *packet, const struct packet_info *info,
-			 const struct flow_key *to, uint16_t transport_delta)
-{
-	struct icmp4_header *icmp = icmp4_of(packet);
-
-	icmp->id = info->icmp_type == ICMP4_ECHO_REQUEST ? to->destination_port : to->source_port;
-	icmp->checksum = field_add(icmp->checksum, transport_delta);
-}
-
-void nat_decrement_ttl(struct packet *packet)
-{
-	struct ip4_header *ip = ip4_of(packet);
-
-	ip->ttl--;
-	ip->checksum = field_add(ip->checksum, TTL_DELTA);
-}
-
-void nat_rewrite(struct packet *packet, const struct packet_info *info, const struct flow *flow,
-		 enum flow_direction direction)
-{
-	/* It leaves as the mirror image of the other key. */
-	const struct flow_key *to = &flow->key[!direction];
-	struct ip4_header *ip = ip4_of(packet);
-	uint16_t address_delta = flow->address_delta;
-	uint16_t transport_delta = flow->transport_delta;
-
-	if (!(flow->flags & FLOW_TRANSLATED)) {
-		nat_decrement_ttl(packet);
+	if (!udp)
 		return;
-	}
-	if (direction == FLOW_REPLY) { /* the complement takes away what was added */
-		address_delta = (uint16_t)~address_delta;
-		transport_delta = (uint16_t)~transport_delta;
-	}
-	ip->source = to->destination;
-	ip->destination = to->source;
-	ip->ttl--;
-	ip->checksum = field_add(ip->checksum, (uint32_t)address_delta + TTL_DELTA);
-	if (to->protocol == IP_PROTOCOL_TCP)
-		rewrite_tcp(packet, to, address_delta, transport_delta);
-	else if (to->protocol == IP_PROTOCOL_UDP)
-		rewrite_udp(packet, to, address_delta, transport_delta);
-	else if (to->protocol == IP_PROTOCOL_ICMP)
-		rewrite_icmp(packet, info, to, transport_delta);
+	udp->source_port = change->source_port;
+	udp->destination_port = change->destination_port;
+	if (change->blank)
+		udp->checksum = changed_checksum(udp->checksum, change);
+	else if (udp->checksum.raw) /* 0: there is none */
+		udp->checksum = changed_nonzero(udp->checksum, change);
 }
 
-/* The quoted transport header; the checksum often lies beyond the quote. */
-static void rewrite_quoted_transport(struct packet *packet, const struct quoted_packet *quoted,
-				     const struct flow_key *to, uint16_t transport_delta)
+static void change_icmp(struct packet *packet, uint32_t offset, uint8_t request, uint8_t reply,
+			const struct nat_change *change)
 {
-	struct udp_header *udp = udp_at(packet, quoted->transport_offset);
-	struct tcp_header *tcp = tcp_at(packet, quoted->transport_offset);
-	struct icmp4_header *icmp = icmp4_at(packet, quoted->transport_offset);
+	struct icmp4_header *icmp = icmp4_at(packet, offset); /* ICMPv6's looks the same */
 
-	switch (to->protocol) {
+	if (!icmp)
+		return;
+	if (icmp->type == request)
+		icmp->id = change->source_port;
+	else if (icmp->type == reply)
+		icmp->id = change->destination_port;
+	icmp->checksum = nat_field_add(icmp->checksum, change->transport_delta);
+}
+
+/* UDP-Lite and DCCP have theirs where UDP has; ports are not known here. */
+static void change_like_udp(struct packet *packet, uint32_t offset, bool zero_means_none,
+			    const struct nat_change *change)
+{
+	struct udp_header *udp = udp_at(packet, offset);
+
+	if (udp)
+		udp->checksum = zero_means_none ? changed_nonzero(udp->checksum, change)
+						: changed_checksum(udp->checksum, change);
+}
+
+void nat_change_transport(struct packet *packet, uint32_t offset, uint8_t version, uint8_t protocol,
+			  const struct nat_change *change)
+{
+	switch (protocol) {
 	case IP_PROTOCOL_TCP:
-		udp->source_port = to->source_port;
-		udp->destination_port = to->destination_port;
-		if (tcp)
-			tcp->checksum = field_add(tcp->checksum, transport_delta);
+		change_tcp(packet, offset, change);
 		break;
 	case IP_PROTOCOL_UDP:
-		udp->source_port = to->source_port;
-		udp->destination_port = to->destination_port;
-		if (udp->checksum.raw)
-			udp->checksum = udp_checksum(field_add(udp->checksum, transport_delta));
+		change_udp(packet, offset, change);
 		break;
 	case IP_PROTOCOL_ICMP:
-		icmp->id = quoted->icmp_type == ICMP4_ECHO_REQUEST ? to->source_port
-								   : to->destination_port;
-		icmp->checksum = field_add(icmp->checksum, transport_delta);
+		if (version == 4)
+			change_icmp(packet, offset, ICMP4_ECHO_REQUEST, ICMP4_ECHO_REPLY, change);
+		break;
+	case IP_PROTOCOL_ICMP6:
+		if (version == 6)
+			change_icmp(packet, offset, ICMP6_ECHO_REQUEST, ICMP6_ECHO_REPLY, change);
+		break;
+	case IP_PROTOCOL_UDP_LITE:
+	case IP_PROTOCOL_DCCP:
+		change_like_udp(packet, offset, protocol == IP_PROTOCOL_UDP_LITE, change);
 		break;
 	default:
 		break;
 	}
 }
 
-/* Bytes of the quote that may change and lie in the head, an even number of them. */
-static uint16_t quoted_bytes(const struct packet *packet, const struct quoted_packet *quoted)
+void nat_decrement_ttl(struct packet *packet, uint8_t version)
 {
-	uint32_t end = quoted->transport_offset + (uint32_t)sizeof(struct tcp_header);
+	struct ip4_header *ip = ip4_of(packet);
 
-	if (end > packet->head_length)
-		end = packet->head_length;
-	return (uint16_t)((end - quoted->ip_offset) & ~1u);
+	if (version == 6) {
+		ip6_of(packet)->hop_limit--;
+		return;
+	}
+	ip->ttl--;
+	ip->checksum = nat_field_add(ip->checksum, TTL_DELTA);
 }
 
-void nat_rewrite_error(struct packet *packet, const struct quoted_packet *quoted,
-		       const struct flow *flow, enum flow_direction direction)
+void nat_rewrite(struct packet *packet, const struct packet_info *info, const struct flow *flow,
+		 enum flow_direction direction)
 {
-	/* The quoted packet arrived as the other key and must look like that again. */
-	const struct flow_key *arrived = &flow->key[direction];
+	/* It leaves as the mirror image of the other tuple. */
 	const struct flow_key *to = &flow->key[!direction];
-	struct ip4_header *outer = ip4_of(packet);
-	struct ip4_header *inner = ip4_at(packet, quoted->ip_offset);
-	struct icmp4_header *icmp = icmp4_of(packet);
-	uint16_t bytes = quoted_bytes(packet, quoted);
-	uint16_t before, after;
-	uint32_t delta;
-	be32 source = outer->source;
+	struct ip4_header *ip = ip4_of(packet);
+	struct nat_change change;
 
-	nat_decrement_ttl(packet);
-	if (!(flow->flags & FLOW_TRANSLATED))
+	if (!(flow->flags & FLOW_TRANSLATED)) {
+		nat_decrement_ttl(packet, info->key.version);
 		return;
-	/* The quoted headers take the same differences with the opposite sign of an answer. */
-	before = checksum_fold(checksum_add(0, inner, bytes)).raw;
-	delta = delta_be32(delta_be32(0, inner->source, to->source), inner->destination,
-			   to->destination);
-	inner->source = to->source;
-	inner->destination = to->destination;
-	inner->checksum = field_add(inner->checksum, checksum_fold(delta).raw);
-	rewrite_quoted_transport(packet, quoted, to,
-				 direction == FLOW_ORIGINAL ? flow->transport_delta
-							    : (uint16_t)~flow->transport_delta);
-	after = checksum_fold(checksum_add(0, inner, bytes)).raw;
-	icmp->checksum = field_add(icmp->checksum, (uint32_t)(uint16_t)~before + after);
+	}
+	change.source_port = to->destination_port;
+	change.destination_port = to->source_port;
+	change.address_delta = nat_delta_towards(flow->address_delta, direction);
+	change.transport_delta = nat_delta_towards(flow->transport_delta, direction);
+	change.blank = packet->flags & PACKET_CSUM_BLANK;
+	if (to->version == 6) {
+		nat6_rewrite(packet, flow_addresses6_of(flow, !direction));
+	} else {
+		ip->source = to->destination;
+		ip->destination = to->source;
+		ip->ttl--;
+		ip->checksum =
+			nat_field_add(ip->checksum, (uint32_t)change.address_delta + TTL_DELTA);
+	}
+	nat_change_transport(packet, packet->l4_offset, to->version, to->protocol, &change);
+}
 
-	/* The outer ones: an end of the flow is renamed, a router on the way is not. */
-	if (be32_equal(source, arrived->source))
-		source = to->destination;
-	delta = delta_be32(delta_be32(0, outer->source, source), outer->destination, to->source);
-	outer->source = source;
-	outer->destination = to->source;
-	outer->checksum = field_add(outer->checksum, checksum_fold(delta).raw);
+/* IPv4's header is covered by a checksum, IPv6's is not. */
+void nat_set_fragment_id(struct packet *packet, uint8_t version, uint16_t header, uint32_t id)
+{
+	struct ip4_header *ip = ip4_of(packet);
+	be16 id4 = be16_of((uint16_t)id);
+
+	if (version == 6) {
+		struct ip6_fragment_header *fragment = ip6_fragment_at(packet, header);
+
+		if (fragment)
+			fragment->id = be32_of(id);
+		return;
+	}
+	ip->checksum = checksum_replace_be16(ip->checksum, ip->id, id4);
+	ip->id = id4;
+}
+
+void nat_rewrite_fragment(struct packet *packet, uint8_t version, uint16_t header,
+			  const union fragment_address *source,
+			  const union fragment_address *destination, uint32_t id)
+{
+	struct ip4_header *ip = ip4_of(packet);
+	uint32_t delta;
+
+	nat_decrement_ttl(packet, version);
+	nat_set_fragment_id(packet, version, header, id);
+	if (version == 6) {
+		nat6_set_addresses(ip6_of(packet), &source->ip6, &destination->ip6);
+		return;
+	}
+	delta = delta_be32(delta_be32(0, ip->source, source->ip4), ip->destination,
+			   destination->ip4);
+	ip->checksum = nat_field_add(ip->checksum, checksum_fold(delta).raw);
+	ip->source = source->ip4;
+	ip->destination = destination->ip4;
 }

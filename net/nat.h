@@ -1,51 +1,63 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Address translation: choosing a flow's second key, and rewriting packets from one
- * key to the other. Checksums change by the precomputed difference (RFC 1624); a
- * payload is never read.
+ * Rewriting packets of both IP versions from one tuple of their flow to the other.
+ * Checksums change by the difference (RFC 1624), computed once for each flow; a payload
+ * is never read. Which translation a flow has is chosen in nat_choose.h.
  *
- * A flow is bound to its remote end (RFC 4787 calls mapping and filtering address and
- * port dependent): a firewall lets in nothing but answers.
+ * Ports belong to TCP and UDP, an echo's identifier to ICMP and ICMPv6; of all other
+ * protocols only the addresses change, and with them the checksums of UDP-Lite and DCCP,
+ * which cover them (SCTP's does not).
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/compiler.h"
 #include "lib/packet.h"
-#include "lib/random.h"
 #include "net/flow.h"
-#include "net/parse.h"
+#include "net/fragments.h"
+#include "net/packet_info.h"
 
-#define NAT_FIRST_PORT 1024u
-#define NAT_PROBES 64u /* random ports tried before giving up */
-
-/*
- * The key of answers on `interface` to a flow that leaves there with `address` as its
- * source. The source port (or ICMP identifier) is kept where it is free, else random
- * (RFC 6056, 3.3.2). 0, or -EADDRINUSE: NAT_PROBES ports were taken.
- */
-must_check int nat_choose_reply(const struct flow_table *table, struct random *random,
-				const struct flow_tuple *original, uint8_t interface, be32 address,
-				struct flow_tuple *reply);
-
-/* Computes the differences for a flow whose keys are not mirror images. */
+/* Computes the differences for a flow whose tuples are not mirror images. */
 void nat_prepare(struct flow *flow);
 
 /*
- * Rewrites a packet that arrived as flow->key[direction]: addresses, ports, TTL less
- * one, checksums.
+ * False: an authentication header covers the addresses (RFC 4302), so that a packet of a
+ * FLOW_TRANSLATED flow must be dropped rather than rewritten.
+ */
+bool nat_may_translate(const struct packet_info *info);
+
+/*
+ * Rewrites a packet that arrived as the flow's `direction`: addresses, ports or echo
+ * identifier, TTL or hop limit less one, checksums. A first fragment too: its checksum is
+ * that of the whole datagram, which changes by the same difference. A blank checksum
+ * (PACKET_CSUM_BLANK) stays blank. A UDP checksum of 0 stays 0 and none becomes 0.
  */
 void nat_rewrite(struct packet *packet, const struct packet_info *info, const struct flow *flow,
 		 enum flow_direction direction);
 
-/* Takes one from the TTL and corrects the header checksum. */
-void nat_decrement_ttl(struct packet *packet);
+/*
+ * The same for an ICMP or ICMPv6 error that arrived on the side of `direction` and quotes
+ * a packet that had gone the other way: the quoted headers inside out, then the outer
+ * ones (RFC 5508, section 4). When that side's end has another name outside, whoever
+ * speaks from there is given it, also a router in between. The length does not change;
+ * what is cut off of the quote is not missed.
+ */
+void nat_rewrite_error(struct packet *packet, const struct packet_info *info,
+		       const struct quoted_packet *quoted, const struct flow *flow,
+		       enum flow_direction direction);
 
 /*
- * The same for an ICMP error that arrived on the side of key[direction] and quotes a
- * packet that had gone the other way: the quoted headers inside out, then the outer
- * ones. Its length does not change.
+ * Rewrites a later fragment, after what its first one's verdict says: addresses,
+ * identification, TTL less one. `header`: offset of its fragment header from data (IPv6
+ * only); `id` in host order, for IPv4 16 bits of it. Its transport checksum is in the first.
  */
-void nat_rewrite_error(struct packet *packet, const struct quoted_packet *quoted,
-		       const struct flow *flow, enum flow_direction direction);
+void nat_rewrite_fragment(struct packet *packet, uint8_t version, uint16_t header,
+			  const union fragment_address *source,
+			  const union fragment_address *destination, uint32_t id);
+
+/* The identification alone, for a first fragment beside nat_rewrite(). */
+void nat_set_fragment_id(struct packet *packet, uint8_t version, uint16_t header, uint32_t id);
+
+/* Takes one from the TTL and corrects the header checksum, or from the hop limit. */
+void nat_decrement_ttl(struct packet *packet, uint8_t version);

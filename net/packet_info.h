@@ -48,8 +48,14 @@ struct packet_info {
 	uint16_t tcp_window;	   /* as it stands, not scaled */
 	uint32_t tcp_sequence;
 	uint32_t tcp_acknowledgement;
-	struct parse6_fragment fragment; /* IPv6 */
+	struct parse6_fragment fragment; /* in IPv4 `header` is the IP header */
 };
+
+/* Is it a part of a datagram, and not the whole of it (RFC 6946)? */
+static inline bool packet_is_fragment(const struct packet_info *info)
+{
+	return info->fragment.header && (info->fragment.offset || info->fragment.more);
+}
 
 /* The packet that an ICMP error quotes. */
 struct quoted_packet {

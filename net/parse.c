@@ -3,6 +3,7 @@
 
 #include "lib/checksum.h"
 
+#define TRANSPORT_MINIMUM 8u /* of any protocol that is not TCP, in a first fragment */
 #define TCP_FLAGS_CHECKED (TCP_FIN | TCP_SYN | TCP_RST | TCP_PSH | TCP_ACK | TCP_URG)
 
 bool address_is_martian(be32 address)
@@ -35,18 +36,26 @@ bool tcp_flags_are_sane(uint8_t flags)
 	}
 }
 
-static bool parse_tcp(const struct packet *packet, struct packet_info *info)
+/* What is cut off: a lie, or a fragment that hides ports (RFC 1858, RFC 3128). */
+static enum drop_reason cut_reason(const struct packet_info *info)
+{
+	return parse6_is_first_fragment(&info->fragment) ? DROP_FRAGMENT_TINY : DROP_BAD_TRANSPORT;
+}
+
+static bool parse_tcp(const struct packet *packet, struct packet_info *info,
+		      enum drop_reason *reason)
 {
 	const struct tcp_header *tcp = tcp_at(packet, packet->l4_offset);
 	uint16_t bytes;
 
-	if (!tcp)
+	*reason = cut_reason(info);
+	if (!tcp || info->transport_length < sizeof(*tcp))
 		return false;
 	bytes = (uint16_t)((tcp->data_offset >> 4) * 4u);
-	if (bytes < sizeof(*tcp) || bytes > info->transport_length ||
-	    !wire_at(packet, packet->l4_offset, bytes))
+	if (bytes > info->transport_length || !wire_at(packet, packet->l4_offset, bytes))
 		return false;
-	if (tcp->source_port.raw == 0 || tcp->destination_port.raw == 0 ||
+	*reason = DROP_BAD_TRANSPORT;
+	if (bytes < sizeof(*tcp) || tcp->source_port.raw == 0 || tcp->destination_port.raw == 0 ||
 	    !tcp_flags_are_sane(tcp->flags))
 		return false;
 	info->key.source_port = tcp->source_port;
@@ -59,13 +68,20 @@ static bool parse_tcp(const struct packet *packet, struct packet_info *info)
 	return true;
 }
 
-static bool parse_udp(const struct packet *packet, struct packet_info *info)
+static bool parse_udp(const struct packet *packet, struct packet_info *info,
+		      enum drop_reason *reason)
 {
 	const struct udp_header *udp = udp_at(packet, packet->l4_offset);
 
-	if (!udp || udp->destination_port.raw == 0)
+	*reason = cut_reason(info);
+	if (!udp || info->transport_length < sizeof(*udp))
 		return false;
-	if (be16_get(udp->length) < sizeof(*udp) || be16_get(udp->length) > info->transport_length)
+	*reason = DROP_BAD_TRANSPORT;
+	if (udp->destination_port.raw == 0 || be16_get(udp->length) < sizeof(*udp))
+		return false;
+	/* A first fragment's length is that of the whole datagram. */
+	if (!parse6_is_first_fragment(&info->fragment) &&
+	    be16_get(udp->length) > info->transport_length)
 		return false;
 	info->key.source_port = udp->source_port;
 	info->key.destination_port = udp->destination_port;
@@ -73,11 +89,13 @@ static bool parse_udp(const struct packet *packet, struct packet_info *info)
 	return true;
 }
 
-static bool parse_icmp(const struct packet *packet, struct packet_info *info)
+static bool parse_icmp(const struct packet *packet, struct packet_info *info,
+		       enum drop_reason *reason)
 {
 	const struct icmp4_header *icmp = icmp4_at(packet, packet->l4_offset);
 
-	if (!icmp)
+	*reason = cut_reason(info);
+	if (!icmp || info->transport_length < sizeof(*icmp))
 		return false;
 	info->icmp_type = icmp->type;
 	info->icmp_code = icmp->code;
@@ -99,6 +117,25 @@ static bool parse_icmp(const struct packet *packet, struct packet_info *info)
 		break;
 	}
 	return true;
+}
+
+static bool parse_transport(const struct packet *packet, struct packet_info *info,
+			    enum drop_reason *reason)
+{
+	if (unlikely(parse6_is_later_fragment(&info->fragment)))
+		return true;
+	switch (info->key.protocol) {
+	case IP_PROTOCOL_TCP:
+		return parse_tcp(packet, info, reason);
+	case IP_PROTOCOL_UDP:
+		return parse_udp(packet, info, reason);
+	case IP_PROTOCOL_ICMP:
+		return parse_icmp(packet, info, reason);
+	default:
+		*reason = DROP_FRAGMENT_TINY;
+		return !parse6_is_first_fragment(&info->fragment) ||
+		       info->transport_length >= TRANSPORT_MINIMUM;
+	}
 }
 
 /* The sum of exactly 20 bytes, for every packet: no loop, no call but the fold. */
@@ -142,9 +179,11 @@ static bool parse_header(struct packet *packet, struct packet_info *info, enum d
 		*reason = DROP_BAD_CHECKSUM;
 		return false;
 	}
-	if (fragment & (IP4_MORE_FRAGMENTS | IP4_OFFSET_MASK)) {
-		*reason = DROP_FRAGMENT;
-		return false;
+	if (unlikely(fragment & (IP4_MORE_FRAGMENTS | IP4_OFFSET_MASK))) {
+		info->fragment.header = sizeof(struct ethernet_header);
+		info->fragment.offset = (uint16_t)((fragment & IP4_OFFSET_MASK) * 8u);
+		info->fragment.more = fragment & IP4_MORE_FRAGMENTS;
+		info->fragment.id = be16_get(ip->id);
 	}
 	if (total < available)
 		packet_trim(packet, total + (uint32_t)sizeof(struct ethernet_header));
@@ -178,6 +217,9 @@ static bool parse_offloads(struct packet *packet, const struct packet_info *info
 {
 	uint8_t protocol = info->key.protocol;
 
+	*reason = DROP_BAD_OFFLOAD;
+	if (info->fragment.header)
+		return false;
 	if (packet->gso_type) {
 		*reason = DROP_BAD_GSO;
 		if (packet->gso_type != PACKET_GSO_TCPV4 || protocol != IP_PROTOCOL_TCP ||
@@ -200,19 +242,10 @@ static bool parse_offloads(struct packet *packet, const struct packet_info *info
 bool parse_ip4(struct packet *packet, uint8_t interface, struct packet_info *info,
 	       enum drop_reason *reason)
 {
-	bool good = true;
-
 	*info = (struct packet_info){ .key.interface = interface, .key.version = 4 };
 	if (!parse_header(packet, info, reason))
 		return false;
-	*reason = DROP_BAD_TRANSPORT;
-	if (info->key.protocol == IP_PROTOCOL_TCP)
-		good = parse_tcp(packet, info);
-	else if (info->key.protocol == IP_PROTOCOL_UDP)
-		good = parse_udp(packet, info);
-	else if (info->key.protocol == IP_PROTOCOL_ICMP)
-		good = parse_icmp(packet, info);
-	if (!good)
+	if (!parse_transport(packet, info, reason))
 		return false;
 	info->payload_length = (uint16_t)(info->ip_length - info->header_length);
 	if (packet->gso_type || packet->flags & PACKET_CSUM_BLANK)

@@ -5,6 +5,8 @@
 
 #include "lib/checksum.h"
 #include "net/icmp4.h"
+#include "net/icmp6.h"
+#include "net/ip6_make.h"
 
 static void fill_ethernet(struct packet *reset, const struct netdev *netdev,
 			  const struct packet *packet)
@@ -32,13 +34,12 @@ static void fill_ip4(struct packet *reset, const struct packet_info *info)
 	ip->checksum = checksum_finish(checksum_add(0, ip, sizeof(*ip)));
 }
 
-static void fill_tcp(struct packet *reset, const struct packet_info *info)
+/* `sum`: of the pseudo-header. */
+static void fill_tcp(struct packet *reset, const struct packet_info *info, uint32_t sum)
 {
 	struct tcp_header *tcp = tcp_of(reset);
 	uint32_t length = info->payload_length + (info->tcp_flags & TCP_SYN ? 1u : 0u) +
 			  (info->tcp_flags & TCP_FIN ? 1u : 0u);
-	uint32_t sum = checksum_pseudo_ip4(info->key.destination, info->key.source, IP_PROTOCOL_TCP,
-					   sizeof(*tcp));
 
 	tcp->source_port = info->key.destination_port;
 	tcp->destination_port = info->key.source_port;
@@ -53,34 +54,95 @@ static void fill_tcp(struct packet *reset, const struct packet_info *info)
 	tcp->checksum = checksum_finish(checksum_add(sum, tcp, sizeof(*tcp)));
 }
 
-static void send_reset(const struct own *own, struct netdev *netdev, const struct packet *packet,
-		       const struct packet_info *info)
+static void send_reset4(const struct own *own, struct netdev *netdev, const struct packet *packet,
+			const struct packet_info *info)
 {
-	struct packet *reset;
+	struct packet *reset = own_make(own, netdev,
+					sizeof(struct ethernet_header) + sizeof(struct ip4_header) +
+						sizeof(struct tcp_header));
 
-	if (info->tcp_flags & TCP_RST)
-		return;
-	reset = own_make(own, netdev,
-			 sizeof(struct ethernet_header) + sizeof(struct ip4_header) +
-				 sizeof(struct tcp_header));
 	if (!reset)
 		return;
 	fill_ethernet(reset, netdev, packet);
 	fill_ip4(reset, info);
-	fill_tcp(reset, info);
+	fill_tcp(reset, info,
+		 checksum_pseudo_ip4(info->key.destination, info->key.source, IP_PROTOCOL_TCP,
+				     sizeof(struct tcp_header)));
 	own_send(own, netdev, reset);
 }
 
-void reject_packet(const struct own *own, struct netdev *netdev, const struct packet *packet,
-		   const struct packet_info *info, be32 own_address)
+static void send_reset6(const struct own *own, struct netdev *netdev, const struct packet *packet,
+			const struct packet_info *info)
 {
-	uint8_t code = info->key.protocol == IP_PROTOCOL_UDP ? ICMP4_PORT_UNREACHABLE
-							     : ICMP4_ADMIN_PROHIBITED;
+	struct packet *reset = own_make(own, netdev, IP6_MAKE_START + sizeof(struct tcp_header));
+	const struct ip6_make make = {
+		.to_mac = ethernet_of(packet)->source,
+		.source = &info->ip6.destination,
+		.destination = &info->ip6.source,
+		.protocol = IP_PROTOCOL_TCP,
+		.hop_limit = IP6_DEFAULT_HOP_LIMIT,
+	};
+
+	if (!reset)
+		return;
+	ip6_make_headers(reset, netdev, &make);
+	fill_tcp(reset, info,
+		 checksum_pseudo_ip6(info->ip6.destination.bytes, info->ip6.source.bytes,
+				     IP_PROTOCOL_TCP, sizeof(struct tcp_header)));
+	own_send(own, netdev, reset);
+}
+
+/* RFC 9293, 3.10.7.1; the length that it must acknowledge is not known from a first fragment. */
+static bool may_reset(const struct packet_info *info)
+{
+	return !(info->tcp_flags & TCP_RST) && !parse6_is_first_fragment(&info->fragment);
+}
+
+static void reject4(const struct own *own, struct netdev *netdev, const struct packet *packet,
+		    const struct packet_info *info, const struct ip_address *own_address,
+		    enum reject_kind kind)
+{
+	uint8_t code = ICMP4_ADMIN_PROHIBITED;
 
 	if (!icmp4_may_report(info))
 		return;
-	if (info->key.protocol == IP_PROTOCOL_TCP)
-		send_reset(own, netdev, packet, info);
+	if (kind == REJECT_RETURN && info->key.protocol == IP_PROTOCOL_TCP) {
+		if (may_reset(info))
+			send_reset4(own, netdev, packet, info);
+		return;
+	}
+	if (kind == REJECT_RETURN && info->key.protocol == IP_PROTOCOL_UDP)
+		code = ICMP4_PORT_UNREACHABLE;
+	icmp4_send_error(own, netdev, packet, ip_address_get4(own_address), ICMP4_UNREACHABLE, code,
+			 0);
+}
+
+static void reject6(const struct own *own, struct netdev *netdev, const struct packet *packet,
+		    const struct packet_info *info, const struct ip_address *own_address,
+		    enum reject_kind kind)
+{
+	uint8_t code = ICMP6_ADMIN_PROHIBITED;
+	struct ip6_address from;
+
+	if (kind == REJECT_RETURN && info->key.protocol == IP_PROTOCOL_UDP)
+		code = ICMP6_PORT_UNREACHABLE;
+	if (!icmp6_may_report(packet, info, ICMP6_UNREACHABLE, code))
+		return;
+	if (kind == REJECT_RETURN && info->key.protocol == IP_PROTOCOL_TCP) {
+		if (may_reset(info))
+			send_reset6(own, netdev, packet, info);
+		return;
+	}
+	memcpy(&from, own_address->bytes, sizeof(from));
+	icmp6_send_error(own, netdev, packet, &from, ICMP6_UNREACHABLE, code, 0);
+}
+
+void reject_packet(const struct own *own, struct netdev *netdev, const struct packet *packet,
+		   const struct packet_info *info, const struct ip_address *own_address,
+		   enum reject_kind kind)
+{
+	if (info->key.version == 6)
+		reject6(own, netdev, packet, info, own_address, kind);
 	else
-		icmp4_send_error(own, netdev, packet, own_address, ICMP4_UNREACHABLE, code, 0);
+		reject4(own, netdev, packet, info, own_address, kind);
 }

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "lib/ip4_text.h"
+#include "net/ip6_make.h"
+#include "net/martian6.h"
+#include "net/parse.h"
 #include "net/router_parts.h"
 
 #define TIMER_BUDGET 256u
@@ -14,32 +17,143 @@
 #define ANSWERS_BURST 50u
 #define ALL_ANSWERS_PER_SECOND 1000u
 #define ALL_ANSWERS_BURST 200u
+/* Datagrams in parts that are remembered, and packets that wait for their first part. */
+#define FRAGMENTS_LEAST 256u
+#define FRAGMENTS_MOST 2048u
+#define FRAGMENTS_HELD 256u
+
+/* One block of memory holds, each at the start of a cache line: */
+struct layout {
+	size_t flows, nat, fragments, total;
+};
+
+static size_t line_up(size_t bytes)
+{
+	return (bytes + 63) & ~(size_t)63;
+}
+
+static uint32_t flows6_of(uint32_t flows)
+{
+	return flows - flows / 2;
+}
+
+static struct fragments_config fragments_of(uint32_t flows)
+{
+	uint32_t entries = flows / 32;
+
+	entries = entries < FRAGMENTS_LEAST  ? FRAGMENTS_LEAST
+		  : entries > FRAGMENTS_MOST ? FRAGMENTS_MOST
+					     : entries;
+	return (struct fragments_config){
+		.entries = entries,
+		.owners = ROUTER_INTERFACES,
+		.held_packets = FRAGMENTS_HELD,
+		.held_bytes = FRAGMENTS_HELD * IOPAGE_SIZE,
+		.owner_entries = entries,
+		.owner_held_packets = FRAGMENTS_HELD,
+		.owner_held_bytes = FRAGMENTS_HELD * IOPAGE_SIZE,
+	};
+}
+
+static struct layout layout_of(uint32_t flows)
+{
+	struct fragments_config fragments = fragments_of(flows);
+	struct layout layout = { .flows = 64 };
+
+	layout.nat = layout.flows + line_up(flow_table_bytes(flows, flows6_of(flows)));
+	layout.fragments = layout.nat + line_up(nat_memory_bytes(flows));
+	layout.total = layout.fragments + line_up(fragments_bytes(&fragments));
+	return layout;
+}
 
 size_t router_memory_bytes(uint32_t flows)
 {
-	return flow_table_bytes(flows, flows / 2);
+	return layout_of(flows).total;
+}
+
+/* However many use up theirs, there is a share left for one more. */
+static void share_fragments(struct router *router)
+{
+	struct fragments_config *config = &router->fragments.config;
+	uint32_t sharers = router->clients + 2; /* the uplink, and who comes next */
+	uint32_t entries = config->entries / sharers, held = config->held_packets / sharers;
+
+	config->owner_entries = entries ? entries : 1;
+	config->owner_held_packets = held ? held : 1;
+	config->owner_held_bytes = config->owner_held_packets * IOPAGE_SIZE;
+}
+
+static void memory_lay(struct router *router, const struct router_config *config)
+{
+	struct fragments_config fragments = fragments_of(config->flows);
+	struct layout layout = layout_of(config->flows);
+	uint8_t *memory = config->memory;
+
+	memory += -(uintptr_t)memory & 63;
+	layout.nat -= layout.flows;
+	layout.fragments -= layout.flows;
+	flow_table_init(&router->flows, memory, config->flows, flows6_of(config->flows),
+			&router->wheel, config->random);
+	nat_init(&router->nat, memory + layout.nat, config->flows, &router->flows, config->random);
+	fragments_init(&router->fragments, memory + layout.fragments, &fragments, &router->wheel,
+		       config->random);
+	share_fragments(router);
+}
+
+static bool uplink4_is_good(const struct router_uplink4 *ip4)
+{
+	if (ip4->address.raw == 0)
+		return true;
+	return ip4->prefix <= 32 && !address_is_martian(ip4->address) &&
+	       !address_is_martian(ip4->gateway) && !be32_equal(ip4->address, ip4->gateway);
+}
+
+static bool uplink6_is_good(const struct router_uplink6 *ip6)
+{
+	if (ip6_address_is_unspecified(&ip6->address))
+		return true;
+	if (ip6_address_is_unspecified(&ip6->gateway))
+		return ip6->prefix <= 128 && !ip6_address_is_martian(&ip6->address);
+	return ip6->prefix <= 128 && !ip6_address_is_martian(&ip6->address) &&
+	       !ip6_address_is_multicast(&ip6->gateway) &&
+	       !ip6_address_equal(&ip6->address, &ip6->gateway);
+}
+
+static void set4(struct router *router, const struct router_uplink4 *ip4)
+{
+	router->ip4 = *ip4;
+	router->mask4 = ip4_mask(ip4->prefix);
+	router->has4 = ip4->address.raw != 0;
+}
+
+static void set6(struct router *router, const struct router_uplink6 *ip6)
+{
+	router->ip6 = *ip6;
+	router->has6 = !ip6_address_is_unspecified(&ip6->address);
 }
 
 int router_init(struct router *router, const struct router_config *config)
 {
-	if (config->prefix > 32 || config->flows == 0 || config->flows > FLOWS_MAX ||
-	    address_is_martian(config->address) || address_is_martian(config->gateway) ||
-	    be32_equal(config->address, config->gateway))
+	if (!uplink4_is_good(&config->ip4) || !uplink6_is_good(&config->ip6) ||
+	    config->flows == 0 || config->flows > FLOWS_MAX)
 		return -EINVAL;
 	memset(router, 0, sizeof(*router));
-	router->address = config->address;
-	router->gateway = config->gateway;
-	router->mask = ip4_mask(config->prefix);
+	set4(router, &config->ip4);
+	set6(router, &config->ip6);
+	router->masquerade4 = config->masquerade4;
+	router->masquerade6 = config->masquerade6;
 	router->packets = config->packets;
+	router->packet_log = config->packet_log;
 	router->random = config->random;
 	router->now_ns = config->now_ns;
+	router->fragment_id = random_u32(config->random);
 	list_init(&router->pending);
 	router->log = (struct log_limit)LOG_LIMIT_INIT;
 	router->own = (struct own){ router_own_make, router_own_send, router };
 	wheel_init(&router->wheel, config->now_ns);
 	arp_init(&router->arp, &router->own, &router->wheel);
-	flow_table_init(&router->flows, config->memory, config->flows, config->flows / 2,
-			&router->wheel, config->random);
+	ndp_init(&router->ndp, &router->own, &router->wheel, config->now_ns);
+	memory_lay(router, config);
 	bucket_init(&router->answers, ALL_ANSWERS_PER_SECOND, ALL_ANSWERS_BURST, config->now_ns);
 	return 0;
 }
@@ -62,12 +176,15 @@ static struct router_interface *free_place(struct router *router, enum router_ki
 }
 
 static void interface_begin(struct router *router, struct router_interface *interface,
-			    struct netdev *netdev, enum router_kind kind, be32 address)
+			    struct netdev *netdev, enum router_kind kind)
 {
 	interface->netdev = netdev;
 	interface->router = router;
 	interface->kind = kind;
-	interface->address = address;
+	memcpy(interface->name, netdev->name, sizeof(interface->name));
+	interface->address = (be32){ 0 };
+	interface->address_count = 0;
+	interface->link_local = ip6_link_local_of_mac(netdev->mac);
 	interface->attached = ++router->attach_count;
 	interface->peer_fixed = !mac_is_zero(netdev->peer_mac);
 	interface->peer_known = interface->peer_fixed;
@@ -85,24 +202,61 @@ int router_attach_uplink(struct router *router, struct netdev *netdev)
 
 	if (!interface)
 		return -EBUSY;
-	interface_begin(router, interface, netdev, ROUTER_UPLINK, router->address);
+	interface_begin(router, interface, netdev, ROUTER_UPLINK);
 	router->uplink = interface;
 	router_link_changed(router, netdev);
 	return 0;
 }
 
-int router_attach_client(struct router *router, struct netdev *netdev, be32 address)
+static bool is_usable(const struct router *router, const struct router_address *address)
+{
+	const struct ip_address *a = &address->address;
+
+	if (a->version != 4 && a->version != 6)
+		return false;
+	if (address->prefix > ip_address_bits(a->version) || router_is_martian(a))
+		return false;
+	if (a->version == 4)
+		return !router->has4 || !be32_equal(ip_address_get4(a), router->ip4.address);
+	return !router->has6 || memcmp(a->bytes, router->ip6.address.bytes, sizeof(a->bytes)) != 0;
+}
+
+static void give_address(struct router_interface *client, const struct router_address *address)
+{
+	struct router_address *place = &client->addresses[client->address_count++];
+
+	*place = *address;
+	ip_address_mask(&place->address, place->prefix);
+	if (client->address.raw == 0 && address->address.version == 4 && address->prefix == 32)
+		client->address = ip_address_get4(&address->address);
+}
+
+int router_attach_client(struct router *router, struct netdev *netdev,
+			 const struct router_address *addresses, uint32_t count)
 {
 	struct router_interface *interface;
 
-	if (address_is_martian(address) || be32_equal(address, router->address))
+	if (count == 0 || count > ROUTER_CLIENT_ADDRESSES)
 		return -EINVAL;
+	for (uint32_t i = 0; i < count; i++)
+		if (!is_usable(router, &addresses[i]))
+			return -EINVAL;
 	interface = free_place(router, ROUTER_CLIENT);
 	if (!interface)
 		return -ENOSPC;
-	interface_begin(router, interface, netdev, ROUTER_CLIENT, address);
+	interface_begin(router, interface, netdev, ROUTER_CLIENT);
+	for (uint32_t i = 0; i < count; i++)
+		give_address(interface, &addresses[i]);
 	router->clients++;
+	share_fragments(router);
 	return 0;
+}
+
+int router_attach_client4(struct router *router, struct netdev *netdev, be32 address)
+{
+	const struct router_address whole = { ip_address_of4(address), 32 };
+
+	return router_attach_client(router, netdev, &whole, 1);
 }
 
 static struct router_interface *interface_of(struct router *router, const struct netdev *netdev)
@@ -121,17 +275,32 @@ void router_detach(struct router *router, struct netdev *netdev)
 		return;
 	if (interface->kind == ROUTER_CLIENT)
 		flow_purge_interface(&router->flows, interface->index);
+	fragments_purge_interface(&router->fragments, interface->index);
 	arp_forget(&router->arp, netdev);
 	arp_drop_from(&router->arp, netdev);
+	ndp_forget(&router->ndp, netdev);
+	ndp_drop_from(&router->ndp, netdev);
 	packet_vector_drop(&interface->out, DROP_DETACHED);
 	list_remove(&interface->pending);
 	if (interface->kind == ROUTER_UPLINK)
 		router->uplink = NULL;
 	else
 		router->clients--;
+	share_fragments(router);
 	interface->netdev = NULL;
 	netdev->stack = NULL;
 	netdev->input = NULL;
+}
+
+/* Everybody on the uplink is told where our addresses are now. */
+static void announce(struct router *router)
+{
+	struct netdev *netdev = router->uplink->netdev;
+
+	if (router->has4)
+		arp_announce(&router->arp, netdev, router->ip4.address, router->now_ns);
+	if (router->has6)
+		ndp_advertise(&router->ndp, netdev, &router->ip6.address, router->now_ns);
 }
 
 void router_link_changed(struct router *router, struct netdev *netdev)
@@ -140,11 +309,44 @@ void router_link_changed(struct router *router, struct netdev *netdev)
 
 	if (!interface)
 		return;
-	if (!netdev->up)
+	if (!netdev->up) {
 		arp_forget(&router->arp, netdev);
-	else if (interface->kind == ROUTER_UPLINK)
-		arp_announce(&router->arp, netdev, router->address, router->now_ns);
+		ndp_forget(&router->ndp, netdev);
+	} else if (interface->kind == ROUTER_UPLINK) {
+		announce(router);
+	}
 	router_flush(router);
+}
+
+/* Neighbours of the old address are not those of the new one. */
+static void uplink_moved(struct router *router)
+{
+	router_rejudge(router);
+	if (!router->uplink)
+		return;
+	arp_forget(&router->arp, router->uplink->netdev);
+	ndp_forget(&router->ndp, router->uplink->netdev);
+	if (router->uplink->netdev->up)
+		announce(router);
+	router_flush(router);
+}
+
+int router_set_uplink4(struct router *router, const struct router_uplink4 *ip4)
+{
+	if (!uplink4_is_good(ip4))
+		return -EINVAL;
+	set4(router, ip4);
+	uplink_moved(router);
+	return 0;
+}
+
+int router_set_uplink6(struct router *router, const struct router_uplink6 *ip6)
+{
+	if (!uplink6_is_good(ip6))
+		return -EINVAL;
+	set6(router, ip6);
+	uplink_moved(router);
+	return 0;
 }
 
 struct ruleset *router_set_rules(struct router *router, struct ruleset *rules)
@@ -152,8 +354,7 @@ struct ruleset *router_set_rules(struct router *router, struct ruleset *rules)
 	struct ruleset *old = router->rules;
 
 	router->rules = rules;
-	if (!rules)
-		flow_purge_all(&router->flows);
+	router_rejudge(router);
 	return old;
 }
 

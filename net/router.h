@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The router: one uplink, any number of clients, a filter and address translation
- * between them. It is the whole forwarding path; drivers feed it vectors and it hands
- * vectors back to them.
+ * between them, for IPv4 and IPv6 alike. It is the whole forwarding path; drivers feed it
+ * vectors and it hands vectors back to them.
  *
  * How to use it, all from one CPU's poll loop (or, for what is not a packet, from
  * fibers between its rounds):
@@ -11,7 +11,7 @@
  *	router_init(&router, &config);               once
  *	router_set_rules(&router, set);              whenever; NULL: closed
  *	router_attach_uplink(&router, netdev);       the driver is connected
- *	router_attach_client(&router, netdev, ip);
+ *	router_attach_client(&router, netdev, addresses, count);
  *	router_detach(&router, netdev);              it is about to go
  *
  *	each round:  router_set_now(&router, now);
@@ -23,16 +23,15 @@
  * `up` is false, or goes down and up without being detached, is told with
  * router_link_changed().
  *
- * What it does to a packet, in this order: Ethernet and ARP; one parse; spoofing and
- * martians; a look-up in the flow table; for a new flow the rules, `in` on the
- * interface it came from (group "clients" or "uplink"), then `out` on the one it
- * leaves by; translation of the source to the uplink's address for what goes from a
- * client to the uplink; TTL, MTU, checksums by difference; the egress vector. Rules
- * see addresses and ports as the sender wrote them, before translation, in both
+ * What it does to a packet, in this order: Ethernet, ARP and neighbour discovery; one
+ * parse; spoofing and martians; fragments by virtual reassembly; a look-up in the flow
+ * table; for a new flow the rules, `in` on the interface it came from (group "clients" or
+ * "uplink"), then `out` on the one it leaves by; translation as the rules say, or of the
+ * source to the uplink's address; TTL, MTU, checksums by difference; the egress vector.
+ * Rules see addresses and ports as the sender wrote them, before translation, in both
  * directions. Packets that the router makes itself (ARP, ICMP errors, resets, echo
  * replies) are not judged; a request to the router itself is judged `in` only.
- * Traffic to the uplink is always translated and so always keeps state, also where a
- * rule says "no state".
+ * What goes to the uplink keeps state, also where a rule says "no state".
  *
  * Fails closed: without rules nothing passes, and taking the rules away ends every
  * flow. No call allocates, blocks, or logs per packet.
@@ -45,6 +44,7 @@
 
 #include "lib/byteorder.h"
 #include "lib/compiler.h"
+#include "lib/ip_address.h"
 #include "lib/log.h"
 #include "lib/packet.h"
 #include "lib/random.h"
@@ -52,19 +52,47 @@
 #include "net/arp.h"
 #include "net/bucket.h"
 #include "net/flow.h"
+#include "net/fragments.h"
+#include "net/nat_choose.h"
+#include "net/ndp.h"
 #include "net/netdev.h"
 #include "net/own.h"
+#include "net/packet_log.h"
 #include "net/rules.h"
 
-#define ROUTER_INTERFACES 128u /* one uplink and its clients */
+#define ROUTER_INTERFACES 128u	   /* one uplink and its clients */
+#define ROUTER_CLIENT_ADDRESSES 4u /* of one client */
+#define ROUTER_LIFETIME_S 1800u	   /* that advertisements to clients say (RFC 4861, 6.2.1) */
+#define ROUTER_MTU_MIN6 1280u	   /* RFC 8200 */
 
-struct router_config {
-	be32 address;	/* ours on the uplink */
+/* What a client may use: an address, or with a shorter prefix a network behind it. */
+struct router_address {
+	struct ip_address address;
+	uint8_t prefix;
+};
+
+/* Ours on the uplink. An address of 0 or :: means that we have none of that version. */
+struct router_uplink4 {
+	be32 address;
 	uint8_t prefix; /* of the uplink's network, 0 .. 32 */
 	be32 gateway;	/* may lie outside the prefix (then it is on the link all the same) */
+};
+
+struct router_uplink6 {
+	struct ip6_address address;
+	uint8_t prefix;		    /* 0 .. 128 */
+	struct ip6_address gateway; /* often link-local; ::: nothing but the link is reachable */
+};
+
+struct router_config {
+	struct router_uplink4 ip4;
+	struct router_uplink6 ip6;
+	/* Is the source of what goes to the uplink ours when no rule says anything else? */
+	bool masquerade4, masquerade6;
 	uint32_t flows; /* entries of the flow table */
 	void *memory;	/* router_memory_bytes(flows) bytes that live for ever */
 	struct packet_pool *packets;
+	struct packet_log *packet_log; /* of rules that say `log`; NULL: none */
 	struct random *random;
 	uint64_t now_ns;
 };
@@ -76,11 +104,15 @@ struct router_interface {
 	struct netdev *netdev; /* NULL: this place is free */
 	struct router *router;
 	enum router_kind kind;
-	uint8_t index;	 /* its place; part of the flow keys */
-	bool peer_fixed; /* the driver told peer_mac: nobody else may send */
-	bool peer_known; /* peer_mac holds: told, or learnt from the client */
+	char name[NETDEV_NAME_BYTES]; /* for rules; stays while the uplink is away */
+	uint8_t index;		      /* its place; part of the flow keys */
+	bool peer_fixed;	      /* the driver told peer_mac: nobody else may send */
+	bool peer_known;	      /* peer_mac holds: told, or learnt from the client */
 	uint8_t peer_mac[NETDEV_MAC_BYTES];
-	be32 address;	       /* ours on the uplink, the client's on its link */
+	be32 address; /* a client's whole first IPv4 address; 0: see addresses[] */
+	uint32_t address_count;
+	struct router_address addresses[ROUTER_CLIENT_ADDRESSES]; /* a client's */
+	struct ip6_address link_local;				  /* ours on this link */
 	uint64_t attached;     /* counts up; of two clients with one address the later gets it */
 	struct bucket answers; /* ICMP errors and resets */
 	struct list pending;   /* in router->pending while `out` holds packets */
@@ -88,22 +120,30 @@ struct router_interface {
 };
 
 struct router {
-	be32 address;
-	be32 gateway;
-	be32 mask;
+	struct router_uplink4 ip4;
+	be32 mask4;
+	struct router_uplink6 ip6;
+	bool has4, has6; /* we have an address of that version */
+	bool masquerade4, masquerade6;
 	struct packet_pool *packets;
 	struct random *random;
 	struct ruleset *rules;
 	uint64_t now_ns;
 	struct wheel wheel;
 	struct flow_table flows;
+	struct nat nat;
+	struct fragment_table fragments;
+	uint32_t fragment_id;		 /* of the next translated datagram */
+	struct fragment_verdict *judged; /* while a datagram's first part is on its way */
 	struct arp arp;
+	struct ndp ndp;
 	struct own own;
 	struct bucket answers;
 	uint64_t answers_suppressed; /* ICMP errors and resets not sent for want of tokens */
 	uint64_t attach_count;
 	uint32_t clients;
 	struct log_limit log;		 /* for rules that say `log` */
+	struct packet_log *packet_log;	 /* the same */
 	struct router_interface *uplink; /* NULL: none */
 	struct list pending;
 	uint32_t interfaces_used; /* places [0, n) may be in use */
@@ -114,8 +154,8 @@ struct router {
 size_t router_memory_bytes(uint32_t flows);
 
 /*
- * Starts a router without interfaces and without rules. 0, or -EINVAL: the address
- * or gateway cannot be used, prefix > 32, no flows.
+ * Starts a router without interfaces and without rules. 0, or -EINVAL: an address
+ * or gateway cannot be used, a prefix is too long, no flows.
  */
 must_check int router_init(struct router *router, const struct router_config *config);
 
@@ -123,10 +163,22 @@ must_check int router_init(struct router *router, const struct router_config *co
 must_check int router_attach_uplink(struct router *router, struct netdev *netdev);
 
 /*
- * Attaches a client that may use `address` (network order) and no other. 0; -EINVAL:
- * not a unicast address, or our own; -ENOSPC: ROUTER_INTERFACES are attached.
+ * Attaches a client that may use `addresses` (copied) and no others. 0; -EINVAL: one is
+ * not a unicast address, or our own, or there are none or more than
+ * ROUTER_CLIENT_ADDRESSES; -ENOSPC: ROUTER_INTERFACES are attached.
  */
-must_check int router_attach_client(struct router *router, struct netdev *netdev, be32 address);
+must_check int router_attach_client(struct router *router, struct netdev *netdev,
+				    const struct router_address *addresses, uint32_t count);
+
+/* The same with one whole IPv4 address. */
+must_check int router_attach_client4(struct router *router, struct netdev *netdev, be32 address);
+
+/*
+ * Our addresses on the uplink from now on. Flows that were translated to an address that
+ * is no longer ours end. 0, or -EINVAL as router_init(), and nothing has changed.
+ */
+must_check int router_set_uplink4(struct router *router, const struct router_uplink4 *ip4);
+must_check int router_set_uplink6(struct router *router, const struct router_uplink6 *ip6);
 
 /*
  * Forgets an interface: packets that wait for it or came from it are
@@ -139,7 +191,8 @@ void router_detach(struct router *router, struct netdev *netdev);
 void router_link_changed(struct router *router, struct netdev *netdev);
 
 /*
- * Rules from now on, or NULL for closed; flows that exist go on unless it is NULL.
+ * Rules from now on, or NULL for closed. Flows that the new rules forbid, or would
+ * translate in another way, end before this returns; all others go on.
  * The set stays the caller's and must live until another one is set. Returns the set
  * that was in use.
  */

@@ -5,6 +5,8 @@
  */
 #include <string.h>
 
+#include "net/fragment_make.h"
+#include "net/martian6.h"
 #include "net/offload.h"
 #include "net/router_parts.h"
 
@@ -40,11 +42,39 @@ static void out_add(struct router_interface *out, struct packet *packet)
 		flush_interface(out);
 }
 
-static bool link_can_segment(const struct netdev *netdev)
+static bool link_can_segment(const struct netdev *netdev, uint8_t gso_type)
 {
-	const uint32_t needed = NETDEV_TX_GSO_TCPV4 | NETDEV_TX_CSUM_IPV4 | NETDEV_TX_SG;
+	const uint32_t needed4 = NETDEV_TX_GSO_TCPV4 | NETDEV_TX_CSUM_IPV4 | NETDEV_TX_SG;
+	const uint32_t needed6 = NETDEV_TX_GSO_TCPV6 | NETDEV_TX_CSUM_IPV6 | NETDEV_TX_SG;
+	uint32_t needed = gso_type == PACKET_GSO_TCPV4 ? needed4 : needed6;
 
 	return (netdev->features & needed) == needed;
+}
+
+/* Blank: the peer fills it. Only TCP and UDP packets are ever blank (net/parse*.h). */
+static bool link_can_sum(const struct netdev *netdev, uint8_t version)
+{
+	return netdev->features & (version == 4 ? NETDEV_TX_CSUM_IPV4 : NETDEV_TX_CSUM_IPV6);
+}
+
+static uint8_t version_of(const struct packet *packet)
+{
+	return ip4_of(packet)->version_length >> 4;
+}
+
+/* Of a packet that has been parsed: there is a transport header. */
+static uint8_t protocol_of(const struct packet *packet)
+{
+	uint32_t start = packet->l3_offset + (uint32_t)sizeof(struct ip6_header);
+	struct parse6_chain chain;
+	enum drop_reason reason;
+
+	if (version_of(packet) == 4)
+		return ip4_of(packet)->protocol;
+	if (!parse6_chain_walk(packet, start, packet->length, ip6_of(packet)->next_header, &chain,
+			       &reason))
+		return IP6_NO_NEXT_HEADER;
+	return chain.protocol;
 }
 
 /* Without scatter-gather: one slot of the uplink's ring, one buffer of the client's. */
@@ -53,21 +83,44 @@ static bool is_one_piece(const struct router_interface *out, const struct packet
 	return out->kind == ROUTER_UPLINK ? packet->frag_count == 0 : packet->length <= IOPAGE_SIZE;
 }
 
+static bool sum_here(struct packet *packet)
+{
+	uint8_t protocol = protocol_of(packet);
+
+	return (protocol == IP_PROTOCOL_TCP || protocol == IP_PROTOCOL_UDP) &&
+	       offload_checksum(packet, protocol) == 0;
+}
+
+/* What fits no link of its own and may be cut. Consumes the packet. */
+static void send_cut(struct router *router, struct router_interface *out, struct packet *packet)
+{
+	if (packet->flags & PACKET_CSUM_BLANK && !sum_here(packet))
+		packet_drop(packet, DROP_NO_MEMORY);
+	else
+		fragment_make4(&router->own, out->netdev, packet);
+}
+
 /* A complete frame; does in software what the link cannot. */
 static void out_send(struct router *router, struct router_interface *out, struct packet *packet)
 {
-	uint32_t features = out->netdev->features;
+	const struct netdev *netdev = out->netdev;
 
-	if (unlikely(packet->gso_type && !link_can_segment(out->netdev))) {
+	if (unlikely(packet->gso_type && !link_can_segment(netdev, packet->gso_type))) {
 		offload_segment(&router->own, out->netdev, packet);
 		return;
 	}
-	if (unlikely(packet->flags & PACKET_CSUM_BLANK && !(features & NETDEV_TX_CSUM_IPV4)) &&
-	    offload_checksum(packet, ip4_of(packet)->protocol)) {
+	if (unlikely(!packet->gso_type &&
+		     packet->length > netdev->mtu + sizeof(struct ethernet_header))) {
+		send_cut(router, out, packet);
+		return;
+	}
+	if (unlikely(packet->flags & PACKET_CSUM_BLANK &&
+		     !link_can_sum(netdev, version_of(packet))) &&
+	    !sum_here(packet)) {
 		packet_drop(packet, DROP_NO_MEMORY);
 		return;
 	}
-	if (unlikely(!(features & NETDEV_TX_SG) && !is_one_piece(out, packet))) {
+	if (unlikely(!(netdev->features & NETDEV_TX_SG) && !is_one_piece(out, packet))) {
 		packet = offload_linearise(&router->own, out->netdev, packet);
 		if (!packet)
 			return;
@@ -75,44 +128,100 @@ static void out_send(struct router *router, struct router_interface *out, struct
 	out_add(out, packet);
 }
 
-static be32 next_hop(const struct router *router, const struct router_interface *out,
-		     be32 destination)
+static be32 next_hop4(const struct router *router, const struct router_interface *out,
+		      be32 destination)
 {
 	if (out->kind == ROUTER_CLIENT)
 		return destination;
-	if (((destination.raw ^ router->address.raw) & router->mask.raw) == 0)
+	if (((destination.raw ^ router->ip4.address.raw) & router->mask4.raw) == 0)
 		return destination;
-	return router->gateway;
+	return router->ip4.gateway;
 }
 
-/* NULL: not known yet. */
-static const uint8_t *next_mac(struct router *router, const struct router_interface *out, be32 hop)
+static const struct ip6_address *next_hop6(const struct router *router,
+					   const struct router_interface *out,
+					   const struct ip6_address *destination)
 {
-	if (out->peer_known)
-		return out->peer_mac;
-	return arp_find(&router->arp, out->netdev, hop);
+	struct ip_address masked, network;
+
+	if (out->kind == ROUTER_CLIENT)
+		return destination;
+	masked = ip_address_of6(destination->bytes);
+	network = ip_address_of6(router->ip6.address.bytes);
+	ip_address_mask(&masked, router->ip6.prefix);
+	ip_address_mask(&network, router->ip6.prefix);
+	return ip_address_equal(&masked, &network) ? destination : &router->ip6.gateway;
 }
 
-void router_egress(struct router *router, struct router_interface *out, struct packet *packet,
-		   be32 destination)
+/* A packet whose headers are complete but for the Ethernet destination. */
+static void send_to(struct router *router, struct router_interface *out, struct packet *packet,
+		    const uint8_t *mac)
 {
-	struct ethernet_header *ethernet = ethernet_of(packet);
-	be32 hop = next_hop(router, out, destination);
+	mac_copy(ethernet_of(packet)->destination, mac);
+	out_send(router, out, packet);
+}
+
+void router_egress4(struct router *router, struct router_interface *out, struct packet *packet,
+		    be32 destination)
+{
+	be32 hop = next_hop4(router, out, destination);
 	const uint8_t *mac;
 
 	if (!out->netdev->up) {
 		packet_drop(packet, DROP_LINK_DOWN);
 		return;
 	}
-	mac = next_mac(router, out, hop);
-	mac_copy(ethernet->source, out->netdev->mac);
-	if (!mac) {
-		arp_queue(&router->arp, out->netdev, router->address, hop,
-			  be32_equal(hop, router->gateway), packet, router->now_ns);
+	mac_copy(ethernet_of(packet)->source, out->netdev->mac);
+	mac = out->peer_known ? out->peer_mac : arp_find(&router->arp, out->netdev, hop);
+	if (mac)
+		send_to(router, out, packet, mac);
+	else
+		arp_queue(&router->arp, out->netdev, router->ip4.address, hop,
+			  be32_equal(hop, router->ip4.gateway), packet, router->now_ns);
+}
+
+/* What neighbours are asked from: of our own addresses the one in the same scope. */
+static const struct ip6_address *asker6(const struct router *router,
+					const struct router_interface *out,
+					const struct ip6_address *hop)
+{
+	return router->has6 && out->kind == ROUTER_UPLINK && !ip6_address_is_link_local(hop)
+		       ? &router->ip6.address
+		       : &out->link_local;
+}
+
+void router_egress6(struct router *router, struct router_interface *out, struct packet *packet,
+		    const struct ip6_address *destination)
+{
+	const struct ip6_address *hop = next_hop6(router, out, destination);
+	const uint8_t *mac;
+
+	if (!out->netdev->up) {
+		packet_drop(packet, DROP_LINK_DOWN);
 		return;
 	}
-	mac_copy(ethernet->destination, mac);
-	out_send(router, out, packet);
+	mac_copy(ethernet_of(packet)->source, out->netdev->mac);
+	mac = out->peer_known ? out->peer_mac : ndp_find(&router->ndp, out->netdev, hop);
+	if (mac)
+		send_to(router, out, packet, mac);
+	else if (ip6_address_is_unspecified(hop))
+		packet_drop(packet, DROP_NO_ROUTE);
+	else
+		ndp_queue(&router->ndp, out->netdev, asker6(router, out, hop), hop,
+			  ip6_address_equal(hop, &router->ip6.gateway), packet, router->now_ns);
+}
+
+void router_egress(struct router *router, struct router_interface *out, struct packet *packet,
+		   uint8_t version)
+{
+	struct ip6_address destination;
+
+	if (version == 4) {
+		router_egress4(router, out, packet, ip4_of(packet)->destination);
+		return;
+	}
+	memcpy(&destination, ip6_of(packet)->destination, sizeof(destination));
+	router_egress6(router, out, packet, &destination);
 }
 
 /* The uplink sends from pages that it may read, a client's driver copies from any. */

@@ -4,33 +4,14 @@
  * new flows past the rules. Whatever has to be said to the sender is said before a
  * byte is rewritten, so that it is told about the packet that it sent.
  */
-#include <errno.h>
-
 #include "net/flow_follow.h"
-#include "net/icmp4.h"
-#include "net/nat.h"
+#include "net/martian6.h"
+#include "net/parse.h"
+#include "net/parse6.h"
 #include "net/router_parts.h"
+#include "net/tcp_mss.h"
 
-struct router_interface *router_client_of(struct router *router, be32 address)
-{
-	struct router_interface *found = NULL;
-
-	for (uint32_t i = 0; i < router->interfaces_used; i++) {
-		struct router_interface *interface = &router->interfaces[i];
-
-		if (interface->netdev && interface->kind == ROUTER_CLIENT &&
-		    be32_equal(interface->address, address) &&
-		    (!found || interface->attached > found->attached))
-			found = interface;
-	}
-	return found;
-}
-
-/*
- * Link, TTL and size, with the errors that they call for. False: consumed. While the
- * uplink is away nothing is said: its flows go on when it returns.
- */
-static bool may_leave(struct router *router, struct router_interface *in,
+bool router_may_leave(struct router *router, struct router_interface *in,
 		      const struct router_interface *out, struct packet *packet,
 		      const struct packet_info *info)
 {
@@ -39,17 +20,24 @@ static bool may_leave(struct router *router, struct router_interface *in,
 		return false;
 	}
 	if (unlikely(info->ttl <= 1)) {
-		router_refuse(router, in, packet, info, DROP_TTL, ICMP4_TIME_EXCEEDED, 0, 0);
+		router_refuse(router, in, packet, info, ROUTER_TIME_EXCEEDED, 0);
 		return false;
 	}
 	if (likely(router_egress_fits(out, packet, info)))
 		return true;
-	if (info->dont_fragment || packet->gso_type)
-		router_refuse(router, in, packet, info, DROP_TOO_BIG, ICMP4_UNREACHABLE,
-			      ICMP4_FRAGMENTATION_NEEDED, out->netdev->mtu);
-	else
-		packet_drop(packet, DROP_TOO_BIG);
+	if (!info->dont_fragment && !packet->gso_type && !(packet->flags & PACKET_CSUM_BLANK))
+		return true; /* the way out cuts it */
+	router_refuse(router, in, packet, info, ROUTER_TOO_BIG, out->netdev->mtu);
 	return false;
+}
+
+static void egress_known(struct router *router, struct router_interface *out, struct packet *packet,
+			 const struct flow *flow, enum flow_direction direction)
+{
+	if (likely(!flow->line6))
+		router_egress4(router, out, packet, flow->key[!direction].source);
+	else
+		router_egress6(router, out, packet, &flow_addresses6_of(flow, !direction)->source);
 }
 
 /* A packet of a flow. */
@@ -57,17 +45,36 @@ static void forward_known(struct router *router, struct router_interface *in, st
 			  const struct packet_info *info, struct flow *flow,
 			  enum flow_direction direction)
 {
-	const struct flow_key *leaves = &flow->key[!direction];
-	struct router_interface *out = &router->interfaces[leaves->interface];
+	struct router_interface *out = &router->interfaces[flow->key[!direction].interface];
+	enum drop_reason reason;
 
-	if (!may_leave(router, in, out, packet, info))
+	if (!router_may_leave(router, in, out, packet, info))
 		return;
-	if (!flow_follow(flow, direction, packet, info, router->now_ns)) {
-		packet_drop(packet, DROP_FLOW_STATE);
+	if (!flow_follow(flow, direction, packet, info, router->now_ns, &reason)) {
+		packet_drop(packet, reason);
 		return;
 	}
+	if (unlikely(flow->max_mss && info->tcp_flags & TCP_SYN))
+		tcp_mss_clamp(packet, info, flow->max_mss);
 	nat_rewrite(packet, info, flow, direction);
-	router_egress(router, out, packet, leaves->source);
+	if (unlikely(router->judged))
+		router_fragment_passes(router, packet, info, out);
+	egress_known(router, out, packet, flow, direction);
+}
+
+static bool parse_quote(const struct packet *packet, const struct packet_info *info,
+			struct quoted_packet *quoted)
+{
+	return info->key.version == 4 ? parse_quoted(packet, info, quoted)
+				      : parse6_quoted(packet, info, quoted);
+}
+
+/* An error comes to who sent the packet that it quotes, and to nobody else. */
+static bool is_for_sender(const struct packet_info *info, const struct quoted_packet *quoted)
+{
+	return be32_equal(info->key.destination, quoted->answer.key.destination) &&
+	       (info->key.version == 4 ||
+		ip6_address_equal(&info->ip6.destination, &quoted->answer.ip6.destination));
 }
 
 /* An ICMP error goes where the packet that it quotes came from. */
@@ -79,109 +86,109 @@ static void forward_error(struct router *router, struct router_interface *in, st
 	struct router_interface *out;
 	struct flow *flow;
 
-	if (!parse_quoted(packet, info, &quoted)) {
+	if (!parse_quote(packet, info, &quoted)) {
 		packet_drop(packet, DROP_BAD_TRANSPORT);
 		return;
 	}
 	/* The quoted packet went the other way: an answer to it would come this way. */
 	flow = flow_find(&router->flows, &quoted.answer, flow_hash(&router->flows, &quoted.answer),
 			 &direction);
-	if (!flow || !be32_equal(info->key.destination, quoted.answer.key.destination)) {
+	if (!flow || !is_for_sender(info, &quoted)) {
 		packet_drop(packet, DROP_NO_FLOW);
 		return;
 	}
 	out = &router->interfaces[flow->key[!direction].interface];
-	if (!may_leave(router, in, out, packet, info))
+	if (!router_may_leave(router, in, out, packet, info))
 		return;
-	nat_rewrite_error(packet, &quoted, flow, direction);
-	router_egress(router, out, packet, flow->key[!direction].source);
+	nat_rewrite_error(packet, info, &quoted, flow, direction);
+	egress_known(router, out, packet, flow, direction);
 }
 
-/* However many clients use up theirs, there is a share left for one more. */
-static uint32_t quota_of(const struct router *router)
-{
-	uint32_t quota = router->flows.total / (router->clients + 1);
-
-	return quota ? quota : 1;
-}
-
-/* 0 and `*flow`, or a negative number and the reason for the drop. */
-static int make_flow(struct router *router, const struct router_interface *out,
-		     const struct packet_info *info, struct flow **flow, enum drop_reason *reason)
-{
-	struct flow_tuple reply = flow_tuple_reverse(&info->tuple, out->index);
-	int error;
-
-	*reason = DROP_NAT_PORTS;
-	if (out->kind == ROUTER_UPLINK &&
-	    nat_choose_reply(&router->flows, router->random, &info->tuple, out->index,
-			     router->address, &reply))
-		return -EADDRINUSE;
-	error = flow_create(&router->flows, &info->tuple, &reply, quota_of(router),
-			    flow_first_state(info), router->now_ns, flow);
-	if (error == -EDQUOT)
-		*reason = DROP_QUOTA;
-	else if (error == -ENOSPC)
-		*reason = DROP_FLOW_TABLE_FULL;
-	else
-		*reason = DROP_FLOW_STATE;
-	if (!error && out->kind == ROUTER_UPLINK)
-		nat_prepare(*flow);
-	return error;
-}
-
-/* Where a packet goes, or NULL: it has been consumed. */
+/* Where a packet for `destination` goes, or NULL: it has been consumed. */
 static struct router_interface *route(struct router *router, struct router_interface *in,
-				      struct packet *packet, const struct packet_info *info)
+				      struct packet *packet, const struct packet_info *info,
+				      const struct ip_address *destination)
 {
 	struct router_interface *out;
 
-	if (address_is_martian(info->key.destination) ||
-	    be32_equal(info->key.destination, in->address)) {
-		packet_drop(packet, address_is_multicast(info->key.destination) ? DROP_MULTICAST
-										: DROP_MARTIAN);
+	if (router_is_martian(destination) || router_client_has(in, destination)) {
+		packet_drop(packet,
+			    router_is_multicast(destination) ? DROP_MULTICAST : DROP_MARTIAN);
 		return NULL;
 	}
-	out = router_client_of(router, info->key.destination);
-	if (!out && in->kind == ROUTER_CLIENT)
+	out = router_client_of(router, destination);
+	if (!out && in->kind == ROUTER_CLIENT &&
+	    (destination->version == 4 ? router->has4 : router->has6))
 		out = router->uplink;
-	if (!out) {
-		router_refuse(router, in, packet, info, DROP_NO_ROUTE, ICMP4_UNREACHABLE,
-			      ICMP4_NET_UNREACHABLE, 0);
-		return NULL;
-	}
+	if (!out)
+		router_refuse(router, in, packet, info, ROUTER_NO_ROUTE, 0);
 	return out;
+}
+
+/* Without state: neither translated nor remembered. */
+static void forward_stateless(struct router *router, struct router_interface *out,
+			      struct packet *packet, const struct packet_info *info)
+{
+	nat_decrement_ttl(packet, info->key.version);
+	if (unlikely(router->judged))
+		router_fragment_passes(router, packet, info, out);
+	router_egress(router, out, packet, info->key.version);
+}
+
+static void begin_flow(struct router *router, struct router_interface *in,
+		       struct router_interface *out, struct packet *packet,
+		       const struct packet_info *info, const struct router_verdicts *verdicts,
+		       const struct router_destination *destination)
+{
+	enum drop_reason reason;
+	struct flow *flow;
+
+	if (!flow_may_begin(info)) {
+		packet_drop(packet, DROP_NO_FLOW);
+		return;
+	}
+	if (router_make_flow(router, in, out, info, verdicts, destination, &flow, &reason)) {
+		packet_drop(packet, reason);
+		return;
+	}
+	forward_known(router, in, packet, info, flow, FLOW_ORIGINAL);
 }
 
 /* A packet that no flow claims. */
 static void forward_new(struct router *router, struct router_interface *in, struct packet *packet,
 			const struct packet_info *info)
 {
-	struct rules_verdict verdict_in, verdict_out;
+	struct router_verdicts verdicts;
+	struct router_destination destination;
 	struct router_interface *out;
-	enum drop_reason reason;
-	struct flow *flow;
 
-	if (!router_judge(router, in, in, RULES_IN, packet, info, &verdict_in))
+	if (!router_judge(router, in, in, RULES_IN, packet, info, &verdicts.in))
 		return;
-	out = route(router, in, packet, info);
-	if (!out || !router_judge(router, in, out, RULES_OUT, packet, info, &verdict_out) ||
-	    !may_leave(router, in, out, packet, info))
-		return;
-	if (out->kind == ROUTER_CLIENT && !(verdict_in.keep_state && verdict_out.keep_state)) {
-		nat_decrement_ttl(packet);
-		router_egress(router, out, packet, info->key.destination);
+	destination = router_new_destination(router, in, info, &verdicts.in);
+	if (router_is_own(router, in, &destination.address)) {
+		router_local(router, in, packet, info);
 		return;
 	}
-	if (!flow_may_begin(info)) {
-		packet_drop(packet, DROP_NO_FLOW);
+	out = route(router, in, packet, info, &destination.address);
+	if (!out || !router_judge(router, in, out, RULES_OUT, packet, info, &verdicts.out) ||
+	    !router_may_leave(router, in, out, packet, info))
 		return;
-	}
-	if (make_flow(router, out, info, &flow, &reason)) {
-		packet_drop(packet, reason);
-		return;
-	}
-	forward_known(router, in, packet, info, flow, FLOW_ORIGINAL);
+	if (out->kind == ROUTER_CLIENT && !destination.changed &&
+	    !(verdicts.in.keep_state && verdicts.out.keep_state))
+		forward_stateless(router, out, packet, info);
+	else
+		begin_flow(router, in, out, packet, info, &verdicts, &destination);
+}
+
+static bool is_spoofed(struct router *router, const struct router_interface *in,
+		       const struct packet_info *info)
+{
+	struct ip_address source;
+
+	if (in->kind != ROUTER_UPLINK)
+		return false;
+	source = router_source(info);
+	return router_client_of(router, &source) != NULL;
 }
 
 void router_forward(struct router *router, struct router_interface *in, struct packet *packet,
@@ -202,10 +209,8 @@ void router_forward(struct router *router, struct router_interface *in, struct p
 	}
 	if (likely(flow))
 		forward_known(router, in, packet, info, flow, direction);
-	else if (in->kind == ROUTER_UPLINK && router_client_of(router, info->key.source))
+	else if (is_spoofed(router, in, info))
 		packet_drop(packet, DROP_SPOOFED);
-	else if (be32_equal(info->key.destination, router->address))
-		router_local(router, in, packet, info);
 	else
 		forward_new(router, in, packet, info);
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The way in: Ethernet, ARP, one parse, and who may send what from where. Three passes
- * over a vector, so that the memory of the flow table is on its way while the next
- * packets are parsed.
+ * The way in: Ethernet, one parse, and who may send what from where. Three passes over a
+ * vector, so that the memory of the flow table is on its way while the next packets are
+ * parsed.
  */
 #include <string.h>
 
+#include "net/martian6.h"
+#include "net/parse.h"
+#include "net/parse6.h"
 #include "net/router_parts.h"
 
 /* Is the frame from and to whom it may be? Group addresses are left to the protocol. */
@@ -20,8 +23,7 @@ static bool ethernet_is_good(const struct router_interface *in,
 	       mac_equal(ethernet->destination, in->netdev->mac);
 }
 
-/* A client whose MAC the toolstack did not tell is believed when its address is right. */
-static void learn_client(struct router_interface *in, const uint8_t *mac)
+void router_learn_client(struct router_interface *in, const uint8_t *mac)
 {
 	if (in->kind != ROUTER_CLIENT || in->peer_fixed)
 		return;
@@ -29,65 +31,68 @@ static void learn_client(struct router_interface *in, const uint8_t *mac)
 	in->peer_known = true;
 }
 
-static bool uplink_arp(struct router *router, const struct router_interface *in,
-		       const struct arp_message *message)
+static bool client_source_is_good(const struct router_interface *in, const struct packet_info *info)
 {
-	if (be32_equal(message->sender, router->address) ||
-	    (message->sender.raw && address_is_martian(message->sender)))
-		return false;
-	arp_learn(&router->arp, in->netdev, message, router->now_ns);
-	if (message->operation == ARP_REQUEST && be32_equal(message->target, router->address))
-		arp_answer(&router->arp, in->netdev, message);
-	return true;
-}
+	struct ip_address source;
 
-/*
- * The client's whole world is behind us, whatever netmask it believes in: everything but
- * its own address is here. Its probes for an address (RFC 5227) are for it to win.
- */
-static bool client_arp(struct router *router, struct router_interface *in,
-		       const struct arp_message *message)
-{
-	if (message->operation == ARP_REQUEST && message->sender.raw == 0)
+	if (info->key.version == 4 && likely(be32_equal(info->key.source, in->address)))
 		return true;
-	if (!be32_equal(message->sender, in->address))
-		return false;
-	learn_client(in, message->sender_mac);
-	arp_learn(&router->arp, in->netdev, message, router->now_ns);
-	if (message->operation == ARP_REQUEST && !be32_equal(message->target, in->address))
-		arp_answer(&router->arp, in->netdev, message);
-	return true;
+	source = router_source(info);
+	if (router_client_has(in, &source))
+		return true;
+	/* Neighbours talk link-locally: to us and no further. */
+	return info->key.version == 6 && ip6_address_is_link_local(&info->ip6.source) &&
+	       memcmp(&info->ip6.destination, &in->link_local, sizeof(in->link_local)) == 0;
 }
 
-static void input_arp(struct router *router, struct router_interface *in, struct packet *packet)
+static bool uplink_source_is_good(const struct router *router, const struct router_interface *in,
+				  const struct packet_info *info)
 {
-	struct arp_message message;
-	bool good = arp_parse(packet, &message);
-
-	if (good && in->kind == ROUTER_UPLINK)
-		good = uplink_arp(router, in, &message);
-	else if (good)
-		good = client_arp(router, in, &message);
-	if (good)
-		packet_free(packet);
-	else
-		packet_drop(packet, DROP_BAD_ARP);
+	if (info->key.version == 4)
+		return !address_is_martian(info->key.source) &&
+		       !(router->has4 && be32_equal(info->key.source, router->ip4.address));
+	if (router->has6 && ip6_address_equal(&info->ip6.source, &router->ip6.address))
+		return false;
+	if (!ip6_address_is_martian(&info->ip6.source))
+		return true;
+	return ip6_address_is_link_local(&info->ip6.source) &&
+	       ip6_address_equal(&info->ip6.destination, &in->link_local);
 }
 
 /* Who claims to have sent it? */
 static bool source_is_good(const struct router *router, const struct router_interface *in,
 			   const struct packet_info *info, enum drop_reason *reason)
 {
-	if (in->kind == ROUTER_CLIENT) {
-		*reason = DROP_SPOOFED;
-		return be32_equal(info->key.source, in->address);
-	}
-	*reason = DROP_MARTIAN;
-	return !address_is_martian(info->key.source) &&
-	       !be32_equal(info->key.source, router->address);
+	*reason = in->kind == ROUTER_CLIENT ? DROP_SPOOFED : DROP_MARTIAN;
+	return in->kind == ROUTER_CLIENT ? client_source_is_good(in, info)
+					 : uplink_source_is_good(router, in, info);
 }
 
-/* Parses and checks one frame. False: it was not an IPv4 packet to look at further. */
+static bool parse_ip(struct packet *packet, uint8_t interface, uint16_t type,
+		     struct packet_info *info, enum drop_reason *reason)
+{
+	return type == ETHERTYPE_IP4 ? parse_ip4(packet, interface, info, reason)
+				     : parse_ip6(packet, interface, info, reason);
+}
+
+/* To a group: only neighbour discovery has business there. Consumes the packet. */
+static void input_group(struct router *router, struct router_interface *in, struct packet *packet,
+			uint16_t type)
+{
+	enum drop_reason reason;
+	struct packet_info info;
+
+	if (type != ETHERTYPE_IP6)
+		packet_drop(packet, DROP_MULTICAST);
+	else if (!parse_ip6(packet, in->index, &info, &reason))
+		packet_drop(packet, reason);
+	else if (router_is_ndp(&info))
+		router_input_ndp(router, in, packet, &info);
+	else
+		packet_drop(packet, DROP_MULTICAST);
+}
+
+/* Checks one frame. False: it has been consumed. */
 static bool input_one(struct router *router, struct router_interface *in, struct packet *packet,
 		      struct packet_info *info)
 {
@@ -105,25 +110,36 @@ static bool input_one(struct router *router, struct router_interface *in, struct
 		return false;
 	}
 	if (type == ETHERTYPE_ARP) {
-		input_arp(router, in, packet);
+		router_input_arp(router, in, packet);
 		return false;
 	}
-	if (type != ETHERTYPE_IP4)
-		reason = DROP_BAD_ETHERTYPE;
-	else if (mac_is_group(ethernet->destination))
-		reason = DROP_MULTICAST;
-	else if (parse_ip4(packet, in->index, info, &reason) &&
-		 source_is_good(router, in, info, &reason)) {
-		learn_client(in, ethernet->source);
-		return true;
+	if (type != ETHERTYPE_IP4 && type != ETHERTYPE_IP6) {
+		packet_drop(packet, DROP_BAD_ETHERTYPE);
+		return false;
 	}
-	packet_drop(packet, reason);
-	return false;
+	if (mac_is_group(ethernet->destination)) {
+		input_group(router, in, packet, type);
+		return false;
+	}
+	if (!parse_ip(packet, in->index, type, info, &reason)) {
+		packet_drop(packet, reason);
+		return false;
+	}
+	if (unlikely(router_is_ndp(info))) { /* its sender may be nobody yet */
+		router_input_ndp(router, in, packet, info);
+		return false;
+	}
+	if (!source_is_good(router, in, info, &reason)) {
+		packet_drop(packet, reason);
+		return false;
+	}
+	router_learn_client(in, ethernet->source);
+	return true;
 }
 
 /* Packets of one flow often come together; the hash is the dearest part of a look-up. */
-static void hash_key(const struct router *router, struct packet_info *info,
-		     const struct packet_info *before)
+static void hash_tuple(const struct router *router, struct packet_info *info,
+		       const struct packet_info *before)
 {
 	if (before && flow_tuple_equal(&info->tuple, &before->tuple)) {
 		info->hash = before->hash;
@@ -144,13 +160,17 @@ void router_input(struct netdev *netdev, struct packet_vector *vector)
 	for (uint32_t i = 0; i < vector->count; i++) {
 		if (!input_one(router, in, vector->packets[i], &infos[count]))
 			continue;
-		hash_key(router, &infos[count], count ? &infos[count - 1] : NULL);
+		hash_tuple(router, &infos[count], count ? &infos[count - 1] : NULL);
 		packets[count++] = vector->packets[i];
 	}
 	vector->count = 0;
 	for (uint32_t i = 0; i < count; i++)
 		flow_prefetch_entry(&router->flows, infos[i].hash);
-	for (uint32_t i = 0; i < count; i++)
-		router_forward(router, in, packets[i], &infos[i]);
+	for (uint32_t i = 0; i < count; i++) {
+		if (unlikely(packet_is_fragment(&infos[i])))
+			router_fragment(router, in, packets[i], &infos[i]);
+		else
+			router_forward(router, in, packets[i], &infos[i]);
+	}
 	router_flush(router);
 }

@@ -135,6 +135,9 @@ void ruleset_free(struct ruleset *set);
  */
 struct rules_verdict ruleset_judge(struct ruleset *set, const struct rules_query *query);
 
+/* The same without counting. */
+struct rules_verdict ruleset_peek(struct ruleset *set, const struct rules_query *query);
+
 /* What `set` lines said; all 0 for NULL. Belongs to the set. */
 const struct rules_options *ruleset_options(const struct ruleset *set);
 

@@ -195,7 +195,7 @@ uint32_t rules_search_next(struct rules_search *s)
 
 /* Adds what the match rules before rule `end` say. */
 static void apply_matches(struct ruleset *set, const struct rules_query *query, uint32_t end,
-			  struct rules_verdict *verdict)
+			  uint32_t hit, struct rules_verdict *verdict)
 {
 	struct rules_search search;
 	uint32_t id;
@@ -204,11 +204,13 @@ static void apply_matches(struct ruleset *set, const struct rules_query *query, 
 		return;
 	while ((id = rules_search_next(&search)) < end) {
 		rules_verdict_apply(set, id, verdict);
-		set->rules[id].hits++;
+		set->rules[id].hits += hit;
 	}
 }
 
-struct rules_verdict ruleset_judge(struct ruleset *set, const struct rules_query *query)
+/* `hit`: what the rules that apply are credited with. */
+static struct rules_verdict judge(struct ruleset *set, const struct rules_query *query,
+				  uint32_t hit)
 {
 	struct rules_verdict verdict = { .action = RULES_BLOCK_DROP, .rule = RULES_NO_RULE };
 	struct rules_search search;
@@ -223,10 +225,20 @@ struct rules_verdict ruleset_judge(struct ruleset *set, const struct rules_query
 		decided = rules_search_next(&search);
 		end = decided != RULES_NO_RULE && set->rules[decided].quick ? decided : set->count;
 		if (set->matches->count)
-			apply_matches(set, query, end, &verdict);
+			apply_matches(set, query, end, hit, &verdict);
 		rules_verdict_decide(set, decided, &verdict);
 	}
 	if (decided != RULES_NO_RULE)
-		set->rules[decided].hits++;
+		set->rules[decided].hits += hit;
 	return verdict;
+}
+
+struct rules_verdict ruleset_judge(struct ruleset *set, const struct rules_query *query)
+{
+	return judge(set, query, 1);
+}
+
+struct rules_verdict ruleset_peek(struct ruleset *set, const struct rules_query *query)
+{
+	return judge(set, query, 0);
 }

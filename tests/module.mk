@@ -18,8 +18,8 @@ unit: packages
 	@tests/unit/run-both
 
 check: packages
-	@$(MAKE) -s check-program
-	@tests/check/run $(BUILD)/ringwall-check
+	@$(MAKE) -s check-program $(UNIT_BUILD)/bin/net/packet_log_test
+	@tests/check/run $(BUILD)/ringwall-check $(UNIT_BUILD)/bin
 
 test-xen: packages
 	@$(MAKE) -s images

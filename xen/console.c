@@ -173,6 +173,11 @@ void console_flush(void)
 	}
 }
 
+size_t console_backlog(void)
+{
+	return backlog_used;
+}
+
 uint64_t console_dropped_bytes(void)
 {
 	return dropped;

@@ -24,5 +24,8 @@ void console_set_input(console_line *handler, void *context);
 /* Waits a bounded time until the peer has taken what is queued; before a shutdown. */
 void console_flush(void);
 
+/* Bytes that wait because nobody has read the ring yet; never much for a reader that keeps up. */
+size_t console_backlog(void);
+
 /* Bytes dropped since boot because nobody read the ring. */
 uint64_t console_dropped_bytes(void);

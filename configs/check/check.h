@@ -8,6 +8,14 @@
 #include "lib/compiler.h"
 #include "net/rules_internal.h"
 
+/* Exit statuses, as grep's. */
+#define CHECK_GOOD 0	/* the rules are good, the packet passes, there was something */
+#define CHECK_NOTHING 1 /* a mistake in the rules, the packet is blocked, there was nothing */
+#define CHECK_TROUBLE 2 /* wrong words, or a file that cannot be read */
+
+/* Makes the file `capture` of the text `console`; the exit status. */
+int decode(const char *console, const char *capture);
+
 /* Writes one rule as the language has it, without a line end. */
 void show_rule(FILE *to, const struct ruleset *set, const struct rules_rule *rule);
 

@@ -7,10 +7,6 @@
 
 #include "configs/check/check.h"
 
-#define EXIT_GOOD 0
-#define EXIT_BAD 1   /* a mistake in the rules, or a packet that is blocked */
-#define EXIT_USAGE 2 /* wrong words, or a file that cannot be read */
-
 struct file {
 	char *text;
 	size_t bytes;
@@ -24,16 +20,16 @@ static int file_read(const char *name, struct file *file)
 	file->text = malloc(RULES_MAX_BYTES + 1);
 	if (!from || !file->text) {
 		fprintf(stderr, "ringwall-check: %s: %s\n", name, strerror(errno));
-		return EXIT_USAGE;
+		return CHECK_TROUBLE;
 	}
 	file->bytes = fread(file->text, 1, RULES_MAX_BYTES + 1, from);
 	if (ferror(from)) {
 		fprintf(stderr, "ringwall-check: %s: cannot be read\n", name);
-		return EXIT_USAGE;
+		return CHECK_TROUBLE;
 	}
 	if (from != stdin)
 		fclose(from);
-	return EXIT_GOOD;
+	return CHECK_GOOD;
 }
 
 /* The line of the mistake and, under it, where it is. */
@@ -58,8 +54,8 @@ static int rules_read(const char *name, struct ruleset **set)
 	struct file file = { 0 };
 	int result = file_read(name, &file);
 
-	if (result == EXIT_GOOD && ruleset_parse(file.text, file.bytes, set, &error)) {
-		result = EXIT_BAD;
+	if (result == CHECK_GOOD && ruleset_parse(file.text, file.bytes, set, &error)) {
+		result = CHECK_NOTHING;
 		fprintf(stderr, "%s:%" PRIu32 ":%" PRIu32 ": %s\n", name, error.line, error.column,
 			error.message[0] ? error.message : "no memory");
 		if (error.line)
@@ -112,31 +108,32 @@ static int test(struct ruleset *set, const char *text)
 
 	if (wrong) {
 		fprintf(stderr, "ringwall-check: packet: %s\n", wrong);
-		return EXIT_USAGE;
+		return CHECK_TROUBLE;
 	}
 	if (packet.has_direction) {
 		if (!packet.interface[0])
 			place(&packet.query, packet.query.direction,
 			      packet.query.direction == RULES_IN ? "client1.0" : "uplink0",
 			      packet.query.direction == RULES_IN ? "clients" : "uplink");
-		return judge_and_show(set, &packet.query) ? EXIT_GOOD : EXIT_BAD;
+		return judge_and_show(set, &packet.query) ? CHECK_GOOD : CHECK_NOTHING;
 	}
 	place(&packet.query, RULES_IN, "client1.0", "clients");
 	pass = judge_and_show(set, &packet.query);
 	/* What is for the firewall itself goes no further. */
 	if (!pass || packet.query.destination_is_self)
-		return pass ? EXIT_GOOD : EXIT_BAD;
+		return pass ? CHECK_GOOD : CHECK_NOTHING;
 	place(&packet.query, RULES_OUT, "uplink0", "uplink");
-	return judge_and_show(set, &packet.query) ? EXIT_GOOD : EXIT_BAD;
+	return judge_and_show(set, &packet.query) ? CHECK_GOOD : CHECK_NOTHING;
 }
 
 static int usage(void)
 {
 	fputs("usage: ringwall-check check FILE\n"
 	      "       ringwall-check show FILE\n"
-	      "       ringwall-check test FILE 'tcp 10.137.0.10:4000 > 1.1.1.1:443'\n",
+	      "       ringwall-check test FILE 'tcp 10.137.0.10:4000 > 1.1.1.1:443'\n"
+	      "       ringwall-check decode CONSOLE OUT.pcapng\n",
 	      stderr);
-	return EXIT_USAGE;
+	return CHECK_TROUBLE;
 }
 
 int main(int count, char **words)
@@ -146,12 +143,14 @@ int main(int count, char **words)
 	bool is_show = count == 3 && strcmp(words[1], "show") == 0;
 	int result;
 
+	if (count == 4 && strcmp(words[1], "decode") == 0)
+		return decode(words[2], words[3]);
 	if (!is_test && !is_show && !(count == 3 && strcmp(words[1], "check") == 0))
 		return usage();
 	result = rules_read(words[2], &set);
-	if (result == EXIT_GOOD && is_test)
+	if (result == CHECK_GOOD && is_test)
 		result = test(set, words[3]);
-	else if (result == EXIT_GOOD && is_show)
+	else if (result == CHECK_GOOD && is_show)
 		show_all(set);
 	ruleset_free(set);
 	return result;

@@ -14,6 +14,7 @@
 #include "arch/x86/clock.h"
 #include "arch/x86/fault.h"
 #include "arch/x86/memory.h"
+#include "configs/capture_lines.h"
 #include "configs/pools.h"
 #include "configs/rules_file.h"
 #include "configs/stats_lines.h"
@@ -23,6 +24,7 @@
 #include "lib/log.h"
 #include "lib/panic.h"
 #include "lib/params.h"
+#include "net/packet_log.h"
 #include "net/router.h"
 #include "net/rules.h"
 #include "xen/console.h"
@@ -53,6 +55,10 @@
  */
 #define QUEUES_MOST 4u
 #define QUEUE_RX_PAGES 1024u
+/* Packets that rules log: what is kept of them, and how fast they may come. */
+#define LOG_PAGES 16u
+#define LOG_PER_SECOND 50u
+#define LOG_BURST 200u
 /* Twice two: a net VM may keep the rings while another one takes its place. */
 #define RING_PAGES_PER_QUEUE 4u
 
@@ -62,6 +68,7 @@ static struct {
 	struct random random;
 	struct params params;
 	struct router router;
+	struct packet_log packet_log;
 	struct ruleset *rules;
 	struct netfront *uplink;
 	struct loop_timer timer;
@@ -92,6 +99,16 @@ static void packet_memory_make(uint32_t rx_pages, uint32_t tx_pages)
 
 	pools_make(&firewall.pages, rx_pages + tx_pages + head_pages + ring_pages,
 		   &firewall.packets, packet_count);
+}
+
+static void packet_log_make(void)
+{
+	void *memory = memory_alloc_pages(LOG_PAGES);
+
+	if (!memory)
+		panic("not enough memory for the packet log");
+	packet_log_init(&firewall.packet_log, memory, (size_t)LOG_PAGES * PAGE_BYTES,
+			LOG_PER_SECOND, LOG_BURST, clock_now_ns());
 }
 
 static void router_make(size_t free_pages)
@@ -236,10 +253,12 @@ static void command(const char *line, void *context)
 	(void)context;
 	if (strcmp(line, "stats") == 0)
 		stats_print();
+	else if (strcmp(line, "pcap") == 0)
+		capture_lines_print(&firewall.packet_log);
 	else if (strncmp(line, "log ", 4) == 0 && log_level_parse(line + 4) >= 0)
 		log_set_level((enum log_level)log_level_parse(line + 4));
 	else
-		log_line(LOG_ERROR, "console", "commands: stats, log error|warn|info|debug");
+		log_line(LOG_ERROR, "console", "commands: stats, pcap, log error|warn|info|debug");
 }
 
 static void shutdown_requested(enum shutdown_request request, void *context)
@@ -308,6 +327,7 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 	entropy_gather(seed);
 	random_init(&firewall.random, seed);
 	packet_memory_make(rx_pages, tx_pages);
+	packet_log_make();
 	rules_read(module, module_bytes);
 	if (params_good)
 		router_make(free_pages);

@@ -203,6 +203,32 @@ START_TEST(replies_need_what_they_reply_to)
 }
 END_TEST
 
+START_TEST(what_rules_log_is_kept)
+{
+	struct packet_log_record records[4];
+	struct packet_log log;
+
+	packet_log_init(&log, records, sizeof(records), 10, 10, 0);
+	begin("pass\nblock in log on uplink0 proto udp to port 53 label \"names\"\n");
+	bridge.filter.records = &log;
+	udp(inwards(), 5000, 54);
+	crosses(BRIDGE_UPLINK);
+	ck_assert_uint_eq(log.written, 0);
+	udp(inwards(), 5000, 53);
+	stops(BRIDGE_UPLINK, DROP_BLOCKED);
+	ck_assert_uint_eq(log.written, 1);
+	ck_assert_uint_eq(records[0].line, 2);
+	ck_assert_uint_eq(records[0].direction, RULES_IN);
+	ck_assert_uint_eq(records[0].reason, DROP_BLOCKED);
+	ck_assert_uint_eq(records[0].now_ns, bridge.filter.now_ns);
+	ck_assert_str_eq(records[0].interface, "uplink0");
+	ck_assert_str_eq(records[0].label, "names");
+	ck_assert_uint_eq(records[0].length, frame.length);
+	ck_assert_mem_eq(records[0].bytes, frame.bytes, records[0].captured);
+	end();
+}
+END_TEST
+
 START_TEST(a_connection_has_to_be_seen_from_its_beginning)
 {
 	begin("pass\n");
@@ -414,6 +440,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, a_rule_lets_a_connection_pass_both_ways);
 	tcase_add_test(cases, both_sides_have_to_agree);
 	tcase_add_test(cases, replies_need_what_they_reply_to);
+	tcase_add_test(cases, what_rules_log_is_kept);
 	tcase_add_test(cases, a_connection_has_to_be_seen_from_its_beginning);
 	tcase_add_test(cases, without_state_each_packet_is_judged);
 	tcase_add_test(cases, pings_and_errors_pass_by_state);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "net/flow_tcp.h"
-#include "net/nat.h"
+#include "net/nat_choose.h"
 #include "tests/host/unit.h"
 #include "tests/net/test_net.h"
 

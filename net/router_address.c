@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: ISC */
+/* Who has an address: a client, we ourselves, or nobody. */
+#include <string.h>
+
+#include "net/martian6.h"
+#include "net/parse.h"
+#include "net/router_parts.h"
+
+struct ip_address router_source(const struct packet_info *info)
+{
+	return info->key.version == 4 ? ip_address_of4(info->key.source)
+				      : ip_address_of6(info->ip6.source.bytes);
+}
+
+struct ip_address router_destination(const struct packet_info *info)
+{
+	return info->key.version == 4 ? ip_address_of4(info->key.destination)
+				      : ip_address_of6(info->ip6.destination.bytes);
+}
+
+static bool is_inside(const struct router_address *network, const struct ip_address *address)
+{
+	struct ip_address masked = *address;
+
+	if (network->address.version != address->version)
+		return false;
+	ip_address_mask(&masked, network->prefix);
+	return ip_address_equal(&masked, &network->address);
+}
+
+/* Bits of the narrowest of the client's networks with `address`, plus one; 0: none. */
+static uint32_t match_of(const struct router_interface *client, const struct ip_address *address)
+{
+	uint32_t best = 0;
+
+	for (uint32_t i = 0; i < client->address_count; i++)
+		if (client->addresses[i].prefix + 1u > best &&
+		    is_inside(&client->addresses[i], address))
+			best = client->addresses[i].prefix + 1u;
+	return best;
+}
+
+bool router_client_has(const struct router_interface *client, const struct ip_address *address)
+{
+	return match_of(client, address) != 0;
+}
+
+struct router_interface *router_client_of(struct router *router, const struct ip_address *address)
+{
+	struct router_interface *found = NULL;
+	uint32_t best = 0;
+
+	for (uint32_t i = 0; i < router->interfaces_used; i++) {
+		struct router_interface *client = &router->interfaces[i];
+		uint32_t match;
+
+		if (!client->netdev || client->kind != ROUTER_CLIENT)
+			continue;
+		match = match_of(client, address);
+		if (match > best ||
+		    (match && match == best && client->attached > found->attached)) {
+			found = client;
+			best = match;
+		}
+	}
+	return found;
+}
+
+bool router_is_own(const struct router *router, const struct router_interface *on,
+		   const struct ip_address *address)
+{
+	if (address->version == 4)
+		return router->has4 && be32_equal(ip_address_get4(address), router->ip4.address);
+	if (router->has6 && memcmp(address->bytes, router->ip6.address.bytes, 16) == 0)
+		return true;
+	return memcmp(address->bytes, on->link_local.bytes, 16) == 0;
+}
+
+struct ip_address router_own_address(const struct router *router, const struct router_interface *on,
+				     uint8_t version)
+{
+	if (version == 4)
+		return router->has4 ? ip_address_of4(router->ip4.address)
+				    : (struct ip_address){ 0 };
+	return ip_address_of6(router->has6 ? router->ip6.address.bytes : on->link_local.bytes);
+}
+
+bool router_is_martian(const struct ip_address *address)
+{
+	struct ip6_address six;
+
+	if (address->version == 4)
+		return address_is_martian(ip_address_get4(address));
+	memcpy(six.bytes, address->bytes, sizeof(six.bytes));
+	return ip6_address_is_martian(&six);
+}
+
+bool router_is_multicast(const struct ip_address *address)
+{
+	return address->version == 4 ? address_is_multicast(ip_address_get4(address))
+				     : address->bytes[0] == 0xff;
+}

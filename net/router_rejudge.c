@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * When rules or our addresses change, every flow is looked at again as if its first packet
+ * came now: what would be blocked, or would be translated in another way, ends. All
+ * others go on and notice nothing.
+ */
+#include <string.h>
+
+#include "net/router_parts.h"
+
+/* The packet that began it, so far as rules can tell. */
+static struct packet_info first_packet(const struct flow *flow)
+{
+	struct packet_info info = { .kind = PACKET_ORDINARY };
+
+	info.tuple = flow_tuple_of(flow, FLOW_ORIGINAL);
+	if (info.key.protocol == IP_PROTOCOL_TCP)
+		info.tcp_flags = TCP_SYN;
+	else if (info.key.version == 4 && info.key.protocol == IP_PROTOCOL_ICMP)
+		info.icmp_type = ICMP4_ECHO_REQUEST;
+	else if (info.key.version == 6 && info.key.protocol == IP_PROTOCOL_ICMP6)
+		info.icmp_type = ICMP6_ECHO_REQUEST;
+	return info;
+}
+
+static bool passes(const struct router *router, const struct router_interface *on,
+		   enum rules_direction direction, const struct packet_info *info,
+		   struct rules_verdict *verdict)
+{
+	struct rules_query query = router_query(router, on, direction, info);
+
+	*verdict = ruleset_peek(router->rules, &query);
+	return verdict->action == RULES_PASS;
+}
+
+static struct ip_address source_of(const struct flow_tuple *tuple)
+{
+	return tuple->key.version == 4 ? ip_address_of4(tuple->key.source)
+				       : ip_address_of6(tuple->ip6.source.bytes);
+}
+
+static struct ip_address destination_of(const struct flow_tuple *tuple)
+{
+	return tuple->key.version == 4 ? ip_address_of4(tuple->key.destination)
+				       : ip_address_of6(tuple->ip6.destination.bytes);
+}
+
+/* Would answers still come from and go to the same addresses? */
+static bool same_translation(const struct nat_request *request, const struct flow_tuple *reply)
+{
+	struct ip_address far = source_of(reply), near = destination_of(reply);
+	struct ip_address wanted_far = request->destination, wanted_near = request->source;
+
+	if (!wanted_far.version)
+		wanted_far = destination_of(request->original);
+	if (!wanted_near.version) {
+		if (request->mode != NAT_NONE)
+			return false; /* we have no address any more */
+		wanted_near = source_of(request->original);
+	}
+	return ip_address_equal(&far, &wanted_far) && ip_address_equal(&near, &wanted_near);
+}
+
+static bool is_allowed(const struct router *router, const struct flow *flow)
+{
+	const struct router_interface *in = &router->interfaces[flow->key[FLOW_ORIGINAL].interface];
+	const struct router_interface *out = &router->interfaces[flow->key[FLOW_REPLY].interface];
+	struct flow_tuple reply = flow_tuple_of(flow, FLOW_REPLY);
+	struct packet_info info = first_packet(flow);
+	struct router_destination destination;
+	struct router_verdicts verdicts;
+	struct nat_request request;
+
+	if (!router->rules || !passes(router, in, RULES_IN, &info, &verdicts.in) ||
+	    !passes(router, out, RULES_OUT, &info, &verdicts.out))
+		return false;
+	destination = router_new_destination(router, in, &info, &verdicts.in);
+	router_translation(router, in, out, &info.tuple, &verdicts, &destination, &request);
+	return same_translation(&request, &reply);
+}
+
+static void visit(void *context, struct flow *flow)
+{
+	if (!is_allowed(context, flow))
+		flow_remove(flow);
+}
+
+void router_rejudge(struct router *router)
+{
+	flow_visit(&router->flows, 0, router->flows.total, visit, router);
+	fragments_purge_all(&router->fragments, DROP_BLOCKED);
+}
