@@ -31,7 +31,9 @@ net_SRCS := \
 	net/router_stats.c \
 	net/rules_axis.c \
 	net/rules_expand.c \
+	net/rules_hostname.c \
 	net/rules_index.c \
+	net/rules_index_names.c \
 	net/rules_judge.c \
 	net/rules_lex.c \
 	net/rules_paint.c \

@@ -2,7 +2,7 @@
 # A program for the host: the rules' parser and judge, as the firewall has them.
 
 check_SRCS := $(wildcard configs/check/*.c) $(filter net/rules%,$(net_SRCS)) \
-	lib/ip4_text.c lib/ip6_text.c
+	net/dns_message.c lib/ip4_text.c lib/ip6_text.c
 check_OBJS = $(patsubst %.c,$(BUILD)/check/%.o,$(check_SRCS))
 
 $(BUILD)/check/%.o: %.c
