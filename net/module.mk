@@ -36,6 +36,7 @@ net_SRCS := \
 	net/rules_index_names.c \
 	net/rules_judge.c \
 	net/rules_lex.c \
+	net/rules_names.c \
 	net/rules_paint.c \
 	net/rules_parse.c \
 	net/rules_parse_clause.c \

@@ -3,8 +3,8 @@
  * The host names that rules mention and the addresses that each has now.
  *
  * A resolver client keeps every name's A and AAAA records fresh without anybody
- * waiting; names_contains() and names_of() only look. In addition, answers of the same servers that pass
- * to a client are learnt from, because big sites answer everyone differently.
+ * waiting; names_contains() and names_of() only look. In addition, answers of the same servers that
+ * pass to a client are learnt from, because big sites answer everyone differently.
  *
  * How long an address counts: its TTL, held between NAMES_TTL_MIN_S and NAMES_TTL_MAX_S,
  * and after that until a server has answered for that name and family again, but
@@ -86,7 +86,7 @@ struct names_lookup {
 	struct names_query *query; /* NULL: none under way */
 	uint16_t name;
 	uint8_t family;
-	uint8_t failures; /* rounds without an answer */
+	uint8_t failures;  /* rounds without an answer */
 	uint64_t known_ns; /* until when a server's word counts, also that there is nothing */
 };
 
