@@ -15,9 +15,11 @@ net_SRCS := \
 	net/names.c \
 	net/names_answer.c \
 	net/names_resolver.c \
+	net/names_udp.c \
 	net/nat.c \
 	net/offload.c \
 	net/offload_frame.c \
+	net/own_udp.c \
 	net/parse.c \
 	net/parse6.c \
 	net/parse6_chain.c \
@@ -46,4 +48,5 @@ net_SRCS := \
 	net/rules_search.c \
 	net/rules_set.c \
 	net/rules_table.c \
-	net/slaac.c
+	net/slaac.c \
+	net/udp.c

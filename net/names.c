@@ -93,6 +93,7 @@ int names_add(struct names *names, const char *text, size_t length, uint64_t now
 	entry = &names->entries[i];
 	bucket = bucket_of(names, &name);
 	entry->users = 1;
+	names->used++;
 	entry->name = name;
 	entry->next = *bucket;
 	*bucket = i;
@@ -190,6 +191,7 @@ void names_release(struct names *names, uint16_t name)
 
 	if (--entry->users)
 		return;
+	names->used--;
 	if (name < names->first_free)
 		names->first_free = name;
 	while (*link != name)

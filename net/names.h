@@ -144,6 +144,7 @@ struct names_config {
 struct names {
 	uint16_t capacity;
 	uint16_t first_free; /* no entry before it is free */
+	uint16_t used;	     /* names that there are */
 	uint32_t bucket_mask;
 	struct names_entry *entries;
 	uint16_t *buckets;
