@@ -1,6 +1,7 @@
 net_SRCS := \
 	net/arp.c \
 	net/bridge_filter.c \
+	net/client_addresses.c \
 	net/counters.c \
 	net/dhcp_client.c \
 	net/dhcp_message.c \
