@@ -1,4 +1,5 @@
 net_SRCS := \
+	net/address_probe.c \
 	net/arp.c \
 	net/bridge_filter.c \
 	net/client_addresses.c \
@@ -50,4 +51,5 @@ net_SRCS := \
 	net/rules_set.c \
 	net/rules_table.c \
 	net/slaac.c \
-	net/udp.c
+	net/udp.c \
+	net/uplink_config.c
