@@ -1,4 +1,5 @@
 net_SRCS := \
+	net/address_probe.c \
 	net/arp.c \
 	net/bridge_filter.c \
 	net/client_addresses.c \
@@ -70,4 +71,5 @@ net_SRCS := \
 	net/rules_table.c \
 	net/slaac.c \
 	net/tcp_mss.c \
-	net/udp.c
+	net/udp.c \
+	net/uplink_config.c
