@@ -21,6 +21,9 @@ net_SRCS := \
 	net/parse.c \
 	net/parse6.c \
 	net/parse6_chain.c \
+	net/qubes_rules.c \
+	net/qubes_rules_compile.c \
+	net/qubes_rules_parse.c \
 	net/reject.c \
 	net/router.c \
 	net/router_egress.c \

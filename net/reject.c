@@ -84,3 +84,16 @@ void reject_packet(const struct own *own, struct netdev *netdev, const struct pa
 	else
 		icmp4_send_error(own, netdev, packet, own_address, ICMP4_UNREACHABLE, code, 0);
 }
+
+void reject_by_verdict(const struct own *own, struct netdev *netdev, const struct packet *packet,
+		       const struct packet_info *info, be32 own_address,
+		       const struct rules_verdict *verdict)
+{
+	bool is_tcp = info->key.protocol == IP_PROTOCOL_TCP;
+
+	if (verdict->action == RULES_BLOCK_RETURN || (verdict->action == RULES_BLOCK_RST && is_tcp))
+		reject_packet(own, netdev, packet, info, own_address);
+	else if (verdict->action == RULES_BLOCK_ICMP && icmp4_may_report(info))
+		icmp4_send_error(own, netdev, packet, own_address, ICMP4_UNREACHABLE,
+				 verdict->icmp4_answer, 0);
+}

@@ -11,7 +11,13 @@
 #include "net/netdev.h"
 #include "net/own.h"
 #include "net/parse.h"
+#include "net/rules.h"
 
 /* Refuses `packet`, as it came in on `netdev`. The packet stays the caller's. */
 void reject_packet(const struct own *own, struct netdev *netdev, const struct packet *packet,
 		   const struct packet_info *info, be32 own_address);
+
+/* The same as a blocking verdict says it: not at all, a reset only, or an ICMP code. */
+void reject_by_verdict(const struct own *own, struct netdev *netdev, const struct packet *packet,
+		       const struct packet_info *info, be32 own_address,
+		       const struct rules_verdict *verdict);

@@ -45,8 +45,8 @@ bool router_judge(struct router *router, struct router_interface *in, struct rou
 	*verdict = judge_ask(router->rules, &query, &router->log);
 	if (verdict->action == RULES_PASS)
 		return true;
-	if (verdict->action == RULES_BLOCK_RETURN && router_may_answer(router, in))
-		reject_packet(&router->own, in->netdev, packet, info, router->address);
+	if (verdict->action != RULES_BLOCK_DROP && router_may_answer(router, in))
+		reject_by_verdict(&router->own, in->netdev, packet, info, router->address, verdict);
 	packet_drop(packet, DROP_BLOCKED);
 	return false;
 }

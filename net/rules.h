@@ -50,8 +50,16 @@ struct rules_query {
 enum rules_action {
 	RULES_BLOCK_DROP,   /* say nothing */
 	RULES_BLOCK_RETURN, /* TCP reset, or ICMP port unreachable */
+	RULES_BLOCK_RST,    /* TCP reset; nothing for other protocols */
+	RULES_BLOCK_ICMP,   /* ICMP unreachable, with the verdict's code, for TCP too */
 	RULES_PASS,
 };
+
+/* Codes of destination unreachable: ICMP (RFC 792, RFC 1812, 5.2.7.1), ICMPv6 (RFC 4443, 3.1). */
+#define RULES_ICMP4_PORT_UNREACHABLE 3u
+#define RULES_ICMP4_FILTER_PROHIBITED 13u
+#define RULES_ICMP6_ADMIN_PROHIBITED 1u
+#define RULES_ICMP6_PORT_UNREACHABLE 4u
 
 /* The new address that nat-to, rdr-to or binat-to names. */
 struct rules_target {
@@ -97,7 +105,9 @@ struct rules_options {
 /* Pointers are NULL when no rule says it, else into the set, as long as that lives. */
 struct rules_verdict {
 	enum rules_action action;
-	bool keep_state; /* true for pass unless the rule says "no state" */
+	uint8_t icmp4_answer; /* RULES_BLOCK_ICMP: the code of unreachable, by the packet's */
+	uint8_t icmp6_answer; /* version */
+	bool keep_state;      /* true for pass unless the rule says "no state" */
 	bool log;
 	uint16_t max_mss; /* scrub; 0: leave it */
 	uint32_t rule;	  /* index in the set; RULES_NO_RULE when none matched */

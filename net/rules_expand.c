@@ -47,7 +47,7 @@ static int check_protocols(struct rules_parser *p)
 static int check_parameters(struct rules_parser *p)
 {
 	bool both = p->rule.directions == (RULES_IN | RULES_OUT);
-	bool blocks = p->rule.action == RULES_BLOCK_DROP || p->rule.action == RULES_BLOCK_RETURN;
+	bool blocks = p->rule.action < RULES_PASS;
 
 	if (p->has_translation && blocks)
 		return rules_fail_at(p, &p->translation_at, "what is blocked is not translated");

@@ -109,6 +109,8 @@ void rules_verdict_decide(const struct ruleset *set, uint32_t rule, struct rules
 		return;
 	verdict->action = (enum rules_action)set->rules[rule].action;
 	verdict->keep_state = set->rules[rule].keep_state;
+	verdict->icmp4_answer = set->rules[rule].icmp4_answer;
+	verdict->icmp6_answer = set->rules[rule].icmp6_answer;
 	rules_verdict_apply(set, rule, verdict);
 }
 

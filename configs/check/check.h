@@ -14,6 +14,9 @@ void show_rule(FILE *to, const struct ruleset *set, const struct rules_rule *rul
 /* Writes what `set` and `table` lines said. */
 void show_options(FILE *to, const struct ruleset *set);
 
+/* "pass", "block return-icmp ( 13, 1 )" and so on. */
+void show_action(FILE *to, uint8_t action, uint8_t icmp4_answer, uint8_t icmp6_answer);
+
 /* The verdict's translations and limits, each behind a blank. */
 void show_verdict(FILE *to, const struct rules_verdict *verdict);
 

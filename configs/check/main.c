@@ -80,11 +80,10 @@ static void show_all(const struct ruleset *set)
 
 static bool judge_and_show(struct ruleset *set, const struct rules_query *query)
 {
-	static const char *const actions[] = { "block drop", "block return", "pass" };
 	struct rules_verdict verdict = ruleset_judge(set, query);
 
-	printf("%s on %s: %s", query->direction == RULES_IN ? "in" : "out", query->interface,
-	       actions[verdict.action]);
+	printf("%s on %s: ", query->direction == RULES_IN ? "in" : "out", query->interface);
+	show_action(stdout, (uint8_t)verdict.action, verdict.icmp4_answer, verdict.icmp6_answer);
 	show_verdict(stdout, &verdict);
 	if (verdict.rule == RULES_NO_RULE) {
 		puts(", no rule matches");

@@ -132,11 +132,25 @@ void show_verdict(FILE *to, const struct rules_verdict *verdict)
 	show_limits(to, verdict->limits);
 }
 
+void show_action(FILE *to, uint8_t action, uint8_t icmp4_answer, uint8_t icmp6_answer)
+{
+	static const char *const actions[] = {
+		[RULES_BLOCK_DROP] = "block drop",
+		[RULES_BLOCK_RETURN] = "block return",
+		[RULES_BLOCK_RST] = "block return-rst",
+		[RULES_BLOCK_ICMP] = "block return-icmp",
+		[RULES_PASS] = "pass",
+		[RULES_MATCH] = "match",
+	};
+
+	fputs(actions[action], to);
+	if (action == RULES_BLOCK_ICMP)
+		fprintf(to, " ( %u, %u )", icmp4_answer, icmp6_answer);
+}
+
 static void show_start(FILE *to, const struct rules_rule *rule)
 {
-	static const char *const actions[] = { "block drop", "block return", "pass", "match" };
-
-	fputs(actions[rule->action], to);
+	show_action(to, rule->action, rule->icmp4_answer, rule->icmp6_answer);
 	if (rule->directions != (RULES_IN | RULES_OUT))
 		fputs(rule->directions == RULES_IN ? " in" : " out", to);
 	if (rule->log)
