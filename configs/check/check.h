@@ -8,6 +8,24 @@
 #include "lib/compiler.h"
 #include "net/rules_internal.h"
 
+#define EXIT_GOOD 0
+#define EXIT_BAD 1   /* a mistake in the rules, or a packet that is blocked */
+#define EXIT_USAGE 2 /* wrong words, or a file that cannot be read */
+
+struct file {
+	char *text;
+	size_t bytes;
+};
+
+/* The line, to the standard error, and under it a caret at the column; both from 1. */
+void show_caret(const struct file *file, uint32_t line, uint32_t column);
+
+/*
+ * Compiles entries of QubesDB, a line each: "/qubes-firewall/10.137.0.10/0000 = action=drop".
+ * EXIT_BAD: a mistake closed a source, and the set is there; EXIT_USAGE: there is no set.
+ */
+must_check int qubes_read(const char *name, const struct file *file, struct ruleset **set);
+
 /* Writes one rule as the language has it, without a line end. */
 void show_rule(FILE *to, const struct ruleset *set, const struct rules_rule *rule);
 

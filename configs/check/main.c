@@ -7,15 +7,6 @@
 
 #include "configs/check/check.h"
 
-#define EXIT_GOOD 0
-#define EXIT_BAD 1   /* a mistake in the rules, or a packet that is blocked */
-#define EXIT_USAGE 2 /* wrong words, or a file that cannot be read */
-
-struct file {
-	char *text;
-	size_t bytes;
-};
-
 /* The file, or one byte more than a rule file may have. */
 static int file_read(const char *name, struct file *file)
 {
@@ -36,35 +27,41 @@ static int file_read(const char *name, struct file *file)
 	return EXIT_GOOD;
 }
 
-/* The line of the mistake and, under it, where it is. */
-static void show_caret(const struct file *file, const struct rules_error *error)
+void show_caret(const struct file *file, uint32_t number, uint32_t column)
 {
 	const char *line = file->text, *end = file->text + file->bytes, *stop;
 
-	for (uint32_t i = 1; i < error->line && line < end; i++) {
+	for (uint32_t i = 1; i < number && line < end; i++) {
 		stop = memchr(line, '\n', (size_t)(end - line));
 		line = stop ? stop + 1 : end;
 	}
 	stop = line < end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
 	fprintf(stderr, "%.*s\n", (int)((stop ? stop : end) - line), line);
-	for (uint32_t i = 1; i < error->column; i++)
+	for (uint32_t i = 1; i < column; i++)
 		fputc(line + i <= end && line[i - 1] == '\t' ? '\t' : ' ', stderr);
 	fputs("^\n", stderr);
 }
 
-static int rules_read(const char *name, struct ruleset **set)
+static int pf_read(const char *name, const struct file *file, struct ruleset **set)
 {
 	struct rules_error error;
+
+	if (ruleset_parse(file->text, file->bytes, set, &error) == 0)
+		return EXIT_GOOD;
+	fprintf(stderr, "%s:%" PRIu32 ":%" PRIu32 ": %s\n", name, error.line, error.column,
+		error.message[0] ? error.message : "no memory");
+	if (error.line)
+		show_caret(file, error.line, error.column);
+	return EXIT_BAD;
+}
+
+static int rules_read(const char *name, bool qubes, struct ruleset **set)
+{
 	struct file file = { 0 };
 	int result = file_read(name, &file);
 
-	if (result == EXIT_GOOD && ruleset_parse(file.text, file.bytes, set, &error)) {
-		result = EXIT_BAD;
-		fprintf(stderr, "%s:%" PRIu32 ":%" PRIu32 ": %s\n", name, error.line, error.column,
-			error.message[0] ? error.message : "no memory");
-		if (error.line)
-			show_caret(&file, &error);
-	}
+	if (result == EXIT_GOOD)
+		result = qubes ? qubes_read(name, &file, set) : pf_read(name, &file, set);
 	free(file.text);
 	return result;
 }
@@ -131,27 +128,37 @@ static int test(struct ruleset *set, const char *text)
 
 static int usage(void)
 {
-	fputs("usage: ringwall-check check FILE\n"
-	      "       ringwall-check show FILE\n"
-	      "       ringwall-check test FILE 'tcp 10.137.0.10:4000 > 1.1.1.1:443'\n",
+	fputs("usage: ringwall-check check [--qubes] FILE\n"
+	      "       ringwall-check show [--qubes] FILE\n"
+	      "       ringwall-check test [--qubes] FILE 'tcp 10.137.0.10:4000 > 1.1.1.1:443'\n",
 	      stderr);
 	return EXIT_USAGE;
 }
 
-int main(int count, char **words)
+/* The command's words behind its name and behind --qubes. */
+static int run(const char *command, bool qubes, char **words, int count)
 {
 	struct ruleset *set = NULL;
-	bool is_test = count == 4 && strcmp(words[1], "test") == 0;
-	bool is_show = count == 3 && strcmp(words[1], "show") == 0;
+	bool is_test = strcmp(command, "test") == 0 && count == 2;
+	bool is_show = strcmp(command, "show") == 0 && count == 1;
 	int result;
 
-	if (!is_test && !is_show && !(count == 3 && strcmp(words[1], "check") == 0))
+	if (!is_test && !is_show && !(strcmp(command, "check") == 0 && count == 1))
 		return usage();
-	result = rules_read(words[2], &set);
-	if (result == EXIT_GOOD && is_test)
-		result = test(set, words[3]);
-	else if (result == EXIT_GOOD && is_show)
+	result = rules_read(words[0], qubes, &set);
+	/* A list of QubesOS that is wrong is closed, and the others are as they are. */
+	if (set && is_test)
+		result = test(set, words[1]);
+	else if (set && is_show)
 		show_all(set);
 	ruleset_free(set);
 	return result;
+}
+
+int main(int count, char **words)
+{
+	bool qubes = count > 2 && strcmp(words[2], "--qubes") == 0;
+	int skip = qubes ? 3 : 2;
+
+	return count < skip ? usage() : run(words[1], qubes, words + skip, count - skip);
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 # A program for the host: the rules' parser and judge, as the firewall has them.
 
-check_SRCS := $(wildcard configs/check/*.c) $(filter net/rules%,$(net_SRCS)) \
+check_SRCS := $(wildcard configs/check/*.c) $(filter net/rules% net/qubes_rules%,$(net_SRCS)) \
 	lib/ip4_text.c lib/ip6_text.c
 check_OBJS = $(patsubst %.c,$(BUILD)/check/%.o,$(check_SRCS))
 
