@@ -42,7 +42,9 @@ net_SRCS := \
 	net/rules_parse_clause.c \
 	net/rules_parse_items.c \
 	net/rules_parse_options.c \
+	net/rules_parse_refuse.c \
 	net/rules_parse_table.c \
+	net/rules_parse_target.c \
 	net/rules_search.c \
 	net/rules_set.c \
 	net/rules_table.c \

@@ -61,10 +61,11 @@ struct rules_table {
 
 /* What only some rules have; many expanded rules share one. */
 struct rules_parameters {
-	struct rules_target nat_to, rdr_to, binat_to;
+	struct rules_target nat_to, rdr_to;
 	struct rules_limits limits;
 	uint16_t max_mss;
-	bool has_nat, has_rdr, has_binat, has_limits;
+	bool has_nat, has_rdr, has_limits;
+	bool no_nat, no_rdr; /* what `match` rules said before is forgotten */
 };
 
 struct rules_rule {

@@ -90,12 +90,10 @@ void rules_verdict_apply(const struct ruleset *set, uint32_t rule, struct rules_
 	if (!r->parameters)
 		return;
 	p = &set->parameters[r->parameters - 1];
-	if (p->has_nat)
-		verdict->nat_to = &p->nat_to;
-	if (p->has_rdr)
-		verdict->rdr_to = &p->rdr_to;
-	if (p->has_binat)
-		verdict->binat_to = &p->binat_to;
+	if (p->has_nat || p->no_nat)
+		verdict->nat_to = p->has_nat ? &p->nat_to : NULL;
+	if (p->has_rdr || p->no_rdr)
+		verdict->rdr_to = p->has_rdr ? &p->rdr_to : NULL;
 	if (p->has_limits)
 		verdict->limits = &p->limits;
 	if (p->max_mss)

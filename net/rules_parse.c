@@ -68,6 +68,10 @@ int rules_advance(struct rules_parser *p)
 		return rules_fail_at(p, &p->token, "macro \"%.*s\" is not defined",
 				     (int)(p->token.length < 24 ? p->token.length : 24),
 				     p->token.text);
+	p->macro_bytes += macro->length;
+	if (p->macro_bytes > RULES_MACRO_BYTES_MAX)
+		return rules_fail_at(p, &p->token, "macros are used for more than %u bytes",
+				     RULES_MACRO_BYTES_MAX);
 	p->macro_use = p->token;
 	p->in_macro = true;
 	rules_lexer_init(&p->macro, macro->text, macro->length);
@@ -122,7 +126,7 @@ int rules_parse_list(struct rules_parser *p, int (*item)(struct rules_parser *p,
 
 /* ---- whole rules ---- */
 
-static void rule_begin(struct rules_parser *p)
+void rules_begin(struct rules_parser *p)
 {
 	memset(&p->rule, 0, sizeof(p->rule));
 	memset(&p->parameters, 0, sizeof(p->parameters));
@@ -130,6 +134,7 @@ static void rule_begin(struct rules_parser *p)
 	p->rule.line = p->token.line;
 	p->rule.directions = RULES_IN | RULES_OUT;
 	p->protocol_count = 0;
+	p->interface_count = 0;
 	p->icmp_count = 0;
 	p->sources.count = 0;
 	p->destinations.count = 0;
@@ -141,6 +146,7 @@ static void rule_begin(struct rules_parser *p)
 	p->has_flags = false;
 	p->has_translation = false;
 	p->has_state = false;
+	p->is_binat = false;
 }
 
 /* A code of unreachable, by pf's name or its number. */
@@ -247,7 +253,7 @@ static int parse_rule(struct rules_parser *p)
 {
 	int error;
 
-	rule_begin(p);
+	rules_begin(p);
 	error = parse_action(p);
 	while (!error && !rules_at_line_end(p))
 		error = rules_parse_clause(p);
@@ -305,11 +311,15 @@ static int parse_line(struct rules_parser *p)
 		return rules_parse_set(p);
 	if (rules_at(p, "table"))
 		return rules_parse_table(p);
+	if (rules_at(p, "antispoof"))
+		return rules_parse_antispoof(p);
 	if (first.kind != RULES_TOKEN_WORD)
 		return rules_expected(p, "pass, block, match, set, table or a macro");
 	error = rules_advance(p);
 	if (error)
 		return error;
+	if (!rules_at(p, "=") && rules_refuse(p, &first, RULES_REFUSE_STATEMENT))
+		return -EINVAL;
 	if (!rules_at(p, "="))
 		return rules_fail_at(
 			p, &first,
