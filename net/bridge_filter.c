@@ -43,7 +43,7 @@ static bool refuse(struct packet *packet, enum drop_reason reason)
 /* ---- new flows ---- */
 
 static void answer(const struct crossing *crossing, const struct packet *packet,
-		   const struct packet_info *info)
+		   const struct packet_info *info, const struct rules_verdict *verdict)
 {
 	struct bridge_filter *filter = crossing->filter;
 	const struct ip_address destination = ip_address_of4(info->key.destination);
@@ -52,7 +52,7 @@ static void answer(const struct crossing *crossing, const struct packet *packet,
 		filter->answers_suppressed++;
 		return;
 	}
-	reject_packet(&filter->own, crossing->in, packet, info, &destination, REJECT_RETURN);
+	reject_by_verdict(&filter->own, crossing->in, packet, info, &destination, verdict);
 }
 
 /* False: blocked, answered where the rule says so, and consumed. */
@@ -70,8 +70,8 @@ static bool judge(const struct crossing *crossing, enum rules_direction directio
 	*keep_state = *keep_state && verdict.keep_state;
 	if (verdict.action == RULES_PASS)
 		return true;
-	if (verdict.action == RULES_BLOCK_RETURN)
-		answer(crossing, packet, info);
+	if (verdict.action != RULES_BLOCK_DROP)
+		answer(crossing, packet, info, &verdict);
 	return refuse(packet, DROP_BLOCKED);
 }
 

@@ -39,6 +39,9 @@ net_SRCS := \
 	net/parse.c \
 	net/parse6.c \
 	net/parse6_chain.c \
+	net/qubes_rules.c \
+	net/qubes_rules_compile.c \
+	net/qubes_rules_parse.c \
 	net/reject.c \
 	net/router.c \
 	net/router_address.c \
@@ -65,7 +68,9 @@ net_SRCS := \
 	net/rules_parse_clause.c \
 	net/rules_parse_items.c \
 	net/rules_parse_options.c \
+	net/rules_parse_refuse.c \
 	net/rules_parse_table.c \
+	net/rules_parse_target.c \
 	net/rules_search.c \
 	net/rules_set.c \
 	net/rules_table.c \
