@@ -6,7 +6,12 @@ net_SRCS := \
 	net/dhcp_message.c \
 	net/dns_message.c \
 	net/flow.c \
+	net/flow_limits.c \
+	net/flow_owner.c \
+	net/flow_state.c \
 	net/flow_tcp.c \
+	net/flow_timer.c \
+	net/flow_valid.c \
 	net/fragments.c \
 	net/fragments_table.c \
 	net/icmp4.c \

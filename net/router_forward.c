@@ -59,11 +59,12 @@ static void forward_known(struct router *router, struct router_interface *in, st
 {
 	const struct flow_key *leaves = &flow->key[!direction];
 	struct router_interface *out = &router->interfaces[leaves->interface];
+	enum drop_reason reason;
 
 	if (!may_leave(router, in, out, packet, info))
 		return;
-	if (!flow_follow(flow, direction, packet, info, router->now_ns)) {
-		packet_drop(packet, DROP_FLOW_STATE);
+	if (!flow_follow(flow, direction, packet, info, router->now_ns, &reason)) {
+		packet_drop(packet, reason);
 		return;
 	}
 	nat_rewrite(packet, info, flow, direction);
@@ -110,6 +111,14 @@ static int make_flow(struct router *router, const struct router_interface *out,
 		     const struct packet_info *info, struct flow **flow, enum drop_reason *reason)
 {
 	struct flow_tuple reply = flow_tuple_reverse(&info->tuple, out->index);
+	const struct flow_request request = {
+		.original = &info->tuple,
+		.reply = &reply,
+		.owner = info->key.interface,
+		.state = flow_first_state(info),
+		.quota = quota_of(router),
+		.quota6 = quota_of(router) / 2,
+	};
 	int error;
 
 	*reason = DROP_NAT_PORTS;
@@ -117,14 +126,8 @@ static int make_flow(struct router *router, const struct router_interface *out,
 	    nat_choose_reply(&router->flows, router->random, &info->tuple, out->index,
 			     router->address, &reply))
 		return -EADDRINUSE;
-	error = flow_create(&router->flows, &info->tuple, &reply, quota_of(router),
-			    flow_first_state(info), router->now_ns, flow);
-	if (error == -EDQUOT)
-		*reason = DROP_QUOTA;
-	else if (error == -ENOSPC)
-		*reason = DROP_FLOW_TABLE_FULL;
-	else
-		*reason = DROP_FLOW_STATE;
+	error = flow_create(&router->flows, &request, router->now_ns, flow);
+	*reason = flow_drop_reason(error);
 	if (!error && out->kind == ROUTER_UPLINK)
 		nat_prepare(*flow);
 	return error;
