@@ -8,7 +8,12 @@ net_SRCS := \
 	net/dhcp_message.c \
 	net/dns_message.c \
 	net/flow.c \
+	net/flow_limits.c \
+	net/flow_owner.c \
+	net/flow_state.c \
 	net/flow_tcp.c \
+	net/flow_timer.c \
+	net/flow_valid.c \
 	net/fragment_make.c \
 	net/fragments.c \
 	net/fragments_table.c \

@@ -283,7 +283,16 @@ struct flow *test_flow_create(struct flow_table *table, const struct flow_tuple 
 {
 	struct flow *flow;
 
-	return flow_create(table, original, reply, UINT32_MAX, FLOW_OTHER, 0, &flow) ? NULL : flow;
+	const struct flow_request request = {
+		.original = original,
+		.reply = reply,
+		.owner = original->key.interface,
+		.state = FLOW_OTHER,
+		.quota = UINT32_MAX,
+		.quota6 = UINT32_MAX,
+	};
+
+	return flow_create(table, &request, 0, &flow) ? NULL : flow;
 }
 
 struct flow *test_flow(unsigned int which, const struct spec *arrives, const struct spec *leaves)
