@@ -105,9 +105,7 @@ static void change_udp(struct packet *packet, uint32_t offset, const struct nat_
 		return;
 	udp->source_port = change->source_port;
 	udp->destination_port = change->destination_port;
-	if (change->blank)
-		udp->checksum = changed_checksum(udp->checksum, change);
-	else if (udp->checksum.raw) /* 0: there is none */
+	if (udp->checksum.raw) /* 0: there is none, and a sum of a pseudo-header is never 0 */
 		udp->checksum = changed_nonzero(udp->checksum, change);
 }
 

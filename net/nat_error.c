@@ -4,14 +4,14 @@
 
 #define QUOTED_TRANSPORT_BYTES ((uint32_t)sizeof(struct tcp_header)) /* that may change */
 
-/* Bytes of the quote that may change and lie in the head, an even number of them. */
+/* Bytes of the quote that may change and lie in the head; an odd last one does not. */
 static uint32_t quoted_bytes(const struct packet *packet, const struct quoted_packet *quoted)
 {
 	uint32_t end = quoted->transport_offset + QUOTED_TRANSPORT_BYTES;
 
 	if (end > packet->head_length)
 		end = packet->head_length;
-	return (end - quoted->ip_offset) & ~1u;
+	return end - quoted->ip_offset;
 }
 
 static uint16_t quoted_sum(const struct packet *packet, const struct quoted_packet *quoted)
