@@ -296,8 +296,7 @@ static void later_answer(struct ndp_entry *entry, const struct ndp_message *mess
 	if (!same && !message->has_mac)
 		return;
 	if (!same && !message->override) {
-		if (entry->state == NDP_REACHABLE)
-			entry_doubt(entry, now_ns);
+		entry_doubt(entry, now_ns);
 		return;
 	}
 	mac_copy(entry->mac, message->sender_mac);

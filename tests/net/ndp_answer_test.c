@@ -184,6 +184,30 @@ START_TEST(many_addresses_are_told_in_a_bounded_way)
 }
 END_TEST
 
+START_TEST(places_of_told_addresses_are_free_again)
+{
+	begin();
+	for (unsigned int again = 0; again < NDP_ANNOUNCED; again++) {
+		struct ip6_address own = box6_address(OWN), other;
+
+		for (unsigned int i = 0; i < NDP_ANNOUNCED; i++) {
+			own.bytes[15] = (uint8_t)i;
+			ndp_advertise(&ndp, &box.link[1], &own, box.now_ns);
+		}
+		box6_advance(5 * BOX_SECOND);
+		ck_assert_uint_eq(box.wheel.armed, 0);
+		own.bytes[15] = (uint8_t)again;
+		other = own;
+		other.bytes[14] = 9;
+		ndp_advertise(&ndp, &box.link[1], &own, box.now_ns);
+		ndp_advertise(&ndp, &box.link[1], &other, box.now_ns);
+		ck_assert_uint_eq(box.wheel.armed, 2); /* one does not take the other's */
+		box6_advance(5 * BOX_SECOND);
+	}
+	end();
+}
+END_TEST
+
 START_TEST(hosts_find_their_router)
 {
 	const struct ndp_router router = { .lifetime_s = 1800, .hop_limit = 64, .mtu = 1500 };
@@ -310,6 +334,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, probes_are_answered_for_our_own);
 	tcase_add_test(cases, a_new_address_is_told);
 	tcase_add_test(cases, many_addresses_are_told_in_a_bounded_way);
+	tcase_add_test(cases, places_of_told_addresses_are_free_again);
 	tcase_add_test(cases, hosts_find_their_router);
 	tcase_add_test(cases, prefixes_are_announced);
 	tcase_add_test(cases, what_is_not_known_is_not_said);

@@ -163,6 +163,10 @@ START_TEST(the_silent_are_asked_ever_less_often)
 	begin();
 	start = box.now_ns;
 	send_to(&box.link[0], 7, false);
+	box6_advance(22 * BOX_SECOND);
+	ck_assert_uint_eq(ndp_count(&ndp), 1);
+	box6_advance(2 * BOX_SECOND);
+	ck_assert_uint_eq(ndp_count(&ndp), 0);
 	box6_advance(40 * BOX_SECOND);
 	for (size_t i = 0; i < ARRAY_SIZE(seconds); i++) {
 		const struct box_frame *out = box6_take();
@@ -274,6 +278,25 @@ START_TEST(a_crowd_pushes_out_only_the_unused)
 }
 END_TEST
 
+START_TEST(who_comes_to_a_full_house_stays)
+{
+	uint32_t there = 0;
+
+	begin();
+	for (unsigned int i = 0; i < NDP_RESOLVED_MAX + 1; i++) {
+		resolve(1000 + i, box_peer_mac); /* and uses it */
+		box6_advance(BOX_SECOND / 100);
+	}
+	ck_assert_uint_eq(ndp.resolved_count, NDP_RESOLVED_MAX);
+	ck_assert_ptr_nonnull(mac_of(1000 + NDP_RESOLVED_MAX));
+	for (unsigned int i = 0; i < NDP_RESOLVED_MAX; i++)
+		there += mac_of(1000 + i) != NULL;
+	ck_assert_uint_eq(there, NDP_RESOLVED_MAX - 1);
+	ck_assert_ptr_null(mac_of(1000)); /* the oldest of the equal */
+	end();
+}
+END_TEST
+
 START_TEST(an_entry_in_use_is_confirmed_by_unicast)
 {
 	struct ndp_message message = answer(7, box_peer_mac);
@@ -289,8 +312,13 @@ START_TEST(an_entry_in_use_is_confirmed_by_unicast)
 	learn(&message);
 	box6_advance(10 * BOX_SECOND);
 	ck_assert_ptr_null(box6_take());
+	/* Looked up once, it is in use. */
+	ck_assert_ptr_nonnull(mac_of(7));
+	box6_advance(21 * BOX_SECOND);
+	box6_expect(golden_unicast);
+	learn(&message);
 	/* Unused: forgotten without a question. */
-	box6_advance(30 * BOX_SECOND);
+	box6_advance(40 * BOX_SECOND);
 	ck_assert_uint_eq(ndp_count(&ndp), 0);
 	ck_assert_ptr_null(box6_take());
 	end();
@@ -510,6 +538,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, a_scan_pushes_out_nobody);
 	tcase_add_test(cases, questions_are_rationed);
 	tcase_add_test(cases, a_crowd_pushes_out_only_the_unused);
+	tcase_add_test(cases, who_comes_to_a_full_house_stays);
 	tcase_add_test(cases, an_entry_in_use_is_confirmed_by_unicast);
 	tcase_add_test(cases, who_is_gone_is_forgotten);
 	tcase_add_test(cases, what_nobody_asked_for_fills_nothing);
