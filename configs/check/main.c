@@ -6,6 +6,10 @@
 #include <string.h>
 
 #include "configs/check/check.h"
+#include "configs/check/replay.h"
+
+/* Addresses that clients have by custom: QubesOS's, and those of the examples. */
+#define CLIENTS_DEFAULT "10.137.0.0/16,10.138.0.0/16,fd09:24ef:4179::/48"
 
 struct file {
 	char *text;
@@ -131,9 +135,40 @@ static int usage(void)
 	fputs("usage: ringwall-check check FILE\n"
 	      "       ringwall-check show FILE\n"
 	      "       ringwall-check test FILE 'tcp 10.137.0.10:4000 > 1.1.1.1:443'\n"
+	      "       ringwall-check replay [--clients PREFIX,...] [--self ADDRESS,...] FILE "
+	      "CAPTURE\n"
 	      "       ringwall-check decode CONSOLE OUT.pcapng\n",
 	      stderr);
 	return CHECK_TROUBLE;
+}
+
+/* The words behind "replay": options, the rules and the capture. */
+static int replay(char **words)
+{
+	struct replay_addresses clients, self = { 0 };
+	struct ruleset *set = NULL;
+	int result;
+
+	if (!replay_addresses_parse(&clients, CLIENTS_DEFAULT))
+		return CHECK_TROUBLE;
+	for (; words[0] && strncmp(words[0], "--", 2) == 0; words += 2) {
+		bool is_self = strcmp(words[0], "--self") == 0;
+
+		if (!is_self && strcmp(words[0], "--clients") != 0)
+			return usage();
+		if (!words[1] || !replay_addresses_parse(is_self ? &self : &clients, words[1])) {
+			fprintf(stderr, "ringwall-check: %s: expected ADDRESS/BITS,...\n",
+				words[0]);
+			return CHECK_TROUBLE;
+		}
+	}
+	if (!words[0] || !words[1] || words[2])
+		return usage();
+	result = rules_read(words[0], &set);
+	/* What grep says of a file that it cannot use. */
+	result = result ? CHECK_TROUBLE : replay_run(set, &clients, &self, words[1]);
+	ruleset_free(set);
+	return result;
 }
 
 int main(int count, char **words)
@@ -145,6 +180,8 @@ int main(int count, char **words)
 
 	if (count == 4 && strcmp(words[1], "decode") == 0)
 		return decode(words[2], words[3]);
+	if (count > 2 && strcmp(words[1], "replay") == 0)
+		return replay(words + 2);
 	if (!is_test && !is_show && !(count == 3 && strcmp(words[1], "check") == 0))
 		return usage();
 	result = rules_read(words[2], &set);
