@@ -12,11 +12,7 @@ void fragment_model_clear(struct fragment_model *n)
 
 static bool any_byte(const struct fragment_model *n, uint32_t from, uint32_t to)
 {
-	for (uint32_t i = from; i < to; i++) {
-		if (n->map[i])
-			return true;
-	}
-	return false;
+	return memchr(n->map + from, 1, to - from);
 }
 
 static bool ends_disagree(const struct fragment_model *n, const struct test_fragment *f)
