@@ -14,6 +14,8 @@
 #define MESSAGE_BYTES 1500u
 #define SERVERS 2u
 #define ASKED 64u
+#define HONEST 0xc6120000u
+#define FORGED 0xc6130000u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -35,8 +37,12 @@ static struct asked {
 	uint8_t data[DNS_QUERY_BYTES];
 } asked[ASKED];
 static uint32_t asked_count;
-/* Addresses that some answer held, as the third and fourth byte of 198.18.x.y: y in a bit. */
-static bool told[256];
+/*
+ * Last bytes of the addresses that some answer held: 198.18.0.y and 2001:db8::y. What cannot
+ * be an answer holds 198.19.0.y, and so does an IPv4 address in an AAAA record.
+ */
+static bool told4[256], told6[256];
+static bool bent; /* a message was changed, perhaps to hold other addresses */
 
 static void assert_name(const struct dns_name *name)
 {
@@ -134,7 +140,7 @@ struct writer {
 	uint8_t bytes[MESSAGE_BYTES];
 	size_t used;
 	struct script *script;
-	uint16_t counts[3];
+	bool forged;
 };
 
 static void put8(struct writer *writer, uint32_t value)
@@ -188,11 +194,20 @@ static void put_record(struct writer *writer)
 	length_at = writer->used;
 	put16(writer, 0);
 	last = script_u8(writer->script);
-	if (type == DNS_TYPE_A || type == DNS_TYPE_AAAA) {
-		told[last] = true;
-		for (uint32_t i = 0; type == DNS_TYPE_AAAA && i < 12; i++)
-			put8(writer, i >= 10 ? 0xff : 0);
-		put32(writer, 0xc6120000u | last);
+	if (type == DNS_TYPE_A) {
+		put32(writer, (writer->forged ? FORGED : HONEST) | last);
+		told4[last] |= !writer->forged;
+	} else if (type == DNS_TYPE_AAAA && (how & 0x10 || writer->forged)) {
+		put32(writer, 0);
+		put32(writer, 0);
+		put32(writer, 0xffff);
+		put32(writer, FORGED | last);
+	} else if (type == DNS_TYPE_AAAA) {
+		put32(writer, 0x20010db8);
+		put32(writer, 0);
+		put32(writer, 0);
+		put32(writer, last);
+		told6[last] = true;
 	} else if (type == DNS_TYPE_CNAME) {
 		put_name(writer);
 	} else if (type == DNS_TYPE_SOA) {
@@ -228,9 +243,11 @@ static void answer_make(struct writer *writer, const struct asked *query)
 		for (uint32_t k = 0; k < sections[i]; k++)
 			put_record(writer);
 	}
-	if (how & 16) /* one byte, anywhere */
+	if (how & 16) { /* one byte, anywhere */
 		writer->bytes[script_u16(writer->script) % writer->used] =
 			script_u8(writer->script);
+		bent = true;
+	}
 	if (how & 32)
 		writer->used = script_u16(writer->script) % (writer->used + 1);
 }
@@ -250,15 +267,17 @@ static void answer(struct script *script)
 {
 	struct writer writer = { .script = script };
 	uint8_t which = script_u8(script);
+	const struct names_address *from;
 	const struct asked *query;
 
 	if (!asked_count)
 		return;
 	query = &asked[asked_count - 1 - which % 4 % asked_count];
+	from = which & 0x10 ? &servers[which >> 5 & 1] : &query->server;
+	writer.forged = which & 0x80 || memcmp(from, &query->server, sizeof(*from)) != 0;
 	answer_make(&writer, query);
 	message_walk(writer.bytes, writer.used);
-	give(which & 0x10 ? &servers[which >> 5 & 1] : &query->server, which & 0x80 ? 54 : DNS_PORT,
-	     query->port, writer.bytes, writer.used);
+	give(from, which & 0x80 ? 54 : DNS_PORT, query->port, writer.bytes, writer.used);
 }
 
 /* A client asks the same server, and its answer passes. */
@@ -272,6 +291,7 @@ static void client_asks(struct script *script)
 	if (!asked_count)
 		return;
 	query = &asked[asked_count - 1 - (which >> 2) % 4 % asked_count];
+	writer.forged = server == &servers[2];
 	names_see_query(&names, which >> 4, server, query->data, query->bytes, now_ns);
 	answer_make(&writer, query);
 	(void)names_see_answer(&names, which & 1 ? which >> 4 : which >> 5, server, writer.bytes,
@@ -323,14 +343,23 @@ static void release(uint8_t which)
 	names_release(&names, name);
 }
 
+static bool has4(uint16_t name, uint32_t address)
+{
+	struct names_address wanted = names_address_ip4(be32_of(address));
+
+	return names_contains(&names, name, &wanted, now_ns);
+}
+
 static void assert_told(void)
 {
-	for (uint16_t i = 0; i < CAPACITY; i++)
-		for (uint32_t last = 0; users[i] && last < 256; last++) {
-			struct names_address address =
-				names_address_ip4(be32_of(0xc6120000u | last));
+	struct names_address six = { { 0x20, 1, 0x0d, 0xb8 } };
 
-			fuzz_assert(!names_contains(&names, i, &address, now_ns) || told[last]);
+	for (uint16_t i = 0; i < CAPACITY; i++)
+		for (uint32_t last = 0; users[i] && !bent && last < 256; last++) {
+			six.bytes[15] = (uint8_t)last;
+			fuzz_assert(!has4(i, HONEST | last) || told4[last]);
+			fuzz_assert(!has4(i, FORGED | last));
+			fuzz_assert(!names_contains(&names, i, &six, now_ns) || told6[last]);
 		}
 }
 
@@ -390,7 +419,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	now_ns = SECOND;
 	asked_count = 0;
 	memset(users, 0, sizeof(users));
-	memset(told, 0, sizeof(told));
+	memset(told4, 0, sizeof(told4));
+	memset(told6, 0, sizeof(told6));
+	bent = false;
 	wheel_init(&wheel, now_ns);
 	random_init(&numbers, seed);
 	fuzz_assert(names_init(&names, &config) == 0);
