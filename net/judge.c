@@ -59,13 +59,13 @@ static void log_line_write(const struct ruleset *rules, const struct rules_query
 			   const struct rules_verdict *verdict, struct log_limit *limit)
 {
 	char from[END_BYTES], to[END_BYTES];
-	const char *label = ruleset_rule_label(rules, verdict->rule);
-	bool ports = has_ports(query->protocol);
+	bool ports = has_ports(query->protocol), ruled = verdict->rule != RULES_NO_RULE;
+	const char *label = ruled ? ruleset_rule_label(rules, verdict->rule) : "";
 
 	log_limited(limit, LOG_INFO, "rules",
 		    "line %" PRIu32 "%s%s%s: %s %s on %s proto %u %s > %s",
-		    ruleset_rule_line(rules, verdict->rule), label[0] ? " \"" : "", label,
-		    label[0] ? "\"" : "", verdict->action == RULES_PASS ? "pass" : "block",
+		    ruled ? ruleset_rule_line(rules, verdict->rule) : 0, label[0] ? " \"" : "",
+		    label, label[0] ? "\"" : "", verdict->action == RULES_PASS ? "pass" : "block",
 		    query->direction == RULES_IN ? "in" : "out", query->interface, query->protocol,
 		    end_text(&query->source, query->source_port, ports, from),
 		    end_text(&query->destination, query->destination_port, ports, to));
@@ -75,14 +75,15 @@ static void log_packet(const struct ruleset *rules, const struct rules_query *qu
 		       const struct rules_verdict *verdict, const struct packet *packet,
 		       const struct judge_log *log)
 {
+	bool ruled = verdict->rule != RULES_NO_RULE; /* else `match log` asked for it */
 	struct packet_log_entry entry = {
 		.packet = packet,
 		.interface = query->interface,
 		.direction = query->direction,
 		.action = verdict->action,
 		.reason = verdict->action == RULES_PASS ? DROP_REASON_COUNT : DROP_BLOCKED,
-		.line = ruleset_rule_line(rules, verdict->rule),
-		.label = ruleset_rule_label(rules, verdict->rule),
+		.line = ruled ? ruleset_rule_line(rules, verdict->rule) : 0,
+		.label = ruled ? ruleset_rule_label(rules, verdict->rule) : "",
 	};
 
 	packet_log_add(log->records, &entry, log->now_ns);
@@ -93,7 +94,7 @@ struct rules_verdict judge_ask(struct ruleset *rules, const struct rules_query *
 {
 	struct rules_verdict verdict = ruleset_judge(rules, query);
 
-	if (likely(!verdict.log || verdict.rule == RULES_NO_RULE))
+	if (likely(!verdict.log))
 		return verdict;
 	log_line_write(rules, query, &verdict, log->lines);
 	if (log->records)

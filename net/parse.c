@@ -4,6 +4,7 @@
 #include "lib/checksum.h"
 
 #define TRANSPORT_MINIMUM 8u /* of any protocol that is not TCP, in a first fragment */
+#define QUOTED_BYTES 8u	     /* of a transport header in an ICMP error: RFC 792 */
 #define TCP_FLAGS_CHECKED (TCP_FIN | TCP_SYN | TCP_RST | TCP_PSH | TCP_ACK | TCP_URG)
 
 bool address_is_martian(be32 address)
@@ -280,8 +281,8 @@ static bool quoted_ports(const struct packet *packet, struct quoted_packet *quot
 		else
 			return false;
 		return true;
-	default:
-		return true;
+	default: /* what stands there is its own affair, but it has to be there */
+		return wire_at(packet, quoted->transport_offset, QUOTED_BYTES);
 	}
 }
 

@@ -4,6 +4,8 @@
 #include "lib/checksum.h"
 #include "net/parse.h"
 
+#define QUOTED_BYTES 8u /* of a transport header in an ICMP error: RFC 792 */
+
 #define TRANSPORT_MINIMUM 8u /* of any protocol that is not TCP, in a first fragment */
 
 /* The chain's own reason for what is cut off: a lie, or a fragment that hides ports. */
@@ -255,8 +257,8 @@ static bool quoted_ports(const struct packet *packet, struct quoted_packet *quot
 		else
 			return false;
 		return true;
-	default:
-		return true;
+	default: /* what stands there is its own affair, but it has to be there */
+		return wire_at(packet, quoted->transport_offset, QUOTED_BYTES);
 	}
 }
 

@@ -18,7 +18,8 @@ unit: packages
 	@tests/unit/run-both
 
 check: packages
-	@$(MAKE) -s check-program $(UNIT_BUILD)/bin/net/packet_log_test
+	@$(MAKE) -s check-program $(UNIT_BUILD)/bin/net/packet_log_test \
+		$(UNIT_BUILD)/bin/net/capture_lines_test
 	@tests/check/run $(BUILD)/ringwall-check $(UNIT_BUILD)/bin
 
 test-xen: packages

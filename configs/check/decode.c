@@ -15,14 +15,14 @@
 struct decoder {
 	uint8_t *bytes; /* of the capture that was last begun */
 	size_t used;
-	uint32_t lines;
+	uint64_t lines;
 	uint64_t lost;
 	bool any;
 	bool whole; /* its end has been seen */
 	const char *wrong;
 };
 
-static void data_line(struct decoder *decoder, const char *text, uint32_t number)
+static void data_line(struct decoder *decoder, const char *text, uint64_t number)
 {
 	size_t length = strcspn(text, " \r\n");
 	int bytes;
@@ -42,23 +42,44 @@ static void data_line(struct decoder *decoder, const char *text, uint32_t number
 		decoder->used += (size_t)bytes;
 }
 
+/* A number and the blanks behind it; `*text` moves on. False: there is none. */
+static bool number_take(const char **text, uint64_t *number)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtoull(*text, &end, 10);
+	if (end == *text || errno)
+		return false;
+	*text = end + strspn(end, " ");
+	return true;
+}
+
+/* How many lines there were, and how many records were lost. */
+static void end_line(struct decoder *decoder, const char *text)
+{
+	uint64_t lines;
+
+	if (!number_take(&text, &lines) || !number_take(&text, &decoder->lost))
+		return;
+	decoder->whole = true;
+	if (lines != decoder->lines)
+		decoder->wrong = "a line is missing";
+}
+
 /* A line behind the mark. */
 static void line_take(struct decoder *decoder, const char *text)
 {
-	uint32_t number;
-	int at = 0;
+	uint64_t number;
 
-	if (strncmp(text, "BEGIN", 5) == 0) {
+	if (strncmp(text, "BEGIN", 5) == 0)
 		*decoder = (struct decoder){ .bytes = decoder->bytes, .any = true };
-	} else if (!decoder->any || decoder->whole || decoder->wrong) {
+	else if (!decoder->any || decoder->whole || decoder->wrong)
 		return;
-	} else if (sscanf(text, "END %" SCNu32 " %" SCNu64, &number, &decoder->lost) == 2) {
-		decoder->whole = true;
-		if (number != decoder->lines)
-			decoder->wrong = "a line is missing";
-	} else if (sscanf(text, "%" SCNu32 " %n", &number, &at) == 1 && at) {
-		data_line(decoder, text + at, number);
-	}
+	else if (strncmp(text, "END ", 4) == 0)
+		end_line(decoder, text + 4);
+	else if (number_take(&text, &number))
+		data_line(decoder, text, number);
 }
 
 static void lines_take(struct decoder *decoder, FILE *from)

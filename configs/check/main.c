@@ -6,6 +6,10 @@
 #include <string.h>
 
 #include "configs/check/check.h"
+#include "configs/check/replay.h"
+
+/* Addresses that clients have by custom: QubesOS's, and those of the examples. */
+#define CLIENTS_DEFAULT "10.137.0.0/16,10.138.0.0/16,fd09:24ef:4179::/48"
 
 /* The file, or one byte more than a rule file may have. */
 static int file_read(const char *name, struct file *file)
@@ -148,9 +152,40 @@ static int usage(void)
 	      "       ringwall-check show [--qubes] FILE\n"
 	      "       ringwall-check test [--qubes] FILE 'tcp 10.137.0.10:4000 > 1.1.1.1:443' "
 	      "[--name NAME=ADDRESS ...]\n"
+	      "       ringwall-check replay [--clients PREFIX,...] [--self ADDRESS,...] FILE "
+	      "CAPTURE\n"
 	      "       ringwall-check decode CONSOLE OUT.pcapng\n",
 	      stderr);
 	return CHECK_TROUBLE;
+}
+
+/* The words behind "replay": options, the rules and the capture. */
+static int replay(char **words)
+{
+	struct replay_addresses clients, self = { 0 };
+	struct ruleset *set = NULL;
+	int result;
+
+	if (!replay_addresses_parse(&clients, CLIENTS_DEFAULT))
+		return CHECK_TROUBLE;
+	for (; words[0] && strncmp(words[0], "--", 2) == 0; words += 2) {
+		bool is_self = strcmp(words[0], "--self") == 0;
+
+		if (!is_self && strcmp(words[0], "--clients") != 0)
+			return usage();
+		if (!words[1] || !replay_addresses_parse(is_self ? &self : &clients, words[1])) {
+			fprintf(stderr, "ringwall-check: %s: expected ADDRESS/BITS,...\n",
+				words[0]);
+			return CHECK_TROUBLE;
+		}
+	}
+	if (!words[0] || !words[1] || words[2])
+		return usage();
+	result = rules_read(words[0], false, &set);
+	/* What grep says of a file that it cannot use. */
+	result = result ? CHECK_TROUBLE : replay_run(set, &clients, &self, words[1]);
+	ruleset_free(set);
+	return result;
 }
 
 /* The command's words behind its name and behind --qubes. */
@@ -164,6 +199,8 @@ static int run(const char *command, bool qubes, char **words, int count)
 
 	if (strcmp(command, "decode") == 0 && count == 2 && !qubes)
 		return decode(words[0], words[1]);
+	if (strcmp(command, "replay") == 0 && count >= 2 && !qubes)
+		return replay(words);
 	if (!is_test && !is_show && !(strcmp(command, "check") == 0 && count == 1))
 		return usage();
 	if (is_test && !names_read(words + 2, count - 2, &names))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: ISC
-# A program for the host: the rules' parser and judge, as the firewall has them.
+# A program for the host: the rules' parser and judge, the flow table and the fragments, as
+# the firewall has them. libpcap reads captures.
 
-check_SRCS := $(wildcard configs/check/*.c) \
-	$(filter-out net/rules_names.c,$(filter net/rules% net/qubes_rules%,$(net_SRCS))) \
-	net/dns_message.c lib/base64.c lib/ip4_text.c lib/ip6_text.c
+check_SRCS := $(wildcard configs/check/*.c) $(lib_SRCS) $(net_SRCS) tests/unit/panic.c \
+	tests/host/relax.c
 check_OBJS = $(patsubst %.c,$(BUILD)/check/%.o,$(check_SRCS))
 
 $(BUILD)/check/%.o: %.c
@@ -12,7 +12,7 @@ $(BUILD)/check/%.o: %.c
 	@gcc -std=gnu11 -O2 -g $(WARNINGS) -I. -fno-strict-aliasing -MMD -MP -c -o $@ $<
 $(BUILD)/ringwall-check: $(check_OBJS)
 	@echo "  link $@"
-	@gcc -o $@ $^
+	@gcc -o $@ $^ -lpcap
 
 check-program: $(BUILD)/ringwall-check
 -include $(check_OBJS:.o=.d)

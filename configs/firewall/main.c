@@ -8,6 +8,7 @@
  * the reason stands on the console.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "arch/x86/boot.h"
@@ -238,6 +239,15 @@ static uint64_t timer_next(struct loop_timer *timer)
 
 /* ---- console ---- */
 
+static void log_stats_print(void)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "packets logged: %" PRIu64 ", left out %" PRIu64,
+		 firewall.packet_log.written, firewall.packet_log.left_out);
+	stats_line_print(NULL, text);
+}
+
 static void stats_print(void)
 {
 	stats_print_xen(stats_line_print, NULL);
@@ -246,6 +256,7 @@ static void stats_print(void)
 	netback_print_stats(stats_line_print, NULL);
 	if (firewall.router_runs)
 		router_print_stats(&firewall.router, stats_line_print, NULL);
+	log_stats_print();
 	stats_line_print(NULL, "end");
 }
 

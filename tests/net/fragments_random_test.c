@@ -6,145 +6,11 @@
 #include <string.h>
 
 #include "tests/host/unit.h"
-#include "tests/net/test_fragments.h"
+#include "tests/net/fragment_model.h"
 
 #define KEYS 6u /* the even ones are IPv4 */
-#define PIECES 64u
-#define SPACE 65536u
 
-struct naive {
-	uint8_t map[SPACE];
-	uint32_t start[PIECES], end[PIECES];
-	uint32_t pieces, total, received, waiting;
-	bool ends_at[SPACE + 1]; /* a fragment with more to come ends here */
-	bool decided, dead;
-	enum drop_reason reason;
-};
-
-static struct naive naive[KEYS];
-
-static void naive_clear(struct naive *n)
-{
-	memset(n, 0, sizeof(*n));
-}
-
-static bool any_byte(const struct naive *n, uint32_t from, uint32_t to)
-{
-	for (uint32_t i = from; i < to; i++) {
-		if (n->map[i])
-			return true;
-	}
-	return false;
-}
-
-static bool ends_disagree(const struct naive *n, const struct test_fragment *f)
-{
-	uint32_t end = f->offset + f->length;
-
-	if (f->more)
-		return n->total && end >= n->total;
-	return (n->total && end != n->total) || any_byte(n, end, SPACE) ||
-	       (!n->total && n->ends_at[end]);
-}
-
-static enum drop_reason naive_judge(const struct naive *n, const struct test_fragment *f)
-{
-	uint32_t end = f->offset + f->length;
-
-	if (ends_disagree(n, f))
-		return DROP_FRAGMENT_BAD;
-	for (uint32_t i = 0; i < n->pieces; i++) {
-		if (n->start[i] == f->offset && n->end[i] == end)
-			return DROP_FRAGMENT_TWICE;
-	}
-	if (any_byte(n, f->offset, end))
-		return DROP_FRAGMENT_OVERLAP;
-	return n->pieces == PIECES ? DROP_FRAGMENT_MANY : DROP_REASON_COUNT;
-}
-
-static enum drop_reason naive_sane(const struct test_fragment *f)
-{
-	uint32_t end = f->offset + f->length;
-
-	if (f->length == 0 || (f->more && f->length % 8))
-		return DROP_FRAGMENT_BAD;
-	if (end + (f->version == 4 ? 20 : 0) > 65535)
-		return DROP_FRAGMENT_LONG;
-	if (f->offset == 0 && f->length < (f->protocol == IP_PROTOCOL_TCP ? 20 : 8))
-		return DROP_FRAGMENT_TINY;
-	if (f->version == 4 && f->protocol == IP_PROTOCOL_TCP && f->offset > 0 && f->offset < 20)
-		return DROP_FRAGMENT_TINY;
-	return DROP_REASON_COUNT;
-}
-
-static void naive_add(struct naive *n, const struct test_fragment *f)
-{
-	uint32_t end = f->offset + f->length;
-
-	memset(n->map + f->offset, 1, f->length);
-	n->start[n->pieces] = f->offset;
-	n->end[n->pieces++] = end;
-	n->received += f->length;
-	n->ends_at[end] = n->ends_at[end] || f->more;
-	if (!f->more)
-		n->total = end;
-}
-
-static void expect_drop(struct test_fragments *box, enum fragment_result result,
-			enum drop_reason reason)
-{
-	ck_assert_uint_eq(result, FRAGMENT_DROP);
-	ck_assert_str_eq(drop_name(box->reason), drop_name(reason));
-}
-
-/* What must have come of the fragment, and what it changes. */
-static void naive_step(struct test_fragments *box, struct naive *n, const struct test_fragment *f,
-		       enum fragment_result result)
-{
-	enum drop_reason reason;
-
-	if (f->offset == 0 && !f->more) {
-		ck_assert_uint_eq(result, FRAGMENT_WHOLE);
-		return;
-	}
-	reason = naive_sane(f);
-	if (reason != DROP_REASON_COUNT) {
-		expect_drop(box, result, reason);
-		return;
-	}
-	if (f->version == 4 && n->decided && !n->dead && n->total && n->received == n->total)
-		naive_clear(n);
-	if (n->dead) {
-		expect_drop(box, result, n->reason);
-		return;
-	}
-	reason = naive_judge(n, f);
-	if (reason != DROP_REASON_COUNT) {
-		bool done = n->decided && n->total && n->received == n->total;
-
-		expect_drop(box, result, reason);
-		n->dead = reason != DROP_FRAGMENT_TWICE && !done;
-		n->reason = reason;
-		n->waiting = n->dead ? 0 : n->waiting;
-		return;
-	}
-	naive_add(n, f);
-	if (f->offset == 0) {
-		ck_assert_uint_eq(result, FRAGMENT_JUDGE);
-		ck_assert_uint_eq(box->log_count, box->pass ? 1 + n->waiting : 0);
-		n->decided = true;
-		n->dead = !box->pass;
-		n->reason = DROP_BLOCKED;
-		n->waiting = 0;
-	} else if (n->decided) {
-		ck_assert_uint_eq(result, FRAGMENT_FOLLOW);
-		ck_assert_uint_eq(box->log_count, 1);
-	} else {
-		ck_assert_uint_eq(result, FRAGMENT_HOLD);
-		ck_assert_uint_eq(box->log_count, 0);
-		n->waiting++;
-	}
-}
+static struct fragment_model naive[KEYS];
 
 /* Pieces of 64 bytes for the most part, so that some streams are whole; and all else. */
 static struct test_fragment random_fragment(uint64_t *state, uint32_t key)
@@ -179,7 +45,7 @@ START_TEST(random_streams)
 
 	for (unsigned int round = 0; round < 600; round++) {
 		for (unsigned int key = 0; key < KEYS; key++)
-			naive_clear(&naive[key]);
+			fragment_model_clear(&naive[key]);
 		for (uint64_t n = 20 + unit_random(&state) % 60; n > 0; n--) {
 			uint32_t key = (uint32_t)(unit_random(&state) % KEYS);
 			struct test_fragment f = random_fragment(&state, key);
@@ -189,7 +55,7 @@ START_TEST(random_streams)
 			box->log_count = 0;
 			result = test_send(box, &f);
 			results[result]++;
-			naive_step(box, &naive[key], &f, result);
+			fragment_model_step(box, &naive[key], &f, result);
 			ck_assert(fragments_check(&box->table));
 		}
 		test_wait_ns(box, 16000000000ull);

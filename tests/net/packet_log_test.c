@@ -474,8 +474,12 @@ START_TEST(rules_log_both_versions)
 	info.key.protocol = 58;
 	ck_assert_int_eq(ask("pass in log inet6 to 2001:db8::2\n", &info).action, RULES_PASS);
 	ck_assert_ptr_nonnull(strstr(said, " proto 58 2001:db8::1 > 2001:db8::2\n"));
+	/* No rule decides. */
+	ck_assert_int_eq(ask("match in log\n", &info).action, RULES_BLOCK_DROP);
+	ck_assert_ptr_nonnull(strstr(said, "line 0: block in on client1.0 proto 58 "));
 	take(100);
-	ck_assert_uint_eq(block_count, 3);
+	ck_assert_uint_eq(block_count, 4);
+	ck_assert_str_eq(blocks[3].comment, "drop (blocked: a rule said block)");
 	ck_assert_str_eq(blocks[0].comment, "line 2 \"names\": pass");
 	ck_assert_uint_eq(blocks[0].time_ns, WALL + 77);
 	ck_assert_str_eq(blocks[1].comment, "line 1: block (blocked: a rule said block)");

@@ -349,14 +349,17 @@ START_TEST(offloads_take_one_form)
 }
 END_TEST
 
+/* Also of a protocol without ports there must be eight bytes. */
 START_TEST(quotes)
 {
+	uint8_t protocol = _i ? 47 : IP_PROTOCOL_UDP;
 	struct quoted_packet quoted;
 	uint32_t whole;
 
 	begin();
 	add_quote(false);
 	whole = length;
+	bytes[whole - 16] = protocol;
 	for (length = START + 8; length <= whole; length++) {
 		uint8_t *data;
 
@@ -370,10 +373,10 @@ START_TEST(quotes)
 	}
 	ck_assert_uint_eq(quoted.ip_offset, START + 8);
 	ck_assert_uint_eq(quoted.transport_offset, whole - 8);
-	ck_assert_uint_eq(quoted.answer.key.protocol, IP_PROTOCOL_UDP);
+	ck_assert_uint_eq(quoted.answer.key.protocol, protocol);
 	ck_assert_uint_eq(quoted.answer.key.interface, INTERFACE);
-	ck_assert_uint_eq(be16_get(quoted.answer.key.source_port), 53);
-	ck_assert_uint_eq(be16_get(quoted.answer.key.destination_port), 9);
+	ck_assert_uint_eq(be16_get(quoted.answer.key.source_port), _i ? 0 : 53);
+	ck_assert_uint_eq(be16_get(quoted.answer.key.destination_port), _i ? 0 : 9);
 	ck_assert_uint_eq(quoted.answer.ip6.source.bytes[15], 2);
 	ck_assert_uint_eq(quoted.answer.ip6.destination.bytes[15], 3);
 	begin();
@@ -395,7 +398,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, fragment_headers);
 	tcase_add_test(cases, neighbour_discovery);
 	tcase_add_test(cases, offloads_take_one_form);
-	tcase_add_test(cases, quotes);
+	tcase_add_loop_test(cases, quotes, 0, 2);
 }
 
 int main(void)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Frames that lie about themselves. Each is dropped for the reason that names the lie. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "net/parse.h"
 #include "tests/host/unit.h"
 #include "tests/net/test_net.h"
 
@@ -222,8 +224,41 @@ START_TEST(offloads_must_fit_the_packet)
 }
 END_TEST
 
+/* The whole of what an error quotes has to be there, whatever its protocol is. */
+START_TEST(quotes_are_whole)
+{
+	static const uint8_t protocols[] = { IP_PROTOCOL_TCP, IP_PROTOCOL_UDP, 47 };
+	const struct ends ends = { client_mac[0], our_client_mac, CLIENT_IP(0), SERVER_IP };
+	struct packet_info info = { .key.interface = 3 };
+	struct quoted_packet quoted;
+	struct frame about;
+
+	for (uint32_t i = 0; i < 3; i++)
+		for (uint32_t bytes = 0; bytes <= 68; bytes++) {
+			uint32_t options = i * 20; /* of the quoted header */
+			struct packet packet;
+			uint8_t *data;
+
+			frame_ip4(&about, &ends, protocols[i], 60);
+			about.bytes[14] = (uint8_t)(0x45 + options / 4);
+			frame_icmp_error(&frame, &ends, 3, 1, &about, bytes);
+			data = malloc(frame.length);
+			memcpy(data, frame.bytes, frame.length);
+			packet = (struct packet){ .data = data,
+						  .length = frame.length,
+						  .head_length = (uint16_t)frame.length,
+						  .l3_offset = 14,
+						  .l4_offset = 34 };
+			ck_assert_int_eq(parse_quoted(&packet, &info, &quoted),
+					 bytes >= 28 + options);
+			free(data);
+		}
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
+	tcase_add_test(cases, quotes_are_whole);
 	tcase_add_test(cases, short_frames);
 	tcase_add_test(cases, short_transport_headers);
 	tcase_add_test(cases, bad_ip_headers);
