@@ -22,6 +22,7 @@
 
 #include "lib/compiler.h"
 #include "lib/ip_address.h"
+#include "lib/params.h"
 #include "lib/random.h"
 #include "lib/siphash.h"
 #include "net/address_probe.h"
@@ -80,6 +81,9 @@ struct uplink_config {
 };
 
 void uplink_config_init(struct uplink_config *config, const struct uplink_config_setup *setup);
+
+/* Fills dhcp, ip6_auto and fixed by what the command line says. */
+void uplink_config_from_params(struct uplink_config_setup *setup, const struct params *params);
 
 /* The link is there: what is fixed is told, the rest begins. */
 void uplink_config_up(struct uplink_config *config, struct netdev *netdev, uint64_t now_ns);

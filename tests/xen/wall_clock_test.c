@@ -42,6 +42,13 @@ START_TEST(no_readings)
 }
 END_TEST
 
+static void pause_some(void)
+{
+	for (uint32_t k = 0; k < 50; k++)
+		__asm__ volatile("pause");
+}
+
+/* Slowly enough for readers to come in between, also between the two halves. */
 static void *writer(void *stop)
 {
 	for (uint32_t i = 0; !__atomic_load_n((bool *)stop, __ATOMIC_RELAXED); i++) {
@@ -50,12 +57,11 @@ static void *writer(void *stop)
 		write_once(shared.wc_version, version + 1);
 		memory_barrier();
 		write_once(shared.wc_sec, i % 1000000);
+		pause_some();
 		write_once(shared.wc_nsec, i % 1000000);
 		write_barrier();
 		write_once(shared.wc_version, version + 2);
-		/* As Xen, it writes rarely enough for readers to come between. */
-		for (uint32_t k = 0; k < 100; k++)
-			__asm__ volatile("pause");
+		pause_some();
 	}
 	return NULL;
 }
