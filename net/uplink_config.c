@@ -38,7 +38,9 @@ static void put_ip4(const struct uplink_config *config, struct uplink_address *n
 	now->has4 = true;
 	now->address = lease->address;
 	now->prefix = lease->prefix;
-	now->gateway = lease->gateway;
+	/* A server that names us as our own gateway knows none. */
+	if (!be32_equal(lease->gateway, lease->address))
+		now->gateway = lease->gateway;
 	now->mtu4 = lease->mtu;
 }
 
