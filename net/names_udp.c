@@ -48,7 +48,7 @@ int names_udp_init(struct names_udp *tap, struct names *names, struct own_udp *u
 
 void names_udp_set_servers(struct names_udp *tap, const struct ip_address *servers, uint32_t count)
 {
-	struct names_address list[NAMES_SERVERS];
+	struct names_address list[NAMES_SERVERS] = { 0 };
 	struct names *names = tap->names;
 
 	count = count < NAMES_SERVERS ? count : NAMES_SERVERS;

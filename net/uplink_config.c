@@ -127,7 +127,7 @@ static void tell(struct uplink_config *config)
 	put_dns(config, &now);
 	if (memcmp(&now, &config->told, sizeof(now)) == 0)
 		return;
-	memcpy(&config->told, &now, sizeof(now)); /* padding too: it is compared */
+	config->told = now;
 	config->setup.changed(config->setup.context, &config->told);
 }
 
