@@ -15,6 +15,9 @@ struct ruleset *rules_file_read(const void *text, size_t bytes)
 		log_line(LOG_ERROR, "rules", "not enough memory for the rules");
 	else if (result)
 		log_line(LOG_ERROR, "rules", "%u:%u: %s", error.line, error.column, error.message);
+	else if (ruleset_names_count(rules))
+		log_line(LOG_INFO, "rules", "%u rules, %u host names", ruleset_count(rules),
+			 ruleset_names_count(rules));
 	else
 		log_line(LOG_INFO, "rules", "%u rules", ruleset_count(rules));
 	return result ? NULL : rules;

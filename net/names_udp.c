@@ -46,6 +46,20 @@ int names_udp_init(struct names_udp *tap, struct names *names, struct own_udp *u
 	return own_udp_add(udp, &user);
 }
 
+void names_udp_set_servers(struct names_udp *tap, const struct ip_address *servers, uint32_t count)
+{
+	struct names_address list[NAMES_SERVERS] = { 0 };
+	struct names *names = tap->names;
+
+	count = count < NAMES_SERVERS ? count : NAMES_SERVERS;
+	for (uint32_t i = 0; i < count; i++)
+		list[i] = names_address_of(&servers[i]);
+	if (count == names->servers_used &&
+	    memcmp(list, names->servers, count * sizeof(*list)) == 0)
+		return;
+	names_set_servers(names, list, count, *tap->now_ns);
+}
+
 void names_udp_send(void *context, const struct names_datagram *query)
 {
 	struct names_udp *tap = context;

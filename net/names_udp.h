@@ -18,6 +18,12 @@ struct names_udp {
 must_check int names_udp_init(struct names_udp *tap, struct names *names, struct own_udp *udp,
 			      const uint64_t *now_ns);
 
+/*
+ * The servers to ask, in order: those that uplink_config tells, or the command line. Does
+ * nothing when they are the same as before; otherwise all names are asked for again.
+ */
+void names_udp_set_servers(struct names_udp *tap, const struct ip_address *servers, uint32_t count);
+
 /* For names_output.send; `tap` is a struct names_udp. */
 void names_udp_send(void *tap, const struct names_datagram *datagram);
 

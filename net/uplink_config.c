@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "net/uplink_config.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "net/own.h"
+
+static_assert(PARAMS_DNS_MAX <= UPLINK_DNS, "all resolvers of the command line fit");
 
 static bool up(const struct uplink_config *config)
 {
@@ -35,7 +38,9 @@ static void put_ip4(const struct uplink_config *config, struct uplink_address *n
 	now->has4 = true;
 	now->address = lease->address;
 	now->prefix = lease->prefix;
-	now->gateway = lease->gateway;
+	/* A server that names us as our own gateway knows none. */
+	if (!be32_equal(lease->gateway, lease->address))
+		now->gateway = lease->gateway;
 	now->mtu4 = lease->mtu;
 }
 
@@ -122,7 +127,7 @@ static void tell(struct uplink_config *config)
 	put_dns(config, &now);
 	if (memcmp(&now, &config->told, sizeof(now)) == 0)
 		return;
-	memcpy(&config->told, &now, sizeof(now)); /* padding too: it is compared */
+	config->told = now;
 	config->setup.changed(config->setup.context, &config->told);
 }
 
@@ -215,6 +220,29 @@ static void slaac_begin(struct uplink_config *config)
 	slaac_init(&config->slaac, &slaac);
 	if (config->setup.ip6_auto && has_ip6(config))
 		slaac_start(&config->slaac, config->now_ns);
+}
+
+void uplink_config_from_params(struct uplink_config_setup *setup, const struct params *params)
+{
+	struct uplink_address *fixed = &setup->fixed;
+
+	setup->dhcp = params->dhcp;
+	setup->ip6_auto = params->ip6_auto;
+	memset(fixed, 0, sizeof(*fixed));
+	if (params->has_ip && params->has_gateway) {
+		fixed->has4 = true;
+		fixed->address = params->ip;
+		fixed->prefix = params->prefix;
+		fixed->gateway = params->gateway;
+	}
+	if (params->has_ip6) {
+		fixed->has6 = fixed->has_router = true;
+		fixed->prefix6 = params->prefix6;
+		memcpy(fixed->address6.bytes, params->ip6.bytes, sizeof(fixed->address6));
+		memcpy(fixed->router6.bytes, params->gateway6.bytes, sizeof(fixed->router6));
+	}
+	fixed->dns_count = params->dns_count;
+	memcpy(fixed->dns, params->dns, sizeof(params->dns));
 }
 
 void uplink_config_init(struct uplink_config *config, const struct uplink_config_setup *setup)

@@ -16,12 +16,14 @@
  */
 #pragma once
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/compiler.h"
 #include "lib/ip_address.h"
+#include "lib/params.h"
 #include "lib/random.h"
 #include "lib/siphash.h"
 #include "net/address_probe.h"
@@ -33,26 +35,29 @@
 #define UPLINK_CONFIG_FRAME_BYTES 1514u
 #define UPLINK_IP6_TRIES 3u /* RFC 7217, 7: IDGEN_RETRIES */
 
-/* All zero but what holds, so that two are equal when all bytes are. */
+/* All zero but what holds, and without gaps: two are equal when all bytes are. */
 struct uplink_address {
 	bool has4;
 	uint8_t prefix;
+	uint16_t mtu4; /* of the link; 0: not said */
 	be32 address;
-	be32 gateway;	 /* 0.0.0.0: none */
-	uint16_t mtu4;	 /* of the link; 0: not said */
+	be32 gateway; /* 0.0.0.0: none */
+	uint32_t dns_count;
 	bool has6;	 /* address6 may be used once nobody else has it */
 	bool has_link6;	 /* the same of link6 */
 	bool has_router; /* router6 */
 	bool has_router_mac;
+	uint16_t mtu6;
 	uint8_t prefix6;
+	uint8_t router_mac[MAC_BYTES];
 	struct ip6_address address6;
 	struct ip6_address link6; /* link-local, while there is IPv6 at all */
 	struct ip6_address router6;
-	uint8_t router_mac[MAC_BYTES];
-	uint16_t mtu6;
-	uint32_t dns_count;
 	struct ip_address dns[UPLINK_DNS]; /* in the order to ask */
+	uint8_t zero[3];
 };
+static_assert(sizeof(struct uplink_address) == 216 && offsetof(struct uplink_address, zero) == 213,
+	      "no gaps");
 
 struct uplink_config_setup {
 	const struct own *own;
@@ -80,6 +85,9 @@ struct uplink_config {
 };
 
 void uplink_config_init(struct uplink_config *config, const struct uplink_config_setup *setup);
+
+/* Fills dhcp, ip6_auto and fixed by what the command line says. */
+void uplink_config_from_params(struct uplink_config_setup *setup, const struct params *params);
 
 /* The link is there: what is fixed is told, the rest begins. */
 void uplink_config_up(struct uplink_config *config, struct netdev *netdev, uint64_t now_ns);

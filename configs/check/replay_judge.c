@@ -67,9 +67,11 @@ static bool judge(struct replay *replay, struct replay_outcome *outcome,
 static bool follow(struct replay *replay, struct replay_outcome *outcome, struct flow *flow,
 		   enum flow_direction direction, const struct packet *packet)
 {
-	if (flow_follow(flow, direction, packet, &outcome->info, replay->now_ns))
+	enum drop_reason reason;
+
+	if (flow_follow(flow, direction, packet, &outcome->info, replay->now_ns, &reason))
 		return true;
-	drop(outcome, DROP_FLOW_STATE);
+	drop(outcome, reason);
 	return false;
 }
 
@@ -83,6 +85,13 @@ static void judge_new(struct replay *replay, struct replay_outcome *outcome,
 	bool to_client = replay_is_in(&replay->clients, &to);
 	struct flow_tuple reply = flow_tuple_reverse(&info->tuple, to_client ? CLIENTS : UPLINK);
 	struct ip_address from = source_of(info);
+	struct flow_request request = {
+		.original = &info->tuple,
+		.reply = &reply,
+		.state = flow_first_state(info),
+		.quota = replay->flows.total,
+		.quota6 = replay->flows.total6,
+	};
 	struct flow *flow;
 	int error;
 
@@ -110,10 +119,9 @@ static void judge_new(struct replay *replay, struct replay_outcome *outcome,
 		drop(outcome, DROP_NO_FLOW);
 		return;
 	}
-	error = flow_create(&replay->flows, &info->tuple, &reply, replay->flows.total,
-			    flow_first_state(info), replay->now_ns, &flow);
+	error = flow_create(&replay->flows, &request, replay->now_ns, &flow);
 	if (error) {
-		drop(outcome, error == -EEXIST ? DROP_FLOW_STATE : DROP_FLOW_TABLE_FULL);
+		drop(outcome, flow_drop_reason(error));
 		return;
 	}
 	replay->flow_frames[flow - replay->flows.flows] = replay->frame;

@@ -25,6 +25,8 @@
 #include "lib/log.h"
 #include "lib/panic.h"
 #include "lib/params.h"
+#include "lib/time_text.h"
+#include "net/client_addresses.h"
 #include "net/packet_log.h"
 #include "net/router.h"
 #include "net/rules.h"
@@ -165,7 +167,7 @@ static void rules_read(const void *module, size_t bytes)
 static void ready_say(void)
 {
 	uint64_t now = clock_now_ns() - boot_info_get()->entry_ns;
-	char address[IP4_TEXT_BYTES];
+	char address[IP4_TEXT_BYTES], time[TIME_TEXT_BYTES];
 
 	if (firewall.ready_said)
 		return;
@@ -173,6 +175,7 @@ static void ready_say(void)
 	log_line(LOG_INFO, "firewall", "ready in %" PRIu64 " ms: %s/%u, %s", now / NS_PER_MS,
 		 ip4_text_format(firewall.params.ip, address), firewall.params.prefix,
 		 firewall.rules ? "rules loaded" : "CLOSED: nothing passes without rules");
+	log_line(LOG_INFO, "firewall", "it is %s", time_text_format(clock_wall_ns(), time));
 }
 
 static void input_closed(struct netdev *netdev, struct packet_vector *vector)
@@ -199,16 +202,18 @@ static struct log_limit refused_log = LOG_LIMIT_INIT;
 static void client_attached(struct netdev *netdev, const struct netback_client *client,
 			    void *context)
 {
-	size_t length = strcspn(client->ip, " ");
+	struct ip6_address address6;
+	bool has_address, has_address6;
 	be32 address;
 
 	(void)context;
 	netdev->input = input_closed;
 	if (!firewall.router_runs)
 		return;
-	if (ip4_text_parse(client->ip, length, &address)) {
+	if (client_addresses_parse(client->ip, &address, &has_address, &address6, &has_address6) ||
+	    !has_address) {
 		log_limited(&refused_log, LOG_WARNING, netdev->name,
-			    "its vif has no ip=: nothing passes from or to it");
+			    "its vif has no ip=ADDRESS: nothing passes from or to it");
 		return;
 	}
 	router_set_now(&firewall.router, clock_now_ns());

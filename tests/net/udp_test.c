@@ -217,14 +217,14 @@ static void names_begin(void)
 		.random = &net->random,
 		.output = { names_udp_send, on_changed, &tap },
 	};
-	struct names_address server = names_address_ip4(be32_of(GATEWAY_IP));
+	struct ip_address server = ip_address_of4(be32_of(GATEWAY_IP));
 
 	now = TEST_SECOND;
 	wheel_init(&wheel, now);
 	ck_assert_uint_le(names_memory_bytes(8), sizeof(memory));
 	ck_assert_int_eq(names_init(&names, &config), 0);
 	ck_assert_int_eq(names_udp_init(&tap, &names, &udp, &now), 0);
-	names_set_servers(&names, &server, 1, now);
+	names_udp_set_servers(&tap, &server, 1);
 }
 
 /* Makes an answer of one A record out of a query. Its bytes. */
@@ -285,6 +285,35 @@ START_TEST(names_ask_and_hear)
 }
 END_TEST
 
+/* The same servers again disturb nothing, others are asked at once. */
+START_TEST(servers_change)
+{
+	struct ip_address servers[6];
+
+	for (uint32_t i = 0; i < 6; i++)
+		servers[i] = ip_address_of4(be32_of(0x0a000001 + i));
+	names_begin();
+	ck_assert_int_ge(names_add(&names, "www.example.com", 15, now), 0);
+	for (uint32_t round = 0; round < 40; round++) {
+		now += TEST_SECOND / 50;
+		wheel_run(&wheel, now, 10);
+		servers[5] = ip_address_of4(be32_of(GATEWAY_IP));
+		names_udp_set_servers(&tap, &servers[5], 1);
+	}
+	ck_assert_uint_eq(names.counters.sent, 2); /* one for each family */
+	names_udp_set_servers(&tap, servers, 5);
+	ck_assert_uint_eq(names.servers_used, NAMES_SERVERS);
+	for (uint32_t round = 0; round < 10; round++) {
+		now += TEST_SECOND / 50;
+		wheel_run(&wheel, now, 10);
+	}
+	ck_assert_uint_eq(names.counters.sent, 4);
+	ck_assert_uint_eq(be32_get(ip_address_get4(&sent.peer)), 0x0a000001);
+	names_udp_set_servers(&tap, NULL, 0);
+	ck_assert_uint_eq(names.servers_used, 0);
+}
+END_TEST
+
 /* A packet between a client and the server passes. */
 static void forward(bool query, const void *message, size_t bytes, uint32_t server, bool damaged)
 {
@@ -336,6 +365,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, no_checksum_is_for_ipv4_only);
 	tcase_add_test(cases, a_service_takes_its_ports);
 	tcase_add_test(cases, names_ask_and_hear);
+	tcase_add_test(cases, servers_change);
 	tcase_add_test(cases, clients_answers_are_learnt);
 }
 

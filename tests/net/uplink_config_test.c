@@ -353,6 +353,29 @@ START_TEST(what_is_fixed_is_told_at_once)
 }
 END_TEST
 
+START_TEST(the_command_line)
+{
+	struct params params;
+
+	ck_assert_int_eq(params_parse("ip=10.0.0.50/8 gw=10.0.0.1 ip6=2001:db8::5/64,fe80::1 "
+				      "dns=9.9.9.9,2620:fe::fe",
+				      &params),
+			 0);
+	uplink_config_from_params(&setup_of, &params);
+	begin(setup_of.dhcp, setup_of.ip6_auto);
+	ck_assert(told.has4 && told.has6 && told.has_router && !told.has_router_mac);
+	ck_assert_uint_eq(be32_get(told.address), ADDRESS);
+	ck_assert_uint_eq(be32_get(told.gateway), SERVER);
+	ck_assert_uint_eq(told.prefix6, 64);
+	ck_assert_uint_eq(told.router6.bytes[15], 1);
+	ck_assert_uint_eq(told.dns_count, 2);
+	ck_assert_int_eq(params_parse("ip=dhcp ip6=auto", &params), 0);
+	uplink_config_from_params(&setup_of, &params);
+	ck_assert(setup_of.dhcp && setup_of.ip6_auto && !setup_of.fixed.has4 &&
+		  !setup_of.fixed.has6 && !setup_of.fixed.dns_count);
+}
+END_TEST
+
 /* Resolvers on the command line are the only ones. */
 START_TEST(fixed_resolvers)
 {
@@ -405,6 +428,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, a_link_that_comes_again);
 	tcase_add_test(cases, ip6_by_advertisements);
 	tcase_add_test(cases, what_is_fixed_is_told_at_once);
+	tcase_add_test(cases, the_command_line);
 	tcase_add_test(cases, fixed_resolvers);
 	tcase_add_test(cases, mutations);
 }
