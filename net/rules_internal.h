@@ -126,6 +126,9 @@ must_check int rules_table_finish(struct rules_table *table);
 bool rules_table_contains(const struct rules_table *table, const struct ip_address *address);
 void rules_tables_free(struct ruleset *set);
 
+/* Gives back the room for rules that were not added. */
+void ruleset_trim(struct ruleset *set);
+
 /* Builds the index over the finished rules and tables. -ENOMEM. */
 must_check int ruleset_compile(struct ruleset *set);
 
