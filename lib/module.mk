@@ -12,4 +12,5 @@ lib_SRCS := \
 	lib/ring.c \
 	lib/ring_locked.c \
 	lib/siphash.c \
+	lib/time_text.c \
 	lib/wheel.c

@@ -1,6 +1,8 @@
 net_SRCS := \
+	net/address_probe.c \
 	net/arp.c \
 	net/bridge_filter.c \
+	net/client_addresses.c \
 	net/counters.c \
 	net/dhcp_client.c \
 	net/dhcp_message.c \
@@ -15,9 +17,11 @@ net_SRCS := \
 	net/names.c \
 	net/names_answer.c \
 	net/names_resolver.c \
+	net/names_udp.c \
 	net/nat.c \
 	net/offload.c \
 	net/offload_frame.c \
+	net/own_udp.c \
 	net/parse.c \
 	net/parse6.c \
 	net/parse6_chain.c \
@@ -34,9 +38,12 @@ net_SRCS := \
 	net/router_stats.c \
 	net/rules_axis.c \
 	net/rules_expand.c \
+	net/rules_hostname.c \
 	net/rules_index.c \
+	net/rules_index_names.c \
 	net/rules_judge.c \
 	net/rules_lex.c \
+	net/rules_names.c \
 	net/rules_paint.c \
 	net/rules_parse.c \
 	net/rules_parse_clause.c \
@@ -48,4 +55,6 @@ net_SRCS := \
 	net/rules_search.c \
 	net/rules_set.c \
 	net/rules_table.c \
-	net/slaac.c
+	net/slaac.c \
+	net/udp.c \
+	net/uplink_config.c

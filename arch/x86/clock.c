@@ -3,12 +3,13 @@
 
 #include "arch/x86/boot.h"
 #include "arch/x86/hypercall.h"
+#include "arch/x86/wall_clock.h"
 
-#define NS_PER_SECOND 1000000000ull
 #define RETRIES 1000u
 
 static uint64_t deadline_set = UINT64_MAX;
 static uint64_t last_ns;
+static uint64_t wall_offset_ns; /* modulo 2^64 */
 
 uint64_t clock_cycles(void)
 {
@@ -53,23 +54,25 @@ uint64_t clock_now_ns(void)
 	return last_ns;
 }
 
+/* The last whole reading stands in for one that fails. */
+static uint64_t wall_base_ns(void)
+{
+	static uint64_t last_base_ns;
+	uint64_t base_ns;
+
+	if (wall_clock_read(boot_info_get()->shared, &base_ns))
+		last_base_ns = base_ns;
+	return last_base_ns;
+}
+
 uint64_t clock_wall_ns(void)
 {
-	const struct shared_info *shared = boot_info_get()->shared;
-	uint64_t seconds = 0;
-	uint32_t nanoseconds = 0;
+	return wall_base_ns() + clock_now_ns() + wall_offset_ns;
+}
 
-	for (unsigned int i = 0; i < RETRIES; i++) {
-		uint32_t version = read_once(shared->wc_version);
-
-		read_barrier();
-		seconds = (uint64_t)shared->wc_sec_hi << 32 | shared->wc_sec;
-		nanoseconds = shared->wc_nsec;
-		read_barrier();
-		if (!(version & 1) && version == read_once(shared->wc_version))
-			break;
-	}
-	return seconds * NS_PER_SECOND + nanoseconds + clock_now_ns();
+void clock_wall_set(uint64_t wall_ns)
+{
+	wall_offset_ns = wall_ns - wall_base_ns() - clock_now_ns();
 }
 
 void clock_set_deadline(uint64_t deadline_ns)

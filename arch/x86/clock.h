@@ -9,8 +9,11 @@
 /* Nanoseconds since the host booted; monotonic. */
 uint64_t clock_now_ns(void);
 
-/* Nanoseconds since 1970-01-01 00:00 UTC. */
+/* Nanoseconds since 1970-01-01 00:00 UTC; follows the host's clock, also when that jumps. */
 uint64_t clock_wall_ns(void);
+
+/* From now on the wall clock differs from the host's by as much as `wall_ns` does now. */
+void clock_wall_set(uint64_t wall_ns);
 
 /* Duration of `cycles` TSC cycles in nanoseconds. */
 uint64_t clock_cycles_to_ns(uint64_t cycles);

@@ -13,4 +13,5 @@ arch_SRCS := \
 	arch/x86/paging_pvh.c \
 	arch/x86/relax.c \
 	arch/x86/start.c \
-	arch/x86/traps.c
+	arch/x86/traps.c \
+	arch/x86/wall_clock.c

@@ -100,6 +100,22 @@ static void place(struct rules_query *query, enum rules_direction direction, con
 	query->interface_group = group;
 }
 
+/* The --name options, behind the packet. */
+static bool names_read(char **words, int count, struct name_list *names)
+{
+	for (int i = 0; i < count; i += 2) {
+		const char *wrong = "expected --name NAME=ADDRESS";
+
+		if (i + 1 < count && strcmp(words[i], "--name") == 0)
+			wrong = name_list_add(names, words[i + 1]);
+		if (wrong) {
+			fprintf(stderr, "ringwall-check: %s\n", wrong);
+			return false;
+		}
+	}
+	return true;
+}
+
 static int test(struct ruleset *set, const char *text)
 {
 	struct packet_text packet;
@@ -130,7 +146,8 @@ static int usage(void)
 {
 	fputs("usage: ringwall-check check [--qubes] FILE\n"
 	      "       ringwall-check show [--qubes] FILE\n"
-	      "       ringwall-check test [--qubes] FILE 'tcp 10.137.0.10:4000 > 1.1.1.1:443'\n",
+	      "       ringwall-check test [--qubes] FILE 'tcp 10.137.0.10:4000 > 1.1.1.1:443' "
+	      "[--name NAME=ADDRESS ...]\n",
 	      stderr);
 	return EXIT_USAGE;
 }
@@ -138,19 +155,24 @@ static int usage(void)
 /* The command's words behind its name and behind --qubes. */
 static int run(const char *command, bool qubes, char **words, int count)
 {
+	static struct name_list names;
 	struct ruleset *set = NULL;
-	bool is_test = strcmp(command, "test") == 0 && count == 2;
+	bool is_test = strcmp(command, "test") == 0 && count >= 2;
 	bool is_show = strcmp(command, "show") == 0 && count == 1;
 	int result;
 
 	if (!is_test && !is_show && !(strcmp(command, "check") == 0 && count == 1))
 		return usage();
+	if (is_test && !names_read(words + 2, count - 2, &names))
+		return EXIT_USAGE;
 	result = rules_read(words[0], qubes, &set);
 	/* A list of QubesOS that is wrong is closed, and the others are as they are. */
-	if (set && is_test)
+	if (set && is_test) {
+		name_list_resolve(&names, set);
 		result = test(set, words[1]);
-	else if (set && is_show)
+	} else if (set && is_show) {
 		show_all(set);
+	}
 	ruleset_free(set);
 	return result;
 }

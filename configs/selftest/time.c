@@ -31,6 +31,19 @@ static void clocks(void)
 	CHECK(clock_wall_ns() / SECOND > YEAR_2020);
 }
 
+/* The wall clock can be set, and goes on from there. */
+static void wall(void)
+{
+	uint64_t before = clock_wall_ns();
+
+	clock_wall_set(before + 3600 * SECOND);
+	CHECK(clock_wall_ns() >= before + 3600 * SECOND);
+	CHECK(clock_wall_ns() < before + 3601 * SECOND);
+	clock_wall_set(before);
+	CHECK(clock_wall_ns() >= before);
+	CHECK(clock_wall_ns() < before + SECOND);
+}
+
 static void naps(void)
 {
 	unsigned int early = 0;
@@ -75,6 +88,7 @@ static void randomness(void)
 void selftest_time(void)
 {
 	clocks();
+	wall();
 	naps();
 	idleness();
 	randomness();
