@@ -10,7 +10,9 @@
  *	action=accept | drop		drop answers ICMP "administratively prohibited"
  *	dst4=ADDRESS[/LEN]		the source must be of that version
  *	dst6=ADDRESS[/LEN]
- *	dsthost=NAME			all its addresses of the source's version
+ *	dsthost=NAME			all its addresses of the source's version, as they are
+ *					when a packet comes; while the name is not known, accept
+ *					does not match and drop does
  *	proto=tcp | udp | icmp		icmp is ICMPv6 when the source is an IPv6 address
  *	dstports=A | A-B		TCP and UDP unless proto says which
  *	icmptype=0-255

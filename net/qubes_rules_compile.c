@@ -147,13 +147,15 @@ static int add_dns(struct compiler *c, const struct qubes_rule *from, struct rul
 	return error;
 }
 
-/* -EINVAL: the name cannot be an operand. */
-static int name_operand(struct ruleset *set, const char *name, struct rules_host *host)
+/* -EINVAL: it is no host name, or one too many. */
+static int name_operand(struct ruleset *set, const char *name, bool accept, struct rules_host *host)
 {
-	(void)set;
-	(void)name;
-	(void)host;
-	return -EINVAL;
+	int error;
+
+	/* A drop must not let through what it will drop once the name is known. */
+	*host = (struct rules_host){ .kind = RULES_HOST_NAME, .when_unknown = !accept };
+	error = ruleset_add_name(set, name, strlen(name), &host->name);
+	return error == -E2BIG ? -EINVAL : error;
 }
 
 static int add_rule(struct compiler *c, const struct qubes_rule *from)
@@ -174,10 +176,14 @@ static int add_rule(struct compiler *c, const struct qubes_rule *from)
 		rule.destination = (struct rules_host){ .address = from->destination,
 							.prefix = from->prefix,
 							.kind = RULES_HOST_PREFIX };
-	if (from->name && name_operand(c->set, from->name, &rule.destination)) {
-		qubes_source_close(c->source, from->number, 0, "host name \"%.40s\" is refused",
-				   from->name);
-		return -EINVAL;
+	if (from->name) {
+		int error = name_operand(c->set, from->name, from->accept, &rule.destination);
+
+		if (error == -EINVAL)
+			qubes_source_close(c->source, from->number, 0,
+					   "host name \"%.40s\" is refused", from->name);
+		if (error)
+			return error;
 	}
 	return add_protocols(c, from, &rule);
 }

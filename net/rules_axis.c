@@ -83,7 +83,7 @@ static void add_host(struct events *events, const struct ruleset *set, uint32_t 
 {
 	ip_number first = ip_address_number(&host->address);
 
-	if (host->kind == RULES_HOST_NAME && !host->negated)
+	if (host->kind == RULES_HOST_NAME && !host->negated && !host->when_unknown)
 		return;
 	if (host->kind == RULES_HOST_TABLE) {
 		add_table(events, place, host, &set->tables[host->table], version);

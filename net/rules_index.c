@@ -224,6 +224,7 @@ int ruleset_compile(struct ruleset *set)
 	uint32_t count;
 	int error;
 
+	ruleset_trim(set);
 	if (!deciders || !matches) {
 		free(deciders);
 		free(matches);

@@ -19,10 +19,11 @@
 #define RULES_BLOCK_BITS 512u
 #define RULES_BLOCK_WORDS (RULES_BLOCK_BITS / 64)
 #define RULES_BLOCKS_MAX (RULES_MAX / RULES_BLOCK_BITS)
-#define RULES_GROUPS 2u	      /* interfaces are of the uplink or of clients */
-#define RULES_SELF_KEYS 8u    /* direction, source is self, destination is self */
-#define RULES_DIMENSIONS 7u   /* of one search, ports included */
-#define RULES_SIDES 2u	      /* source, destination */
+#define RULES_SETS_BYTES_MAX (48u << 20) /* far more than rules come to that someone wrote */
+#define RULES_GROUPS 2u			 /* interfaces are of the uplink or of clients */
+#define RULES_SELF_KEYS 8u		 /* direction, source is self, destination is self */
+#define RULES_DIMENSIONS 7u		 /* of one search, ports included */
+#define RULES_SIDES 2u			 /* source, destination */
 #define RULES_SEARCH_NAMES 8u /* of one address; beyond, all rules with names are looked at */
 
 struct rules_block {

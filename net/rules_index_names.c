@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Names that the rule is found by; a negated one is on the axis, everywhere. */
+/* Names that the rule is found by; one that matches without them is on the axis, everywhere. */
 static uint32_t places_of(const struct ruleset *set, const struct rules_host *host)
 {
 	if (host->kind == RULES_HOST_TABLE)
 		return set->tables[host->table].host_count;
-	return host->kind == RULES_HOST_NAME && !host->negated;
+	return host->kind == RULES_HOST_NAME && !host->negated && !host->when_unknown;
 }
 
 bool rules_host_fits(const struct ruleset *set, const struct rules_host *host, uint32_t *places)

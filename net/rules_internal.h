@@ -32,8 +32,9 @@ struct rules_host {
 	uint8_t prefix;
 	uint8_t kind; /* enum rules_host_kind */
 	bool negated;
-	uint16_t table; /* TABLE: index */
-	uint16_t name;	/* NAME: index */
+	uint16_t table;	   /* TABLE: index */
+	uint16_t name;	   /* NAME: index */
+	bool when_unknown; /* NAME: matches too while the name is not known; not with negated */
 };
 
 /* Ports low..high, or all others when outside is set; any: 0..65535. */
@@ -175,6 +176,9 @@ bool rules_table_has(const struct ruleset *set, const struct rules_table *table,
 /* Is it in the ranges of the table? Its names are not asked. */
 bool rules_table_contains(const struct rules_table *table, const struct ip_address *address);
 void rules_tables_free(struct ruleset *set);
+
+/* Gives back the room for rules that were not added. */
+void ruleset_trim(struct ruleset *set);
 
 /* Builds the index over the finished rules and tables. -ENOMEM. */
 must_check int ruleset_compile(struct ruleset *set);

@@ -18,7 +18,7 @@ static bool host_matches(const struct ruleset *set, const struct rules_rule *rul
 			 const struct rules_host *host, const struct ip_address *address,
 			 bool is_self)
 {
-	bool blocks = rule->action == RULES_BLOCK_DROP || rule->action == RULES_BLOCK_RETURN;
+	bool blocks = rule->action < RULES_PASS;
 	bool matches = true, unknown = false;
 
 	if (host->kind == RULES_HOST_PREFIX)
@@ -29,6 +29,8 @@ static bool host_matches(const struct ruleset *set, const struct rules_rule *rul
 		matches = rules_table_has(set, &set->tables[host->table], address, &unknown);
 	else if (host->kind == RULES_HOST_NAME)
 		matches = rules_name_has(set, host->name, address, &unknown);
+	if (unknown && host->when_unknown)
+		return true;
 	return matches != host->negated && (blocks || !unknown);
 }
 

@@ -15,8 +15,10 @@ static int byte_at(const struct rules_lexer *lexer, size_t at)
 
 static bool is_word_byte(int c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c > 0 && strchr("._-/:$+*", c) != NULL);
+	if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'))
+		return true;
+	return c == '.' || c == '-' || c == ':' || c == '/' || c == '_' || c == '$' || c == '+' ||
+	       c == '*';
 }
 
 static void line_pass(struct rules_lexer *lexer)
@@ -102,6 +104,11 @@ struct rules_token rules_lexer_next(struct rules_lexer *lexer)
 
 bool rules_token_is(const struct rules_token *token, const char *word)
 {
-	return (token->kind == RULES_TOKEN_WORD || token->kind == RULES_TOKEN_MARK) &&
-	       token->length == strlen(word) && memcmp(token->text, word, token->length) == 0;
+	if (token->kind != RULES_TOKEN_WORD && token->kind != RULES_TOKEN_MARK)
+		return false;
+	/* Most words differ in their first letters: this is asked many times for each token. */
+	for (size_t i = 0; i < token->length; i++)
+		if (word[i] == '\0' || word[i] != token->text[i])
+			return false;
+	return word[token->length] == '\0';
 }

@@ -8,6 +8,7 @@
 #define FIRST_ROOM 16u
 #define BUCKETS_MIN 64u
 #define BUCKETS_MAX 65536u
+#define NO_BLOCK UINT32_MAX
 
 int rules_painter_begin(struct rules_painter *p, struct rules_sets *sets, uint32_t count)
 {
@@ -23,8 +24,24 @@ int rules_painter_begin(struct rules_painter *p, struct rules_sets *sets, uint32
 	return p->block_heads && p->set_heads ? 0 : -ENOMEM;
 }
 
+/* The array cut to `count` elements; it stays as it is where that fails. */
+static void *trim(void *array, uint32_t count, size_t size)
+{
+	void *cut = count ? realloc(array, count * size) : NULL;
+
+	return cut ? cut : array;
+}
+
 void rules_painter_end(struct rules_painter *p)
 {
+	struct rules_sets *sets = p->sets;
+
+	sets->blocks = trim(sets->blocks, sets->block_count, sizeof(*sets->blocks));
+	sets->block_capacity = sets->block_count;
+	sets->references =
+		trim(sets->references, sets->count, sets->width * sizeof(*sets->references));
+	sets->summaries = trim(sets->summaries, sets->count, sizeof(*sets->summaries));
+	sets->capacity = sets->count;
 	free(p->block_heads);
 	free(p->set_heads);
 	free(p->block_next);
@@ -34,7 +51,11 @@ void rules_painter_end(struct rules_painter *p)
 void rules_painter_clear(struct rules_painter *p)
 {
 	memset(p->now, 0, sizeof(p->now));
-	p->changed = ~0u;
+	for (uint32_t b = 0; b < RULES_BLOCKS_MAX; b++)
+		p->references[b] = NO_BLOCK;
+	p->changed = p->sets->width < 32 ? (1u << p->sets->width) - 1 : ~0u;
+	p->summary = 0;
+	p->hash = 0;
 }
 
 void rules_painter_put(struct rules_painter *p, uint32_t place, bool in)
@@ -50,7 +71,7 @@ void rules_painter_put(struct rules_painter *p, uint32_t place, bool in)
 /* The array with room for element `count`: itself, or a larger one in its place. NULL: none. */
 static void *with_room(void *array, uint32_t count, uint32_t *room, size_t size)
 {
-	uint32_t more = *room ? *room * 2 : FIRST_ROOM;
+	uint32_t more = *room + *room / 2 + FIRST_ROOM;
 
 	if (count < *room)
 		return array;
@@ -60,16 +81,12 @@ static void *with_room(void *array, uint32_t count, uint32_t *room, size_t size)
 	return array;
 }
 
-static uint32_t bucket_of(const struct rules_painter *p, const void *data, size_t bytes)
+static uint32_t bucket_of(const struct rules_painter *p, const struct rules_block *block)
 {
-	const uint8_t *at = data;
-	uint64_t hash = bytes;
+	uint64_t hash = 0;
 
-	for (size_t i = 0; i < bytes; i += sizeof(uint32_t)) {
-		uint32_t word;
-
-		memcpy(&word, at + i, sizeof(word));
-		hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
+	for (uint32_t w = 0; w < RULES_BLOCK_WORDS; w++) {
+		hash = (hash ^ block->words[w]) * 0x9e3779b97f4a7c15ull;
 		hash ^= hash >> 29;
 	}
 	return (uint32_t)(hash >> 8) & (p->buckets - 1);
@@ -95,7 +112,7 @@ static int blocks_grow(struct rules_painter *p)
 static int block_number(struct rules_painter *p, const struct rules_block *block, uint32_t *number)
 {
 	struct rules_sets *sets = p->sets;
-	uint32_t *head = &p->block_heads[bucket_of(p, block, sizeof(*block))];
+	uint32_t *head = &p->block_heads[bucket_of(p, block)];
 
 	for (uint32_t i = *head; i; i = p->block_next[i - 1])
 		if (memcmp(&sets->blocks[i - 1], block, sizeof(*block)) == 0) {
@@ -111,20 +128,41 @@ static int block_number(struct rules_painter *p, const struct rules_block *block
 	return 0;
 }
 
-/* Brings references up to date; *summary says which blocks are not empty. */
-static int blocks_settle(struct rules_painter *p, uint32_t *summary)
+/* What block `number` in place `b` adds to a set's hash. */
+static uint64_t hash_part(uint32_t b, uint32_t number)
+{
+	uint64_t hash = ((uint64_t)b << 32 | number) * 0x9e3779b97f4a7c15ull;
+
+	hash ^= hash >> 32;
+	return hash * 0xd6e8feb86659fd93ull;
+}
+
+/* Brings references, summary and hash up to date: costs what has changed, not the width. */
+static int blocks_settle(struct rules_painter *p)
 {
 	static const struct rules_block empty;
 
-	*summary = 0;
-	for (uint32_t b = 0; b < p->sets->width; b++) {
-		if ((p->changed >> b & 1) && block_number(p, &p->now[b], &p->references[b]))
+	for (uint32_t changed = p->changed; changed; changed &= changed - 1) {
+		uint32_t b = (uint32_t)__builtin_ctz(changed), *reference = &p->references[b];
+
+		if (*reference != NO_BLOCK)
+			p->hash ^= hash_part(b, *reference);
+		if (block_number(p, &p->now[b], reference))
 			return -ENOMEM;
+		p->hash ^= hash_part(b, *reference);
+		p->summary &= ~(1u << b);
 		if (memcmp(&p->now[b], &empty, sizeof(empty)) != 0)
-			*summary |= 1u << b;
+			p->summary |= 1u << b;
 	}
 	p->changed = 0;
 	return 0;
+}
+
+static bool too_large(const struct rules_sets *sets)
+{
+	return sets->block_count * sizeof(*sets->blocks) +
+		       (size_t)sets->count * sets->width * sizeof(*sets->references) >
+	       RULES_SETS_BYTES_MAX;
 }
 
 static int sets_grow(struct rules_painter *p)
@@ -151,21 +189,21 @@ int rules_painter_set(struct rules_painter *p, uint32_t *number)
 {
 	struct rules_sets *sets = p->sets;
 	size_t bytes = sets->width * sizeof(uint32_t);
-	uint32_t summary, *head;
+	uint32_t *head;
 
-	if (blocks_settle(p, &summary))
+	if (blocks_settle(p))
 		return -ENOMEM;
-	head = &p->set_heads[bucket_of(p, p->references, bytes)];
+	head = &p->set_heads[(uint32_t)(p->hash >> 40) & (p->buckets - 1)];
 	for (uint32_t i = *head; i; i = p->set_next[i - 1])
 		if (memcmp(sets->references + (size_t)(i - 1) * sets->width, p->references,
 			   bytes) == 0) {
 			*number = i - 1;
 			return 0;
 		}
-	if (sets_grow(p))
+	if (too_large(sets) || sets_grow(p))
 		return -ENOMEM;
 	memcpy(sets->references + (size_t)sets->count * sets->width, p->references, bytes);
-	sets->summaries[sets->count] = summary;
+	sets->summaries[sets->count] = p->summary;
 	p->set_next[sets->count] = *head;
 	*number = sets->count++;
 	*head = sets->count;

@@ -12,7 +12,7 @@ int ruleset_add(struct ruleset *set, const struct rules_rule *rule)
 	if (set->count == RULES_MAX)
 		return -E2BIG;
 	if (set->count == set->capacity) {
-		uint32_t capacity = set->capacity ? set->capacity * 2 : FIRST_CAPACITY;
+		uint32_t capacity = set->capacity + set->capacity / 2 + FIRST_CAPACITY;
 		struct rules_rule *grown = realloc(set->rules, capacity * sizeof(*grown));
 
 		if (!grown)
@@ -22,6 +22,16 @@ int ruleset_add(struct ruleset *set, const struct rules_rule *rule)
 	}
 	set->rules[set->count++] = *rule;
 	return 0;
+}
+
+void ruleset_trim(struct ruleset *set)
+{
+	struct rules_rule *cut = set->count ? realloc(set->rules, set->count * sizeof(*cut)) : NULL;
+
+	if (!cut)
+		return;
+	set->rules = cut;
+	set->capacity = set->count;
 }
 
 int ruleset_add_parameters(struct ruleset *set, const struct rules_parameters *parameters,

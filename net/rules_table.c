@@ -141,7 +141,9 @@ static int ranges_make(const struct rules_entry *entries, uint32_t count,
 	for (uint32_t i = 0; i < count; i++)
 		sweep_entry(&s, &entries[i]);
 	sweep_close(&s, 0, true);
-	*ranges = s.ranges;
+	*ranges = s.count ? realloc(s.ranges, s.count * sizeof(*s.ranges)) : NULL;
+	if (!*ranges)
+		*ranges = s.ranges;
 	*range_count = s.count;
 	return 0;
 }

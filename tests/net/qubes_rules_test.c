@@ -369,6 +369,60 @@ START_TEST(rules_expire)
 }
 END_TEST
 
+static bool names_contain(void *context, uint16_t name, const struct ip_address *address)
+{
+	(void)name;
+	return ip_address_equal(context, address);
+}
+
+static bool names_known(void *context, uint16_t name, uint8_t version)
+{
+	(void)name;
+	return ((const struct ip_address *)context)->version == version;
+}
+
+static uint32_t names_of(void *context, const struct ip_address *address, uint16_t *names,
+			 uint32_t room)
+{
+	if (!room || !ip_address_equal(context, address))
+		return 0;
+	names[0] = 0;
+	return 1;
+}
+
+/* Nobody gains by a name that is not known: accept does not match, drop does. */
+START_TEST(host_names)
+{
+	struct qubes_rules *rules = qubes_rules_new();
+	struct ip_address known = address("192.0.2.1");
+	const struct rules_resolver resolver = { names_contain, names_known, names_of, &known };
+	struct ruleset *set;
+
+	list(rules, SOURCE4,
+	     "action=accept dsthost=Example.org dstports=80\n"
+	     "action=drop dsthost=example.org dstports=81",
+	     "accept");
+	list(rules, SOURCE6, "action=accept dsthost=example.org", "drop");
+	list(rules, "10.137.0.11", "action=accept dsthost=a..b", "accept");
+	set = compile(rules);
+	ck_assert_uint_eq(ruleset_names_count(set), 1);
+	ck_assert_ptr_nonnull(qubes_rules_source(rules, 2).error);
+	ck_assert_int_eq(judge(set, "10.137.0.11", "192.0.2.1", 6, 80), RULES_BLOCK_ICMP);
+	ck_assert_int_eq(judge(set, SOURCE4, "192.0.2.9", 6, 81), RULES_BLOCK_ICMP);
+	ck_assert_int_eq(judge(set, SOURCE4, "192.0.2.9", 6, 82), RULES_PASS);
+	ruleset_set_resolver(set, &resolver);
+	ck_assert_int_eq(judge(set, SOURCE4, "192.0.2.1", 6, 81), RULES_BLOCK_ICMP);
+	ck_assert_int_eq(judge(set, SOURCE4, "192.0.2.9", 6, 81), RULES_PASS);
+	ck_assert_int_eq(judge(set, SOURCE4, "192.0.2.1", 6, 80), RULES_PASS);
+	ck_assert_int_eq(judge(set, SOURCE6, "2001:db8::1", 6, 80), RULES_BLOCK_ICMP);
+	known = address("2001:db8::1");
+	ck_assert_int_eq(judge(set, SOURCE6, "2001:db8::1", 6, 80), RULES_PASS);
+	ck_assert_int_eq(judge(set, SOURCE4, "192.0.2.1", 6, 81), RULES_BLOCK_ICMP);
+	ruleset_free(set);
+	qubes_rules_free(rules);
+}
+END_TEST
+
 static int entry(struct qubes_rules *rules, const char *path, const char *value)
 {
 	return qubes_rules_entry(rules, path, strlen(path), value, strlen(value));
@@ -737,6 +791,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, base);
 	tcase_add_test(cases, another_base);
 	tcase_add_test(cases, rules_expire);
+	tcase_add_test(cases, host_names);
 	tcase_add_test(cases, entries_of_qubesdb);
 	tcase_add_test(cases, wrong_entries_close);
 	tcase_add_test(cases, bounds);
