@@ -106,7 +106,7 @@ def scan_rules(protocol):
         return "{ " + " ".join(str(n) for n in numbers) + " }"
 
     return f"""
-match out on uplink nat-to (uplink)
+match out on uplink inet nat-to (uplink)
 block drop all
 pass out on uplink
 pass in on clients proto {protocol} to any port {ports(OPEN + CLOSED)}

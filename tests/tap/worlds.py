@@ -8,7 +8,10 @@ import subprocess
 import tempfile
 import time
 
+from scapy.all import IP, UDP, Ether, Raw, fragment
+
 from spaces import Space
+from wire import Wire
 
 CLIENTS = 3
 OURS = {4: "10.137.0.5", 6: "2001:db8:137::5"}
@@ -23,7 +26,7 @@ BITS = {4: 24, 6: 64}
 
 # Who knows nothing else: clients may do everything outwards, and nobody comes in.
 RULES_OUT_ONLY = """
-match out on uplink nat-to (uplink)
+match out on uplink inet nat-to (uplink)
 block all
 pass in on clients
 pass out on uplink
@@ -112,8 +115,8 @@ class Firewall:
         """{reason: count}"""
         counts = {}
         for line in self.stats():
-            words = line.split()
-            if len(words) >= 3 and words[0] == "drop":
+            words = line.replace(":", "").split()
+            if len(words) == 3 and words[0] == "drop":
                 counts[words[1]] = int(words[2])
         return counts
 
@@ -279,3 +282,60 @@ class SmallUplink(World):
     def make_links(self):
         super().make_links()
         self.gateway.ip("link set uplink0 mtu 1400")
+
+
+UP_MAC = "00:16:3e:01:01:01"  # ours, as the program has them
+CLIENT_SIDE_MAC = "fe:ff:ff:ff:ff:ff"
+FAR_MAC = "00:16:3e:0a:0a:0a"
+LINK_LOCAL = "fe80::216:3eff:fe0a:a0a"
+
+
+class Packets(World):
+    """The test plays all neighbours itself: the namespaces have no addresses."""
+
+    kernels = False
+    flows = 1024
+    options = ["--flows", str(flows)]
+
+    def start(self):
+        super().start()
+        self.up_mac, self.client_side_mac = UP_MAC, CLIENT_SIDE_MAC
+        self.up = Wire(self.gateway, "uplink0", FAR_MAC, self.on_link)
+        self.wires = [Wire(space, client_name(i), client_mac(i), self.own(i))
+                      for i, space in enumerate(self.clients)]
+
+    @staticmethod
+    def on_link(address):
+        return address in (GATEWAY[4], GATEWAY[6], LINK_LOCAL)
+
+    @staticmethod
+    def own(i):
+        return lambda address: address in (CLIENT[4](i), CLIENT[6](i))
+
+    def make_links(self):
+        for space in [self.gateway] + self.clients:
+            space.set("net/ipv6/conf/all/disable_ipv6", 1)
+            space.set("net/ipv6/conf/default/disable_ipv6", 1)
+        super().make_links()
+
+    def before(self):
+        super().before()
+        for wire in [self.up] + self.wires:
+            wire.drain()
+
+    def lacks_fragments(self):
+        whole = IP(src=CLIENT[4](0), dst="203.0.113.7") / UDP(sport=9, dport=9) / Raw(b"x" * 64)
+        for piece in fragment(whole, 24):
+            self.client_send(0, piece)
+        return self.up.take(lambda f: IP in f) is None
+
+    def client_send(self, i, packet):
+        """From client i; its own source address where the packet says none."""
+        layer = packet.getlayer(0)
+        if "src" not in layer.fields:
+            layer.src = CLIENT[4 if isinstance(layer, IP) else 6](i)
+        self.wires[i].send(Ether(src=client_mac(i), dst=CLIENT_SIDE_MAC) / packet)
+
+    def up_send(self, packet):
+        """From the gateway."""
+        self.up.send(Ether(src=FAR_MAC, dst=UP_MAC) / packet)
