@@ -54,6 +54,7 @@
 	DROP(NO_FLOW, "no-flow", "a reply to nothing that was let out")                  \
 	DROP(FLOW_STATE, "flow-state", "impossible in the flow's state")                 \
 	DROP(FLOW_TABLE_FULL, "flow-table-full", "no room for another flow")             \
+	DROP(NO_TRANSLATION, "no-translation", "cannot be translated as the rules say")   \
 	DROP(NAT_PORTS, "nat-ports", "no free port for address translation")             \
 	DROP(NOT_OURS, "not-ours", "to the firewall itself, which offers nothing there") \
 	DROP(RATE_LIMIT, "rate-limit", "answers of this kind are rationed")              \

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/ip4_text.h"
+#include "lib/ip6_text.h"
 
 /* One "key=value"; `text` is the value. */
 struct word {
@@ -40,11 +41,19 @@ static bool is_host_address(be32 address)
 	return first != 0 && first != 127 && first < 224;
 }
 
+static bool value_is(const struct word *value, const char *text)
+{
+	return value->length == strlen(text) && memcmp(value->text, text, value->length) == 0;
+}
+
 static void parse_ip(struct params *params, const struct word *value)
 {
+	params->dhcp = value_is(value, "dhcp");
+	if (params->dhcp)
+		return;
 	if (ip4_text_parse_prefix(value->text, value->length, &params->ip, &params->prefix) ||
 	    !is_host_address(params->ip)) {
-		complain(params, value->column, "ip= needs an address like 10.137.0.5/24");
+		complain(params, value->column, "ip= is dhcp or an address like 10.137.0.5/24");
 		return;
 	}
 	params->has_ip = true;
@@ -60,6 +69,64 @@ static void parse_gateway(struct params *params, const struct word *value)
 	params->has_gateway = true;
 }
 
+/* No group's, not :: and not ::1. */
+static bool is_host_address6(const uint8_t *bytes)
+{
+	static const uint8_t zero[15];
+
+	return bytes[0] != 0xff && (memcmp(bytes, zero, sizeof(zero)) != 0 || bytes[15] > 1);
+}
+
+static bool is_link_local(const struct ip_address *address)
+{
+	return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+}
+
+static bool parse_address6(const char *text, size_t length, struct ip_address *address,
+			   uint8_t *prefix)
+{
+	uint8_t bytes[16];
+
+	if ((prefix ? ip6_text_parse_prefix(text, length, bytes, prefix)
+		    : ip6_text_parse(text, length, bytes)) ||
+	    !is_host_address6(bytes))
+		return false;
+	*address = ip_address_of6(bytes);
+	return true;
+}
+
+/* "auto", or A/LEN,GATEWAY; the gateway is mostly a link-local address, ours is not. */
+static void parse_ip6(struct params *params, const struct word *value)
+{
+	const char *comma = memchr(value->text, ',', value->length);
+	size_t first = comma ? (size_t)(comma - value->text) : value->length;
+
+	params->ip6_auto = value_is(value, "auto");
+	if (params->ip6_auto)
+		return;
+	if (!parse_address6(value->text, first, &params->ip6, &params->prefix6) ||
+	    is_link_local(&params->ip6))
+		complain(params, value->column, "ip6= is auto or like 2001:db8::5/64,fe80::1");
+	else if (!comma ||
+		 !parse_address6(comma + 1, value->length - first - 1, &params->gateway6, NULL))
+		complain(params, value->column + (uint32_t)first,
+			 "ip6= needs a gateway behind a comma, like fe80::1");
+	else if (ip_address_equal(&params->ip6, &params->gateway6))
+		complain(params, value->column, "ip6= and its gateway are the same address");
+	else
+		params->has_ip6 = true;
+}
+
+static bool parse_dns_address(const char *text, size_t length, struct ip_address *address)
+{
+	be32 four;
+
+	if (ip4_text_parse(text, length, &four))
+		return parse_address6(text, length, address, NULL);
+	*address = ip_address_of4(four);
+	return is_host_address(four);
+}
+
 static void parse_dns(struct params *params, const struct word *value)
 {
 	size_t done = 0;
@@ -69,9 +136,9 @@ static void parse_dns(struct params *params, const struct word *value)
 		const char *comma = memchr(item, ',', value->length - done);
 		size_t length = comma ? (size_t)(comma - item) : value->length - done;
 		uint32_t column = value->column + (uint32_t)done;
-		be32 address;
+		struct ip_address address;
 
-		if (ip4_text_parse(item, length, &address) || !is_host_address(address)) {
+		if (!parse_dns_address(item, length, &address)) {
 			complain(params, column, "dns= needs addresses like 10.139.1.1,10.139.1.2");
 			return;
 		}
@@ -114,7 +181,7 @@ static const struct {
 	void (*parse)(struct params *params, const struct word *value);
 } keys[] = {
 	{ "ip", parse_ip },   { "gw", parse_gateway },	{ "dns", parse_dns },
-	{ "log", parse_log }, { "fault", parse_fault },
+	{ "log", parse_log }, { "fault", parse_fault }, { "ip6", parse_ip6 },
 };
 
 /* What toolstacks put on every Linux command line; matched to the '=' or to the end. */
@@ -192,7 +259,9 @@ int params_parse(const char *cmdline, struct params *params)
 	}
 	if (!(seen & 1u))
 		complain(params, (uint32_t)(p - cmdline) + 1, "ip= is missing");
-	if (!(seen & 2u))
+	if (params->dhcp && (seen & 2u))
+		complain(params, 1, "gw= comes by DHCP");
+	else if (!params->dhcp && !(seen & 2u))
 		complain(params, (uint32_t)(p - cmdline) + 1, "gw= is missing");
 	if (params->has_ip && params->has_gateway && be32_equal(params->ip, params->gateway))
 		complain(params, 1, "ip= and gw= are the same address");

@@ -3,8 +3,12 @@
  * The kernel command line: words "key=value" separated by blanks.
  *
  *	ip=10.137.0.5/24	our address on the uplink (a bare address means /32)
- *	gw=10.137.0.1		the gateway there; may lie outside the prefix
- *	dns=A[,B...]		resolvers, up to PARAMS_DNS_MAX
+ *	ip=dhcp			the address, gateway and resolvers by DHCP
+ *	gw=10.137.0.1		the gateway there; may lie outside the prefix; not with DHCP
+ *	ip6=A/LEN,GATEWAY	our IPv6 address there and its gateway
+ *	ip6=auto		both by router advertisements; without ip6= there is no IPv6
+ *	dns=A[,B...]		resolvers of either version, up to PARAMS_DNS_MAX; with them
+ *				those that DHCP or routers name do not count
  *	log=error|warn|info|debug
  *	fault=WORD		fault on purpose after start (see arch/x86/fault.h)
  *
@@ -19,6 +23,7 @@
 
 #include "lib/byteorder.h"
 #include "lib/compiler.h"
+#include "lib/ip_address.h"
 #include "lib/log.h"
 
 #define PARAMS_DNS_MAX 4u
@@ -32,10 +37,14 @@ struct params_error {
 
 struct params {
 	bool has_ip, has_gateway;
+	bool dhcp; /* ip=dhcp: has_ip and has_gateway are false */
 	be32 ip;
 	uint8_t prefix;
 	be32 gateway;
-	be32 dns[PARAMS_DNS_MAX];
+	bool ip6_auto, has_ip6; /* at most one of them */
+	uint8_t prefix6;
+	struct ip_address ip6, gateway6;
+	struct ip_address dns[PARAMS_DNS_MAX];
 	uint32_t dns_count;
 	enum log_level log;
 	char fault[PARAMS_FAULT_BYTES]; /* "" : none */

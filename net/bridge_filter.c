@@ -93,7 +93,9 @@ static uint32_t quota_of(const struct flow_table *table)
 static bool follow(struct bridge_filter *filter, struct flow *flow, enum flow_direction direction,
 		   struct packet *packet, const struct packet_info *info)
 {
-	if (flow_follow(flow, direction, packet, info, filter->now_ns))
+	enum drop_reason reason;
+
+	if (flow_follow(flow, direction, packet, info, filter->now_ns, &reason))
 		return true;
 	return refuse(packet, DROP_FLOW_STATE);
 }

@@ -286,6 +286,8 @@ void flow_remove(struct flow *flow)
 {
 	struct flow_table *table = flow->table;
 
+	if (table->removed)
+		table->removed(table->removed_context, flow);
 	wheel_stop(table->wheel, &flow->timer);
 	chain_remove(table, flow, FLOW_ORIGINAL);
 	chain_remove(table, flow, FLOW_REPLY);
@@ -312,6 +314,14 @@ uint32_t flow_purge_interface(struct flow_table *table, uint8_t interface)
 		purged++;
 	}
 	return purged;
+}
+
+void flow_visit(struct flow_table *table, uint32_t from, uint32_t budget,
+		void (*visit)(void *context, struct flow *flow), void *context)
+{
+	for (uint32_t i = from; i < table->total && budget--; i++)
+		if (table->flows[i].state != FLOW_FREE)
+			visit(context, &table->flows[i]);
 }
 
 void flow_purge_all(struct flow_table *table)

@@ -99,6 +99,7 @@ struct flow {
 	struct flow_side side[2]; /* TCP: [d] is the sender of direction d */
 	uint8_t side_flags[2];	  /* enum flow_side_flags */
 	uint8_t side_scale[2];
+	uint16_t max_mss;
 };
 static_assert(sizeof(struct flow) == 128, "two cache lines");
 static_assert(offsetof(struct flow, timer) == 64, "the first line is the fast path's");
@@ -119,6 +120,8 @@ struct flow_table {
 	uint64_t expired;
 	struct siphash_key hash_key;
 	struct wheel *wheel;
+	void (*removed)(void *context, const struct flow *flow);
+	void *removed_context;
 };
 
 /* Bytes of memory for a table of `flows` (1 .. FLOWS_MAX), of them `flows6` for IPv6. */
@@ -162,6 +165,9 @@ void flow_remove(struct flow *flow);
 
 /* Removes every flow that touches the interface; returns how many. */
 uint32_t flow_purge_interface(struct flow_table *table, uint8_t interface);
+
+void flow_visit(struct flow_table *table, uint32_t from, uint32_t budget,
+		void (*visit)(void *context, struct flow *flow), void *context);
 
 void flow_purge_all(struct flow_table *table);
 

@@ -22,6 +22,7 @@ static inline enum flow_state flow_first_state(const struct packet_info *info)
 	case IP_PROTOCOL_UDP:
 		return FLOW_UDP_NEW;
 	case IP_PROTOCOL_ICMP:
+	case IP_PROTOCOL_ICMP6:
 		return FLOW_ICMP;
 	default:
 		return FLOW_OTHER;
@@ -35,6 +36,8 @@ static inline bool flow_may_begin(const struct packet_info *info)
 		return flow_tcp_is_first(info);
 	if (info->key.protocol == IP_PROTOCOL_ICMP)
 		return info->icmp_type == ICMP4_ECHO_REQUEST;
+	if (info->key.protocol == IP_PROTOCOL_ICMP6)
+		return info->icmp_type == ICMP6_ECHO_REQUEST;
 	return true;
 }
 
@@ -44,8 +47,10 @@ static inline bool flow_may_begin(const struct packet_info *info)
  */
 must_check static inline bool flow_follow(struct flow *flow, enum flow_direction direction,
 					  const struct packet *packet,
-					  const struct packet_info *info, uint64_t now_ns)
+					  const struct packet_info *info, uint64_t now_ns,
+					  enum drop_reason *reason)
 {
+	*reason = DROP_FLOW_STATE;
 	if (info->key.protocol == IP_PROTOCOL_TCP)
 		return flow_tcp_track(flow, direction, packet, info, now_ns);
 	if (flow->state == FLOW_UDP_NEW && direction == FLOW_REPLY)

@@ -13,8 +13,6 @@ static const struct prefix martians[] = {
 	{ { 0 }, 96 },			      /* ::, ::1, ::a.b.c.d */
 	{ { [10] = 0xff, [11] = 0xff }, 96 }, /* ::ffff:a.b.c.d */
 	{ { 0xfe, 0x80 }, 10 },		      /* link-local */
-	{ { 0x20, 0x01, 0x0d, 0xb8 }, 32 },   /* documentation */
-	{ { 0x3f, 0xff }, 20 },		      /* documentation */
 	{ { 0x20, 0x01, 0x00, 0x10 }, 28 },   /* ORCHID */
 };
 

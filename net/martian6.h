@@ -9,8 +9,8 @@
 /*
  * Never a sender, never forwarded to (RFC 6890 and its registry: what is not a source, a
  * destination or forwardable there): unspecified, loopback, IPv4-mapped and the retired
- * IPv4-compatible addresses, link-local, documentation (RFC 3849, RFC 9637), the
- * retired ORCHIDs (RFC 4843), and multicast.
+ * IPv4-compatible addresses, link-local, the retired ORCHIDs (RFC 4843), and multicast. What
+ * is for documentation is left to the rules, in IPv4 too: people build test nets of it.
  */
 bool ip6_address_is_martian(const struct ip6_address *address);
 

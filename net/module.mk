@@ -1,6 +1,7 @@
 net_SRCS := \
 	net/arp.c \
 	net/bridge_filter.c \
+	net/client_addresses.c \
 	net/counters.c \
 	net/dhcp_client.c \
 	net/dhcp_message.c \
@@ -18,6 +19,7 @@ net_SRCS := \
 	net/names.c \
 	net/names_answer.c \
 	net/names_resolver.c \
+	net/names_udp.c \
 	net/nat.c \
 	net/nat6.c \
 	net/nat_choose.c \
@@ -31,6 +33,7 @@ net_SRCS := \
 	net/nptv6.c \
 	net/offload.c \
 	net/offload_frame.c \
+	net/own_udp.c \
 	net/packet_log.c \
 	net/parse.c \
 	net/parse6.c \
@@ -50,9 +53,12 @@ net_SRCS := \
 	net/router_translate.c \
 	net/rules_axis.c \
 	net/rules_expand.c \
+	net/rules_hostname.c \
 	net/rules_index.c \
+	net/rules_index_names.c \
 	net/rules_judge.c \
 	net/rules_lex.c \
+	net/rules_names.c \
 	net/rules_paint.c \
 	net/rules_parse.c \
 	net/rules_parse_clause.c \
@@ -63,4 +69,5 @@ net_SRCS := \
 	net/rules_set.c \
 	net/rules_table.c \
 	net/slaac.c \
-	net/tcp_mss.c
+	net/tcp_mss.c \
+	net/udp.c

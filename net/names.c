@@ -6,6 +6,8 @@
 
 #include "net/names_internal.h"
 
+#define MEMBER_NONE UINT32_MAX
+
 static uint32_t bucket_count(uint16_t capacity)
 {
 	uint32_t count = 1;
@@ -15,9 +17,16 @@ static uint32_t bucket_count(uint16_t capacity)
 	return count;
 }
 
+/* A name has seldom more than a few addresses. */
+static uint32_t member_buckets(uint16_t capacity)
+{
+	return bucket_count(capacity) * 4;
+}
+
 size_t names_memory_bytes(uint16_t capacity)
 {
-	return capacity * sizeof(struct names_entry) + bucket_count(capacity) * sizeof(uint16_t);
+	return capacity * sizeof(struct names_entry) + member_buckets(capacity) * sizeof(uint32_t) +
+	       bucket_count(capacity) * sizeof(uint16_t);
 }
 
 int names_init(struct names *names, const struct names_config *config)
@@ -31,7 +40,11 @@ int names_init(struct names *names, const struct names_config *config)
 	memset(config->memory, 0, names_memory_bytes(config->capacity));
 	names->capacity = config->capacity;
 	names->entries = config->memory;
-	names->buckets = (uint16_t *)(names->entries + config->capacity);
+	names->member_heads = (uint32_t *)(names->entries + config->capacity);
+	names->member_mask = member_buckets(config->capacity) - 1;
+	for (uint32_t i = 0; i <= names->member_mask; i++)
+		names->member_heads[i] = MEMBER_NONE;
+	names->buckets = (uint16_t *)(names->member_heads + names->member_mask + 1);
 	names->bucket_mask = buckets - 1;
 	for (uint32_t i = 0; i < buckets; i++)
 		names->buckets[i] = NAMES_NONE;
@@ -72,19 +85,95 @@ int names_add(struct names *names, const char *text, size_t length, uint64_t now
 		names->entries[i].users++;
 		return i;
 	}
-	for (i = 0; i < names->capacity && names->entries[i].users; i++)
+	for (i = names->first_free; i < names->capacity && names->entries[i].users; i++)
 		;
+	names->first_free = i;
 	if (i == names->capacity)
 		return -ENOSPC;
 	entry = &names->entries[i];
 	bucket = bucket_of(names, &name);
 	entry->users = 1;
+	names->used++;
 	entry->name = name;
 	entry->next = *bucket;
 	*bucket = i;
-	memset(entry->members, 0, sizeof(entry->members));
+	entry->lookups[NAMES_IP4].known_ns = 0;
+	entry->lookups[NAMES_IP6].known_ns = 0;
 	names_lookup_start(names, i, now_ns);
 	return i;
+}
+
+static bool address_equal(const struct names_address *a, const struct names_address *b)
+{
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+/* ---- from addresses to the names that have them ---- */
+
+static uint32_t *member_bucket(const struct names *names, const struct names_address *address)
+{
+	uint64_t hash = siphash(&names->key, address->bytes, sizeof(address->bytes));
+
+	return &names->member_heads[hash & names->member_mask];
+}
+
+/* Members are numbered through all entries. */
+static uint32_t member_number(const struct names *names, const struct names_member *member)
+{
+	size_t entry = (size_t)((const uint8_t *)member - (const uint8_t *)names->entries) /
+		       sizeof(*names->entries);
+
+	return (uint32_t)(entry * NAMES_ADDRESSES +
+			  (size_t)(member - names->entries[entry].members));
+}
+
+static struct names_member *member_of(const struct names *names, uint32_t number)
+{
+	return &names->entries[number / NAMES_ADDRESSES].members[number % NAMES_ADDRESSES];
+}
+
+static void member_take(struct names *names, struct names_member *member,
+			const struct names_address *address)
+{
+	uint32_t *head = member_bucket(names, address);
+
+	member->address = *address;
+	member->next = *head;
+	*head = member_number(names, member);
+}
+
+static void member_free(struct names *names, struct names_member *member)
+{
+	uint32_t number = member_number(names, member);
+	uint32_t *link = member_bucket(names, &member->address);
+
+	while (*link != number)
+		link = &member_of(names, *link)->next;
+	*link = member->next;
+	member->expires_ns = 0;
+}
+
+static bool member_counts(const struct names_member *member, uint64_t now_ns)
+{
+	return now_ns < member->expires_ns + NAMES_STALE_S * SECOND_NS;
+}
+
+uint32_t names_of(const struct names *names, const struct names_address *address, uint16_t *to,
+		  uint32_t room, uint64_t now_ns)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = *member_bucket(names, address); i != MEMBER_NONE && count <= room;
+	     i = member_of(names, i)->next) {
+		const struct names_member *member = member_of(names, i);
+
+		if (!address_equal(&member->address, address) || !member_counts(member, now_ns))
+			continue;
+		if (count < room)
+			to[count] = (uint16_t)(i / NAMES_ADDRESSES);
+		count++;
+	}
+	return count;
 }
 
 /* Questions of clients for a name that is no more. */
@@ -102,16 +191,17 @@ void names_release(struct names *names, uint16_t name)
 
 	if (--entry->users)
 		return;
+	names->used--;
+	if (name < names->first_free)
+		names->first_free = name;
 	while (*link != name)
 		link = &names->entries[*link].next;
 	*link = entry->next;
 	names_lookup_stop(names, name);
 	seen_forget(names, name);
-}
-
-static bool address_equal(const struct names_address *a, const struct names_address *b)
-{
-	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+	for (uint32_t i = 0; i < NAMES_ADDRESSES; i++)
+		if (entry->members[i].expires_ns)
+			member_free(names, &entry->members[i]);
 }
 
 static uint8_t family_of(const struct names_address *address)
@@ -130,12 +220,18 @@ bool names_contains(const struct names *names, uint16_t name, const struct names
 		const struct names_member *member = &entry->members[i];
 
 		if (member->expires_ns && address_equal(&member->address, address))
-			return now_ns < member->expires_ns + NAMES_STALE_S * SECOND_NS;
+			return member_counts(member, now_ns);
 	}
 	return false;
 }
 
-static void changed(struct names *names, uint16_t name)
+bool names_known(const struct names *names, uint16_t name, enum names_family family,
+		 uint64_t now_ns)
+{
+	return now_ns < names->entries[name].lookups[family].known_ns;
+}
+
+void names_changed(struct names *names, uint16_t name)
 {
 	names->version++;
 	names->output.changed(names->output.context, name);
@@ -169,15 +265,16 @@ void names_put(struct names *names, uint16_t name, const struct names_answer *an
 		struct names_member *place = member_place(&names->entries[name], address);
 
 		if (!place->expires_ns || !address_equal(&place->address, address)) {
-			place->address = *address;
-			place->expires_ns = 0;
+			if (place->expires_ns)
+				member_free(names, place);
+			member_take(names, place, address);
 			news = true;
 		}
 		if (place->expires_ns < expires_ns)
 			place->expires_ns = expires_ns;
 	}
 	if (news)
-		changed(names, name);
+		names_changed(names, name);
 }
 
 void names_sweep(struct names *names, uint16_t name, uint8_t family, uint64_t limit_ns)
@@ -191,11 +288,11 @@ void names_sweep(struct names *names, uint16_t name, uint8_t family, uint64_t li
 		if (!member->expires_ns || member->expires_ns > limit_ns ||
 		    family_of(&member->address) != family)
 			continue;
-		member->expires_ns = 0;
+		member_free(names, member);
 		news = true;
 	}
 	if (news)
-		changed(names, name);
+		names_changed(names, name);
 }
 
 bool names_is_server(const struct names *names, const struct names_address *address)

@@ -3,8 +3,8 @@
  * The host names that rules mention and the addresses that each has now.
  *
  * A resolver client keeps every name's A and AAAA records fresh without anybody
- * waiting; names_contains() only looks. In addition, answers of the same servers that pass
- * to a client are learnt from, because big sites answer everyone differently.
+ * waiting; names_contains() and names_of() only look. In addition, answers of the same servers that
+ * pass to a client are learnt from, because big sites answer everyone differently.
  *
  * How long an address counts: its TTL, held between NAMES_TTL_MIN_S and NAMES_TTL_MAX_S,
  * and after that until a server has answered for that name and family again, but
@@ -66,7 +66,10 @@ struct names_datagram {
 
 struct names_output {
 	void (*send)(void *context, const struct names_datagram *datagram);
-	/* The set of a name has another address, or one less: judge its flows again. */
+	/*
+	 * The set of a name has another address, or one less, or has become known or
+	 * unknown: judge its flows again.
+	 */
 	void (*changed)(void *context, uint16_t name);
 	void *context;
 };
@@ -83,12 +86,14 @@ struct names_lookup {
 	struct names_query *query; /* NULL: none under way */
 	uint16_t name;
 	uint8_t family;
-	uint8_t failures; /* rounds without an answer */
+	uint8_t failures;  /* rounds without an answer */
+	uint64_t known_ns; /* until when a server's word counts, also that there is nothing */
 };
 
 struct names_member {
 	struct names_address address;
 	uint64_t expires_ns; /* 0: free */
+	uint32_t next;	     /* of those with addresses of one hash, or UINT32_MAX */
 };
 
 struct names_entry {
@@ -138,9 +143,13 @@ struct names_config {
 
 struct names {
 	uint16_t capacity;
+	uint16_t first_free; /* no entry before it is free */
+	uint16_t used;	     /* names that there are */
 	uint32_t bucket_mask;
 	struct names_entry *entries;
 	uint16_t *buckets;
+	uint32_t member_mask; /* buckets of addresses, less 1 */
+	uint32_t *member_heads;
 	struct wheel *wheel;
 	struct random *random;
 	struct names_output output;
@@ -178,6 +187,20 @@ void names_release(struct names *names, uint16_t name);
 /* Does the name have this address now? Looks at most at NAMES_ADDRESSES entries. */
 bool names_contains(const struct names *names, uint16_t name, const struct names_address *address,
 		    uint64_t now_ns);
+
+/*
+ * The names that have this address now, in no order: up to `room` in `to`. Returns how many;
+ * room + 1 when there are more. Costs one look-up whatever the number of names.
+ */
+uint32_t names_of(const struct names *names, const struct names_address *address, uint16_t *to,
+		  uint32_t room, uint64_t now_ns);
+
+/*
+ * Has a server told which addresses of the family the name has, be it none, not so long ago
+ * that the addresses would not count any more?
+ */
+bool names_known(const struct names *names, uint16_t name, enum names_family family,
+		 uint64_t now_ns);
 
 /* Is this a port that we have asked from? Then names_input() wants what comes to it. */
 bool names_owns_port(const struct names *names, uint16_t port);

@@ -28,6 +28,9 @@ must_check int names_answer_read(struct dns_message *message, const struct dns_q
 /* The name's number, or NAMES_NONE. `lower` is in small letters. */
 uint16_t names_find(const struct names *names, const struct dns_name *lower);
 
+/* Counts it and tells the owner. */
+void names_changed(struct names *names, uint16_t name);
+
 /* Adds addresses, or lengthens their time. */
 void names_put(struct names *names, uint16_t name, const struct names_answer *answer,
 	       uint64_t now_ns);

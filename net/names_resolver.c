@@ -34,7 +34,7 @@ static uint16_t port_pick(struct names *names)
 	return (uint16_t)(PORT_FIRST + offset);
 }
 
-static struct names *names_of(const struct names_query *query)
+static struct names *names_asking(const struct names_query *query)
 {
 	return query->lookup->names;
 }
@@ -46,7 +46,7 @@ static uint16_t type_of(const struct names_lookup *lookup)
 
 static void query_send(struct names_query *query, uint64_t now_ns)
 {
-	struct names *names = names_of(query);
+	struct names *names = names_asking(query);
 	uint32_t round = query->tries / names->servers_used;
 	uint8_t message[DNS_QUERY_BYTES];
 	struct names_datagram datagram;
@@ -72,7 +72,7 @@ static void query_send(struct names_query *query, uint64_t now_ns)
 
 static void query_free(struct names_query *query)
 {
-	wheel_stop(names_of(query)->wheel, &query->timer);
+	wheel_stop(names_asking(query)->wheel, &query->timer);
 	query->lookup->query = NULL;
 	query->lookup = NULL;
 }
@@ -113,7 +113,7 @@ static void query_expired(struct wheel_timer *timer, uint64_t now_ns)
 {
 	struct names_query *query = container_of(timer, struct names_query, timer);
 
-	names_of(query)->counters.timeouts++;
+	names_asking(query)->counters.timeouts++;
 	query_next(query, now_ns);
 }
 
@@ -131,10 +131,16 @@ static void lookup_expired(struct wheel_timer *timer, uint64_t now_ns)
 	struct names_lookup *lookup = container_of(timer, struct names_lookup, timer);
 	struct names *names = lookup->names;
 	struct names_query *query;
+	uint64_t version = names->version;
+	bool forgotten = lookup->known_ns && lookup->known_ns <= now_ns;
 
+	if (forgotten)
+		lookup->known_ns = 0;
 	if (now_ns > NAMES_STALE_S * SECOND_NS)
 		names_sweep(names, lookup->name, lookup->family,
 			    now_ns - NAMES_STALE_S * SECOND_NS);
+	if (forgotten && names->version == version)
+		names_changed(names, lookup->name);
 	if (!names->servers_used) {
 		lookup_failed(lookup, now_ns);
 		return;
@@ -207,12 +213,24 @@ void names_set_servers(struct names *names, const struct names_address *servers,
 	}
 }
 
-/* A server has answered for good: what expired before is no more (but see names.h). */
-static void lookup_answered(struct names_lookup *lookup, uint32_t ttl, uint64_t now_ns)
+/*
+ * A server has answered for good, with addresses or none: what expired before is no more
+ * (but see names.h). The next round is after `wait` seconds.
+ */
+static void lookup_answered(struct names_lookup *lookup, const struct names_answer *answer,
+			    uint32_t ttl, uint32_t wait, uint64_t now_ns)
 {
+	struct names *names = lookup->names;
+	uint64_t version = names->version;
+	bool news = lookup->known_ns <= now_ns;
+
 	lookup->failures = 0;
-	names_sweep(lookup->names, lookup->name, lookup->family, now_ns);
-	lookup_after(lookup, ttl, now_ns);
+	lookup->known_ns = now_ns + (ttl + (uint64_t)NAMES_STALE_S) * SECOND_NS;
+	names_put(names, lookup->name, answer, now_ns);
+	names_sweep(names, lookup->name, lookup->family, now_ns);
+	lookup_after(lookup, wait, now_ns);
+	if (news && names->version == version)
+		names_changed(names, lookup->name);
 }
 
 static uint32_t negative_ttl(const struct names_answer *answer)
@@ -245,24 +263,20 @@ static void query_answered(struct names_query *query, uint32_t rcode, struct nam
 			   uint64_t now_ns)
 {
 	struct names_lookup *lookup = query->lookup;
-	struct names *names = lookup->names;
+	uint32_t ttl, wait;
 
-	names->counters.answered++;
+	lookup->names->counters.answered++;
 	if (answer->count) {
-		if (answer->ttl > query->ttl)
-			answer->ttl = query->ttl;
-		query_free(query);
-		names_put(names, lookup->name, answer, now_ns);
-		/* Before the first expires, with time for a round. */
-		lookup_answered(lookup, answer->ttl - answer->ttl / 4, now_ns);
-		return;
-	}
-	if (answer->chain && rcode == DNS_RCODE_OK && !answer->has_negative) {
+		ttl = answer->ttl = answer->ttl < query->ttl ? answer->ttl : query->ttl;
+		wait = ttl - ttl / 4; /* before the first expires, with time for a round */
+	} else if (answer->chain && rcode == DNS_RCODE_OK && !answer->has_negative) {
 		query_follow(query, answer, now_ns);
 		return;
+	} else {
+		ttl = wait = negative_ttl(answer);
 	}
 	query_free(query);
-	lookup_answered(lookup, negative_ttl(answer), now_ns);
+	lookup_answered(lookup, answer, ttl, wait, now_ns);
 }
 
 static struct names_query *query_find(struct names *names, const struct names_address *from,

@@ -95,6 +95,8 @@ static void memory_lay(struct router *router, const struct router_config *config
 	flow_table_init(&router->flows, memory, config->flows, flows6_of(config->flows),
 			&router->wheel, config->random);
 	nat_init(&router->nat, memory + layout.nat, config->flows, &router->flows, config->random);
+	router->flows.removed = nat_flow_removed;
+	router->flows.removed_context = &router->nat;
 	fragments_init(&router->fragments, memory + layout.fragments, &fragments, &router->wheel,
 		       config->random);
 	share_fragments(router);

@@ -112,7 +112,7 @@ void router_translation(const struct router *router, const struct router_interfa
 /* However many use up theirs, there is a share left for one more. */
 static uint32_t quota_of(const struct router *router, uint32_t total)
 {
-	uint32_t quota = total / (router->clients + 2);
+	uint32_t quota = total / (router->clients + 1);
 
 	return quota ? quota : 1;
 }

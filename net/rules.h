@@ -24,6 +24,7 @@
 #define RULES_INTERFACE_BYTES 24u
 #define RULES_TABLES_MAX 256u
 #define RULES_TABLE_ENTRIES_MAX 131072u /* in all tables of a set */
+#define RULES_NAMES_MAX 16384u		/* different host names in a set */
 
 enum rules_direction { RULES_IN = 1, RULES_OUT = 2 };
 
@@ -137,6 +138,33 @@ struct rules_verdict ruleset_judge(struct ruleset *set, const struct rules_query
 
 /* The same without counting. */
 struct rules_verdict ruleset_peek(struct ruleset *set, const struct rules_query *query);
+/*
+ * Which addresses the host names of a set have now; asked while judging, so no call waits.
+ * `name` counts from 0 to ruleset_names_count() - 1.
+ */
+struct rules_resolver {
+	bool (*contains)(void *context, uint16_t name, const struct ip_address *address);
+	/* Has it been found out which addresses of that version (4, 6) the name has, if any? */
+	bool (*known)(void *context, uint16_t name, uint8_t version);
+	/*
+	 * The names that have the address: at most `room` are written. Returns how many there
+	 * are; above `room` any number will do.
+	 */
+	uint32_t (*names_of)(void *context, const struct ip_address *address, uint16_t *names,
+			     uint32_t room);
+	void *context;
+};
+
+/* Different names in the set; each in small letters without a dot at its end. */
+uint32_t ruleset_names_count(const struct ruleset *set);
+const char *ruleset_name(const struct ruleset *set, uint32_t name);
+
+/*
+ * Who is asked from now on; the struct is copied. NULL: nobody, and no name has an address.
+ * What a rule says of a name that is not known: in `pass` and `match`, no rule matches that
+ * depends on it; in `block`, the name is one without addresses.
+ */
+void ruleset_set_resolver(struct ruleset *set, const struct rules_resolver *resolver);
 
 /* What `set` lines said; all 0 for NULL. Belongs to the set. */
 const struct rules_options *ruleset_options(const struct ruleset *set);

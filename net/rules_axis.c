@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "net/rules_axis.h"
+#include "net/rules_index_names.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct events {
 	struct event *items;
 	uint32_t count, room;
 	uint32_t table_ranges; /* still allowed */
+	uint32_t name_places;  /* the same, see rules_index_names.h */
 	ip_number last;	       /* of the axis */
 	bool failed;
 };
@@ -81,6 +83,8 @@ static void add_host(struct events *events, const struct ruleset *set, uint32_t 
 {
 	ip_number first = ip_address_number(&host->address);
 
+	if (host->kind == RULES_HOST_NAME && !host->negated)
+		return;
 	if (host->kind == RULES_HOST_TABLE) {
 		add_table(events, place, host, &set->tables[host->table], version);
 		return;
@@ -129,6 +133,9 @@ static void add_rule(struct events *events, const struct ruleset *set, uint32_t 
 		add_ports(events, place, &rule->source_ports);
 	else if (name == RULES_AXIS_DESTINATION_PORT)
 		add_ports(events, place, &rule->destination_ports);
+	else if (!rules_host_fits(set, source ? &rule->source : &rule->destination,
+				  &events->name_places))
+		add_always(events, place);
 	else if (!rule->version || rule->version == version)
 		add_host(events, set, place, source ? &rule->source : &rule->destination, version);
 }
@@ -235,7 +242,9 @@ int rules_axis_make(const struct ruleset *set, const struct rules_index *index,
 		    struct rules_painter *painter, enum rules_axis_name name,
 		    struct rules_axis *axis)
 {
-	struct events events = { .table_ranges = TABLE_RANGES_MAX, .last = last_of(name) };
+	struct events events = { .table_ranges = TABLE_RANGES_MAX,
+				 .name_places = RULES_NAME_PLACES_MAX,
+				 .last = last_of(name) };
 	int error = -ENOMEM;
 
 	for (uint32_t place = 0; place < index->count && !events.failed; place++)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "net/rules_axis.h"
+#include "net/rules_index_names.h"
 
 static const struct rules_rule *rule_at(const struct ruleset *set, const struct rules_index *index,
 					uint32_t place)
@@ -153,6 +154,8 @@ static int make_all(const struct ruleset *set, struct rules_index *index)
 		error = make_interfaces(set, index, p);
 	for (uint32_t i = 0; i < RULES_AXES && !error; i++)
 		error = rules_axis_make(set, index, p, (enum rules_axis_name)i, &index->axes[i]);
+	if (!error)
+		error = rules_index_names_make(set, index, p);
 	rules_painter_end(p);
 	free(p);
 	return error;
@@ -188,6 +191,8 @@ void rules_index_free(struct rules_index *index)
 		free(index->axes[i].sets);
 		free(index->axes[i].roots);
 	}
+	for (uint32_t side = 0; side < RULES_SIDES; side++)
+		free(index->names[side].sets);
 	free(index->sets.blocks);
 	free(index->sets.references);
 	free(index->sets.summaries);

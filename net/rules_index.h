@@ -7,6 +7,10 @@
  * may match there. A search finds one set for each dimension and takes the first rule that
  * is in all of them, and that really matches. The sets are made of blocks of 512 rules;
  * equal blocks and equal sets are stored once.
+ *
+ * A rule that names a host matches anywhere on the axis of that address, so it is on none:
+ * each name has a set of its rules instead, and the search adds to what the axis gives those
+ * of the names that the address has now. So rules for other names cost nothing.
  */
 #pragma once
 
@@ -15,9 +19,11 @@
 #define RULES_BLOCK_BITS 512u
 #define RULES_BLOCK_WORDS (RULES_BLOCK_BITS / 64)
 #define RULES_BLOCKS_MAX (RULES_MAX / RULES_BLOCK_BITS)
-#define RULES_GROUPS 2u	    /* interfaces are of the uplink or of clients */
-#define RULES_SELF_KEYS 8u  /* direction, source is self, destination is self */
-#define RULES_DIMENSIONS 7u /* of one search, ports included */
+#define RULES_GROUPS 2u	      /* interfaces are of the uplink or of clients */
+#define RULES_SELF_KEYS 8u    /* direction, source is self, destination is self */
+#define RULES_DIMENSIONS 7u   /* of one search, ports included */
+#define RULES_SIDES 2u	      /* source, destination */
+#define RULES_SEARCH_NAMES 8u /* of one address; beyond, all rules with names are looked at */
 
 struct rules_block {
 	uint64_t words[RULES_BLOCK_WORDS];
@@ -65,15 +71,28 @@ struct rules_interface {
 	uint32_t sets[RULES_GROUPS];
 };
 
+/* The rules of each host name as source, or as destination. */
+struct rules_index_names {
+	uint32_t *sets; /* by the name's number; NULL: no rule names one there */
+	uint32_t any;	/* all of these rules */
+};
+
 struct rules_index {
 	uint32_t count;
 	uint32_t *ids; /* the rule at each place */
 	struct rules_sets sets;
 	struct rules_axis axes[RULES_AXES];
+	struct rules_index_names names[RULES_SIDES];
 	uint32_t self[RULES_SELF_KEYS];
 	uint32_t other_interfaces[RULES_GROUPS]; /* those that no rule names */
 	uint32_t interface_mask;		 /* places in `interfaces`, less 1 */
 	struct rules_interface *interfaces;	 /* a hash table, at most half full */
+};
+
+/* What an address gives by its axis and by its names: a rule need be in one of them only. */
+struct rules_union {
+	uint32_t count;
+	uint32_t sets[1 + RULES_SEARCH_NAMES];
 };
 
 /* A search that is under way: the places from `at` on are left. */
@@ -83,6 +102,8 @@ struct rules_search {
 	const struct rules_query *query;
 	uint32_t sets[RULES_DIMENSIONS];
 	uint32_t dimensions;
+	struct rules_union unions[RULES_SIDES]; /* dimensions too */
+	uint32_t union_count;
 	uint32_t at;
 };
 

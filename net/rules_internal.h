@@ -18,7 +18,13 @@
 #define RULES_UDP 17u
 #define RULES_ICMP6 58u
 
-enum rules_host_kind { RULES_HOST_ANY, RULES_HOST_PREFIX, RULES_HOST_SELF, RULES_HOST_TABLE };
+enum rules_host_kind {
+	RULES_HOST_ANY,
+	RULES_HOST_PREFIX,
+	RULES_HOST_SELF,
+	RULES_HOST_TABLE,
+	RULES_HOST_NAME,
+};
 
 struct rules_host {
 	struct ip_address address; /* PREFIX; bits behind the prefix are zero */
@@ -26,6 +32,7 @@ struct rules_host {
 	uint8_t kind; /* enum rules_host_kind */
 	bool negated;
 	uint16_t table; /* TABLE: index */
+	uint16_t name;	/* NAME: index */
 };
 
 /* Ports low..high, or all others when outside is set; any: 0..65535. */
@@ -47,7 +54,16 @@ struct rules_entry {
 
 #define RULES_TABLE_NAME_BYTES 32u
 
-/* Once finished, an address is in the table when it is in one of the ranges. */
+/* A host name in a table: as narrow an entry as an address. */
+struct rules_table_host {
+	uint16_t name;
+	bool negated;
+};
+
+/*
+ * Once finished, an address is in the table when it is in one of the ranges; but first the
+ * table's host names are asked.
+ */
 struct rules_table {
 	char name[RULES_TABLE_NAME_BYTES];
 	bool defined;
@@ -56,6 +72,10 @@ struct rules_table {
 	struct rules_entry *entries;	       /* as written; freed by finishing */
 	struct rules_range *ranges4, *ranges6; /* sorted, apart from one another */
 	uint32_t count4, count6;
+	uint32_t host_count, host_capacity;
+	struct rules_table_host *hosts;
+	struct ip_address *denied; /* sorted: what "! ADDRESS" takes from a name, if there are */
+	uint32_t denied_count;
 };
 
 /* What only some rules have; many expanded rules share one. */
@@ -96,6 +116,11 @@ struct ruleset {
 	uint32_t parameter_count;
 	struct rules_parameters *parameters;
 	struct rules_options options;
+	uint32_t name_count, name_capacity;
+	char **names;
+	uint32_t name_slot_mask;		/* places in name_slots, less 1 */
+	uint16_t *name_slots;			/* a hash table, at most half full: index + 1 */
+	struct rules_resolver resolver;		/* contains is NULL: none */
 	struct rules_index *deciders, *matches; /* compiled; `match` rules apart */
 };
 
@@ -116,6 +141,31 @@ must_check int rules_table_add(struct ruleset *set, struct rules_table *table,
 /* Turns the entries into ranges: of all entries around an address the narrowest decides. */
 must_check int rules_table_finish(struct rules_table *table);
 
+/*
+ * The number of a host name, which is added when it is new. -EINVAL: it is not a host name;
+ * -E2BIG: RULES_NAMES_MAX; -ENOMEM.
+ */
+must_check int ruleset_add_name(struct ruleset *set, const char *text, size_t length,
+				uint16_t *name);
+void ruleset_names_free(struct ruleset *set);
+
+/* Adds a name to a table. -E2BIG (RULES_TABLE_ENTRIES_MAX), -ENOMEM. */
+must_check int rules_table_add_name(struct ruleset *set, struct rules_table *table, uint16_t name,
+				    bool negated);
+
+/* A part of finishing: puts the names in order. */
+void rules_table_sort_names(struct rules_table *table);
+
+/*
+ * Does the name, or the table, have the address? *unknown: that depends on a name that is
+ * not known; the answer is then as if it had no address. The caller sets it false before.
+ */
+bool rules_name_has(const struct ruleset *set, uint16_t name, const struct ip_address *address,
+		    bool *unknown);
+bool rules_table_has(const struct ruleset *set, const struct rules_table *table,
+		     const struct ip_address *address, bool *unknown);
+
+/* Is it in the ranges of the table? Its names are not asked. */
 bool rules_table_contains(const struct rules_table *table, const struct ip_address *address);
 void rules_tables_free(struct ruleset *set);
 

@@ -13,18 +13,23 @@ static bool prefix_matches(const struct rules_host *host, const struct ip_addres
 		~ip_number_host_bits(address->version, host->prefix)) == 0;
 }
 
-static bool host_matches(const struct ruleset *set, const struct rules_host *host,
-			 const struct ip_address *address, bool is_self)
+/* Of a name that is not known the safe thing is believed; see ruleset_set_resolver(). */
+static bool host_matches(const struct ruleset *set, const struct rules_rule *rule,
+			 const struct rules_host *host, const struct ip_address *address,
+			 bool is_self)
 {
-	bool matches = true;
+	bool blocks = rule->action == RULES_BLOCK_DROP || rule->action == RULES_BLOCK_RETURN;
+	bool matches = true, unknown = false;
 
 	if (host->kind == RULES_HOST_PREFIX)
 		matches = prefix_matches(host, address);
 	else if (host->kind == RULES_HOST_SELF)
 		matches = is_self;
 	else if (host->kind == RULES_HOST_TABLE)
-		matches = rules_table_contains(&set->tables[host->table], address);
-	return matches != host->negated;
+		matches = rules_table_has(set, &set->tables[host->table], address, &unknown);
+	else if (host->kind == RULES_HOST_NAME)
+		matches = rules_name_has(set, host->name, address, &unknown);
+	return matches != host->negated && (blocks || !unknown);
 }
 
 static bool ports_match(const struct rules_ports *ports, uint16_t port)
@@ -74,9 +79,9 @@ bool rules_rule_matches(const struct ruleset *set, const struct rules_rule *rule
 	if (rule->version && rule->version != query->source.version)
 		return false;
 	return (rule->directions & query->direction) && transport_matches(rule, query) &&
-	       host_matches(set, &rule->destination, &query->destination,
+	       host_matches(set, rule, &rule->destination, &query->destination,
 			    query->destination_is_self) &&
-	       host_matches(set, &rule->source, &query->source, query->source_is_self) &&
+	       host_matches(set, rule, &rule->source, &query->source, query->source_is_self) &&
 	       interface_matches(rule, query);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The parser's items: what a list can be made of. */
+#include <errno.h>
 #include <string.h>
 
 #include "lib/ip4_text.h"
@@ -56,6 +57,28 @@ bool rules_token_address(const struct rules_token *token, struct ip_address *add
 	return true;
 }
 
+/* 0-9 and dots behind the last letter: a wrong address. */
+static bool ends_in_digits(const char *text, size_t length)
+{
+	while (length && text[length - 1] >= '0' && text[length - 1] <= '9')
+		length--;
+	return length == 0 || text[length - 1] == '.';
+}
+
+int rules_token_name(struct rules_parser *p, uint16_t *name)
+{
+	const struct rules_token *t = &p->token;
+	int error;
+
+	if (t->kind != RULES_TOKEN_WORD || !memchr(t->text, '.', t->length) ||
+	    ends_in_digits(t->text, t->text[t->length - 1] == '.' ? t->length - 1 : t->length))
+		return 1;
+	error = ruleset_add_name(p->set, t->text, t->length, name);
+	if (error == -E2BIG)
+		return rules_fail_at(p, t, "more than %u host names", RULES_NAMES_MAX);
+	return error == -EINVAL ? 1 : error;
+}
+
 static int host_add(struct rules_parser *p, struct rules_hosts *list, const struct rules_host *host)
 {
 	if (list->count == RULES_LIST_MAX)
@@ -90,7 +113,12 @@ static int host_word(struct rules_parser *p, struct rules_host *host)
 	} else if (rules_at(p, "{")) {
 		return rules_fail_at(p, &p->token, "a list cannot be negated; a table can");
 	} else if (!rules_token_address(&p->token, &host->address, &host->prefix)) {
-		return rules_expected(p, "any, self, <table> or an address like 10.0.0.0/8");
+		int error = rules_token_name(p, &host->name);
+
+		host->kind = RULES_HOST_NAME;
+		return error == 1 ? rules_expected(p, "any, self, <table>, name or address like "
+						      "10.0.0.0/8")
+				  : error;
 	}
 	return 0;
 }

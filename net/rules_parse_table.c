@@ -32,6 +32,7 @@ int rules_parse_table_name(struct rules_parser *p, struct rules_table **table)
 static int parse_entry(struct rules_parser *p, void *to)
 {
 	struct rules_entry entry = { 0 };
+	uint16_t name;
 	int error = 0;
 
 	if (rules_at(p, "!")) {
@@ -40,9 +41,16 @@ static int parse_entry(struct rules_parser *p, void *to)
 	}
 	if (error)
 		return error;
-	if (!rules_token_address(&p->token, &entry.address, &entry.prefix))
-		return rules_expected(p, "an address like 10.0.0.0/8");
-	error = rules_table_add(p->set, to, &entry);
+	if (rules_token_address(&p->token, &entry.address, &entry.prefix)) {
+		error = rules_table_add(p->set, to, &entry);
+	} else {
+		error = rules_token_name(p, &name);
+		if (error == 1)
+			return rules_expected(p, "a host name or an address like 10.0.0.0/8");
+		if (error)
+			return error;
+		error = rules_table_add_name(p->set, to, name, entry.negated);
+	}
 	if (error == -E2BIG)
 		rules_fail_at(p, &p->token, "more than %u entries in all tables",
 			      RULES_TABLE_ENTRIES_MAX);

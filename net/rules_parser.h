@@ -83,6 +83,13 @@ int rules_parse_timeout(struct rules_parser *p, void *to); /* uint32_t[RULES_TIM
 bool rules_token_address(const struct rules_token *token, struct ip_address *address,
 			 uint8_t *prefix);
 
+/*
+ * A host name as it may stand in a rule: with a dot, and not all digits behind the last
+ * one, so that neither a word that was misspelt nor a wrong address becomes a name. 1: the
+ * token is none. Does not advance.
+ */
+int rules_token_name(struct rules_parser *p, uint16_t *name);
+
 /* table <name> ..., at the first word; and, at the end, whether all are defined. */
 int rules_parse_table(struct rules_parser *p);
 int rules_finish_tables(struct rules_parser *p);

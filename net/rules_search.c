@@ -87,22 +87,52 @@ static uint32_t protocol_key(const struct rules_query *query)
 	return query->protocol;
 }
 
+/* An address adds a dimension: the set of its axis, with those of its names. */
+static void search_address(struct rules_search *s, uint32_t side, const struct ip_address *address,
+			   uint32_t number)
+{
+	const struct rules_index_names *names = &s->index->names[side];
+	const struct rules_resolver *resolver = &s->set->resolver;
+	uint16_t found[RULES_SEARCH_NAMES];
+	struct rules_union *u;
+	uint32_t count = 0;
+
+	if (names->sets && resolver->names_of)
+		count = resolver->names_of(resolver->context, address, found, RULES_SEARCH_NAMES);
+	if (!count) {
+		s->sets[s->dimensions++] = number;
+		return;
+	}
+	u = &s->unions[s->union_count++];
+	u->sets[0] = number;
+	u->count = 1;
+	if (count > RULES_SEARCH_NAMES) {
+		u->sets[u->count++] = names->any;
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		u->sets[u->count++] = names->sets[found[i]];
+}
+
 static void search_addresses(struct rules_search *s)
 {
 	const struct rules_axis *axes = s->index->axes;
 	const struct rules_query *q = s->query;
 
 	if (q->source.version == 4) {
-		s->sets[s->dimensions++] = axis_narrow(&axes[RULES_AXIS_SOURCE4],
-						       be32_get(ip_address_get4(&q->source)));
-		s->sets[s->dimensions++] = axis_narrow(&axes[RULES_AXIS_DESTINATION4],
-						       be32_get(ip_address_get4(&q->destination)));
+		search_address(s, 0, &q->source,
+			       axis_narrow(&axes[RULES_AXIS_SOURCE4],
+					   be32_get(ip_address_get4(&q->source))));
+		search_address(s, 1, &q->destination,
+			       axis_narrow(&axes[RULES_AXIS_DESTINATION4],
+					   be32_get(ip_address_get4(&q->destination))));
 		return;
 	}
-	s->sets[s->dimensions++] =
-		axis_wide(&axes[RULES_AXIS_SOURCE6], ip_address_number(&q->source));
-	s->sets[s->dimensions++] =
-		axis_wide(&axes[RULES_AXIS_DESTINATION6], ip_address_number(&q->destination));
+	search_address(s, 0, &q->source,
+		       axis_wide(&axes[RULES_AXIS_SOURCE6], ip_address_number(&q->source)));
+	search_address(
+		s, 1, &q->destination,
+		axis_wide(&axes[RULES_AXIS_DESTINATION6], ip_address_number(&q->destination)));
 }
 
 bool rules_search_begin(struct rules_search *s, const struct ruleset *set,
@@ -119,6 +149,7 @@ bool rules_search_begin(struct rules_search *s, const struct ruleset *set,
 	s->query = query;
 	s->at = 0;
 	s->dimensions = 0;
+	s->union_count = 0;
 	if (index->count == 0)
 		return true;
 	s->sets[s->dimensions++] = index->self[self];
@@ -135,16 +166,26 @@ bool rules_search_begin(struct rules_search *s, const struct ruleset *set,
 	return true;
 }
 
-/* Word w of what is common to all sets in block b. */
+/* Word w of block b in a set. */
+static uint64_t set_word(const struct rules_sets *sets, uint32_t set, uint32_t b, uint32_t w)
+{
+	return sets->blocks[sets->references[(size_t)set * sets->width + b]].words[w];
+}
+
+/* Word w of what is common to all dimensions in block b. */
 static uint64_t common_word(const struct rules_search *s, uint32_t b, uint32_t w)
 {
 	const struct rules_sets *sets = &s->index->sets;
 	uint64_t word = ~(uint64_t)0;
 
-	for (uint32_t d = 0; d < s->dimensions; d++) {
-		uint32_t block = sets->references[(size_t)s->sets[d] * sets->width + b];
+	for (uint32_t d = 0; d < s->dimensions; d++)
+		word &= set_word(sets, s->sets[d], b, w);
+	for (uint32_t u = 0; u < s->union_count; u++) {
+		uint64_t either = 0;
 
-		word &= sets->blocks[block].words[w];
+		for (uint32_t i = 0; i < s->unions[u].count; i++)
+			either |= set_word(sets, s->unions[u].sets[i], b, w);
+		word &= either;
 	}
 	return word;
 }
@@ -179,6 +220,13 @@ uint32_t rules_search_next(struct rules_search *s)
 
 	for (uint32_t d = 0; d < s->dimensions; d++)
 		summary &= s->index->sets.summaries[s->sets[d]];
+	for (uint32_t u = 0; u < s->union_count; u++) {
+		uint32_t either = 0;
+
+		for (uint32_t i = 0; i < s->unions[u].count; i++)
+			either |= s->index->sets.summaries[s->unions[u].sets[i]];
+		summary &= either;
+	}
 	for (; summary; summary &= summary - 1) {
 		uint32_t b = (uint32_t)__builtin_ctz(summary);
 		uint32_t id;

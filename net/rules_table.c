@@ -146,6 +146,31 @@ static int ranges_make(const struct rules_entry *entries, uint32_t count,
 	return 0;
 }
 
+static bool is_denied(const struct rules_entry *entry)
+{
+	return entry->negated && entry->prefix == ip_address_bits(entry->address.version);
+}
+
+/* From a table with host names, the addresses that it denies by themselves. */
+static int denied_make(struct rules_table *table)
+{
+	uint32_t count = 0;
+
+	if (!table->host_count)
+		return 0;
+	for (uint32_t i = 0; i < table->entry_count; i++)
+		count += is_denied(&table->entries[i]);
+	if (!count)
+		return 0;
+	table->denied = malloc(count * sizeof(*table->denied));
+	if (!table->denied)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < table->entry_count; i++)
+		if (is_denied(&table->entries[i]))
+			table->denied[table->denied_count++] = table->entries[i].address;
+	return 0;
+}
+
 int rules_table_finish(struct rules_table *table)
 {
 	uint32_t split = 0;
@@ -155,10 +180,13 @@ int rules_table_finish(struct rules_table *table)
 		qsort(table->entries, table->entry_count, sizeof(*table->entries), entry_order);
 	while (split < table->entry_count && table->entries[split].address.version == 4)
 		split++;
+	rules_table_sort_names(table);
 	error = ranges_make(table->entries, split, &table->ranges4, &table->count4);
 	if (!error && table->entry_count > split)
 		error = ranges_make(table->entries + split, table->entry_count - split,
 				    &table->ranges6, &table->count6);
+	if (!error)
+		error = denied_make(table);
 	if (error)
 		return error;
 	free(table->entries);
@@ -192,6 +220,8 @@ void rules_tables_free(struct ruleset *set)
 		free(set->tables[i].entries);
 		free(set->tables[i].ranges4);
 		free(set->tables[i].ranges6);
+		free(set->tables[i].hosts);
+		free(set->tables[i].denied);
 	}
 	free(set->tables);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "lib/compiler.h"
+#include "net/dns_message.h"
 #include "net/rules_internal.h"
 
 /* Exit statuses, as grep's. */
@@ -40,3 +41,26 @@ struct packet_text {
  * code N, flags LETTERS, from-self, to-self. NULL, or what is wrong with it.
  */
 must_check const char *packet_text_parse(const char *text, struct packet_text *packet);
+
+struct name_address {
+	char name[DNS_NAME_BYTES]; /* as rules have it, in small letters */
+	struct ip_address address;
+};
+
+#define NAME_ADDRESSES_MAX 256u
+
+/* What the command line says that names resolve to; a name that it does not say is not known. */
+struct name_list {
+	const struct ruleset *set; /* whose names are asked for */
+	uint32_t count;
+	struct name_address items[NAME_ADDRESSES_MAX];
+};
+
+/* Adds NAME=ADDRESS. NULL, or what is wrong with it. */
+must_check const char *name_list_add(struct name_list *list, const char *text);
+
+/* Answers for `set` from the list; both live as long as the set is asked. */
+void name_list_resolve(struct name_list *list, struct ruleset *set);
+
+/* An address of either version. */
+must_check bool address_parse(const char *text, size_t length, struct ip_address *address);

@@ -100,6 +100,22 @@ static void place(struct rules_query *query, enum rules_direction direction, con
 	query->interface_group = group;
 }
 
+/* The --name options, behind the packet. */
+static bool names_read(char **words, int count, struct name_list *names)
+{
+	for (int i = 0; i < count; i += 2) {
+		const char *wrong = "expected --name NAME=ADDRESS";
+
+		if (i + 1 < count && strcmp(words[i], "--name") == 0)
+			wrong = name_list_add(names, words[i + 1]);
+		if (wrong) {
+			fprintf(stderr, "ringwall-check: %s\n", wrong);
+			return false;
+		}
+	}
+	return true;
+}
+
 static int test(struct ruleset *set, const char *text)
 {
 	struct packet_text packet;
@@ -130,7 +146,8 @@ static int usage(void)
 {
 	fputs("usage: ringwall-check check FILE\n"
 	      "       ringwall-check show FILE\n"
-	      "       ringwall-check test FILE 'tcp 10.137.0.10:4000 > 1.1.1.1:443'\n"
+	      "       ringwall-check test FILE 'tcp 10.137.0.10:4000 > 1.1.1.1:443' "
+	      "[--name NAME=ADDRESS ...]\n"
 	      "       ringwall-check decode CONSOLE OUT.pcapng\n",
 	      stderr);
 	return CHECK_TROUBLE;
@@ -138,8 +155,9 @@ static int usage(void)
 
 int main(int count, char **words)
 {
+	static struct name_list names;
 	struct ruleset *set = NULL;
-	bool is_test = count == 4 && strcmp(words[1], "test") == 0;
+	bool is_test = count >= 4 && strcmp(words[1], "test") == 0;
 	bool is_show = count == 3 && strcmp(words[1], "show") == 0;
 	int result;
 
@@ -147,11 +165,15 @@ int main(int count, char **words)
 		return decode(words[2], words[3]);
 	if (!is_test && !is_show && !(count == 3 && strcmp(words[1], "check") == 0))
 		return usage();
+	if (is_test && !names_read(words + 4, count - 4, &names))
+		return CHECK_TROUBLE;
 	result = rules_read(words[2], &set);
-	if (result == CHECK_GOOD && is_test)
+	if (result == CHECK_GOOD && is_test) {
+		name_list_resolve(&names, set);
 		result = test(set, words[3]);
-	else if (result == CHECK_GOOD && is_show)
+	} else if (result == CHECK_GOOD && is_show) {
 		show_all(set);
+	}
 	ruleset_free(set);
 	return result;
 }

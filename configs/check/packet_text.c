@@ -53,7 +53,7 @@ static bool protocol_parse(const struct word *word, uint8_t *protocol)
 	return true;
 }
 
-static bool address_parse(const char *text, size_t length, struct ip_address *address)
+bool address_parse(const char *text, size_t length, struct ip_address *address)
 {
 	uint8_t six[16];
 	be32 four;

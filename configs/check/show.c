@@ -26,6 +26,12 @@ static void show_address(FILE *to, const struct ip_address *address, unsigned in
 		fprintf(to, "/%u", prefix);
 }
 
+/* A name of one label needs the dot at its end to be read as a name. */
+static void show_name(FILE *to, const char *name)
+{
+	fprintf(to, "%s%s", name, strchr(name, '.') ? "" : ".");
+}
+
 static void show_ports(FILE *to, const struct rules_ports *ports)
 {
 	if (!ports->outside && ports->low == 0 && ports->high == UINT16_MAX)
@@ -54,6 +60,8 @@ static void show_end(FILE *to, const struct ruleset *set, const char *word,
 		fputs("self", to);
 	else if (host->kind == RULES_HOST_TABLE)
 		fprintf(to, "<%s>", set->tables[host->table].name);
+	else if (host->kind == RULES_HOST_NAME)
+		show_name(to, ruleset_name(set, host->name));
 	else
 		show_address(to, &host->address, host->prefix);
 	show_ports(to, ports);
@@ -180,6 +188,16 @@ void show_rule(FILE *to, const struct ruleset *set, const struct rules_rule *rul
 		fprintf(to, " label \"%s\"", rule->label);
 }
 
+static void show_table(FILE *to, const struct ruleset *set, const struct rules_table *table)
+{
+	fprintf(to, "# table <%s>: %" PRIu32 " ranges of IPv4, %" PRIu32 " of IPv6", table->name,
+		table->count4, table->count6);
+	for (uint32_t i = 0; i < table->host_count; i++)
+		fprintf(to, "%s %s%s", i ? "," : ", names:", table->hosts[i].negated ? "! " : "",
+			ruleset_name(set, table->hosts[i].name));
+	fputc('\n', to);
+}
+
 void show_options(FILE *to, const struct ruleset *set)
 {
 	const struct rules_options *options = ruleset_options(set);
@@ -193,6 +211,5 @@ void show_options(FILE *to, const struct ruleset *set)
 			fprintf(to, "set timeout %s %" PRIu32 "\n", timeout_names[i],
 				options->timeout[i]);
 	for (uint32_t i = 0; i < set->table_count; i++)
-		fprintf(to, "# table <%s>: %" PRIu32 " ranges of IPv4, %" PRIu32 " of IPv6\n",
-			set->tables[i].name, set->tables[i].count4, set->tables[i].count6);
+		show_table(to, set, &set->tables[i]);
 }

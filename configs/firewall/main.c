@@ -49,6 +49,7 @@
 #define TX_PAGES_LEAST 256u
 #define TX_PAGES_MOST 2048u
 #define FLOWS_MOST 65536u
+#define FLOWS_SAMPLE 4096u /* to know what one costs */
 /*
  * Each queue of the uplink is one more CPU of the net VM that works for us. It needs the
  * pages of a full ring, and more for packets that wait for slow clients.
@@ -113,16 +114,16 @@ static void packet_log_make(void)
 
 static void router_make(size_t free_pages)
 {
-	size_t bytes_per_flow = router_memory_bytes(2) - router_memory_bytes(1);
+	size_t bytes_per_flow = router_memory_bytes(FLOWS_SAMPLE) / FLOWS_SAMPLE;
 	uint32_t flows =
 		share(free_pages * PAGE_BYTES / (bytes_per_flow + 1), FLOW_SHARE, 1024, FLOWS_MOST);
 	struct router_config config = {
-		.address = firewall.params.ip,
-		.prefix = firewall.params.prefix,
-		.gateway = firewall.params.gateway,
+		.ip4 = { firewall.params.ip, firewall.params.prefix, firewall.params.gateway },
+		.masquerade4 = true,
 		.flows = flows,
 		.memory = memory_alloc_pages(router_memory_bytes(flows) / PAGE_BYTES + 1),
 		.packets = &firewall.packets,
+		.packet_log = &firewall.packet_log,
 		.random = &firewall.random,
 		.now_ns = clock_now_ns(),
 	};
@@ -210,7 +211,7 @@ static void client_attached(struct netdev *netdev, const struct netback_client *
 		return;
 	}
 	router_set_now(&firewall.router, clock_now_ns());
-	if (router_attach_client(&firewall.router, netdev, address))
+	if (router_attach_client4(&firewall.router, netdev, address))
 		log_limited(&refused_log, LOG_WARNING, netdev->name,
 			    "%s cannot be a client's address", client->ip);
 }

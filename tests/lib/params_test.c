@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/ip4_text.h"
+#include "lib/ip6_text.h"
 #include "tests/host/unit.h"
 
 START_TEST(a_good_line)
@@ -20,9 +21,39 @@ START_TEST(a_good_line)
 	ck_assert_uint_eq(params.prefix, 24);
 	ck_assert_str_eq(ip4_text_format(params.gateway, text), "10.137.0.1");
 	ck_assert_uint_eq(params.dns_count, 2);
-	ck_assert_str_eq(ip4_text_format(params.dns[1], text), "10.139.1.2");
+	ck_assert_str_eq(ip4_text_format(ip_address_get4(&params.dns[1]), text), "10.139.1.2");
 	ck_assert_int_eq(params.log, LOG_DEBUG);
 	ck_assert_str_eq(params.fault, "null");
+}
+END_TEST
+
+START_TEST(what_the_network_tells)
+{
+	struct params params;
+
+	ck_assert_int_eq(params_parse("ip=dhcp ip6=auto", &params), 0);
+	ck_assert(params.dhcp && params.ip6_auto);
+	ck_assert(!params.has_ip && !params.has_gateway && !params.has_ip6);
+	ck_assert_int_eq(params_parse("ip=10.0.0.5 gw=10.0.0.1", &params), 0);
+	ck_assert(!params.dhcp && !params.ip6_auto && !params.has_ip6);
+}
+END_TEST
+
+START_TEST(ipv6)
+{
+	struct params params;
+	char text[IP6_TEXT_BYTES];
+
+	ck_assert_int_eq(params_parse("ip=dhcp ip6=2001:db8::5/64,fe80::1 dns=2001:db8::53,9.9.9.9",
+				      &params),
+			 0);
+	ck_assert(params.has_ip6 && !params.ip6_auto);
+	ck_assert_str_eq(ip6_text_format(params.ip6.bytes, text), "2001:db8::5");
+	ck_assert_uint_eq(params.prefix6, 64);
+	ck_assert_str_eq(ip6_text_format(params.gateway6.bytes, text), "fe80::1");
+	ck_assert_uint_eq(params.dns_count, 2);
+	ck_assert_str_eq(ip6_text_format(params.dns[0].bytes, text), "2001:db8::53");
+	ck_assert_uint_eq(params.dns[1].version, 4);
 }
 END_TEST
 
@@ -49,6 +80,18 @@ static const struct {
 	{ "ip=10.0.0.5 gw=10.0.0.1 dns=1.1.1.1,,2.2.2.2", 37 },
 	{ "ip=10.0.0.5 gw=10.0.0.1 dns=1.1.1.1,2.2.2.2,3.3.3.3,4.4.4.4,5.5.5.5", 61 },
 	{ "ip=10.0.0.5 gw=10.0.0.1 fault=", 31 },
+	{ "ip=dhcp gw=10.0.0.1", 1 },
+	{ "ip=dhcpd", 4 },
+	{ "ip=dhcp ip6=2001:db8::5/64", 27 },
+	{ "ip=dhcp ip6=2001:db8::5/64,", 27 },
+	{ "ip=dhcp ip6=2001:db8::5/129,fe80::1", 13 },
+	{ "ip=dhcp ip6=fe80::5/64,fe80::1", 13 },
+	{ "ip=dhcp ip6=ff02::5/64,fe80::1", 13 },
+	{ "ip=dhcp ip6=::1,fe80::1", 13 },
+	{ "ip=dhcp ip6=2001:db8::5/64,ff02::2", 27 },
+	{ "ip=dhcp ip6=2001:db8::5/64,2001:db8::5", 13 },
+	{ "ip=dhcp ip6=auto ip6=auto", 18 },
+	{ "ip=dhcp dns=::", 13 },
 };
 
 START_TEST(mistake)
@@ -73,6 +116,8 @@ END_TEST
 static void add_cases(TCase *cases)
 {
 	tcase_add_test(cases, a_good_line);
+	tcase_add_test(cases, what_the_network_tells);
+	tcase_add_test(cases, ipv6);
 	tcase_add_loop_test(cases, mistake, 0, sizeof(mistakes) / sizeof(mistakes[0]));
 	tcase_add_test(cases, many_errors_are_bounded);
 }

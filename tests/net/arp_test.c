@@ -300,7 +300,7 @@ START_TEST(a_client_of_unknown_mac_is_learnt)
 
 	router_detach(&net->router, netdev);
 	memset(netdev->peer_mac, 0, 6);
-	ck_assert_int_eq(router_attach_client(&net->router, netdev, be32_of(CLIENT_IP(2))), 0);
+	ck_assert_int_eq(router_attach_client4(&net->router, netdev, be32_of(CLIENT_IP(2))), 0);
 	udp_from(0, CLIENT_IP(2));
 	out = test_pass(net, &net->client[0], &net->client[2], &frame);
 	ck_assert(frame_is_arp(out));

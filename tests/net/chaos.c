@@ -45,7 +45,8 @@ static void check_link(const struct test_link *link)
 
 void chaos_check(const struct test_net *net)
 {
-	uint32_t queued = arp_waiting(&net->router.arp);
+	uint32_t queued = arp_waiting(&net->router.arp) + ndp_waiting(&net->router.ndp) +
+			  net->router.fragments.held_packets;
 
 	require(net->packets.free_count + queued == TEST_PACKETS, "a packet is lost");
 	for (uint32_t i = 0; i < ARP_ENTRIES; i++)
@@ -192,8 +193,8 @@ static void toggle_attached(struct test_net *net, struct test_link *link)
 	else if (link == &net->uplink)
 		error = router_attach_uplink(&net->router, &link->netdev);
 	else
-		error = router_attach_client(&net->router, &link->netdev,
-					     be32_of(CLIENT_IP((uint32_t)(link - net->client))));
+		error = router_attach_client4(&net->router, &link->netdev,
+					      be32_of(CLIENT_IP((uint32_t)(link - net->client))));
 	require(error == 0, "cannot attach");
 }
 

@@ -414,7 +414,6 @@ START_TEST(a_new_syn_begins_anew_and_is_judged)
 	tcp_out(net, ACK, 5001, 2);
 	tcp_back(net, RST, 2, 0);
 	test_net_set_rules(net, "block\n");
-	tcp_out(net, ACK, 5001, 2);
 	{
 		struct ends ends = ends_out(0, CLIENT_IP(1));
 

@@ -224,6 +224,8 @@ START_TEST(martian_destinations)
 	memset(frame.bytes, 0xff, 6);
 	test_drop(net, &net->client[0], &frame, DROP_MULTICAST);
 	put16(frame.bytes + 12, 0x86dd);
+	test_drop(net, &net->client[0], &frame, DROP_BAD_IP_HEADER);
+	put16(frame.bytes + 12, 0x8847);
 	test_drop(net, &net->client[0], &frame, DROP_BAD_ETHERTYPE);
 	ck_assert_uint_eq(net->client[0].sent, 0);
 	test_net_end(net);
@@ -261,7 +263,7 @@ START_TEST(too_big_for_the_next_link)
 {
 	struct test_net *net = test_net_begin(RULES_OPEN, 64);
 	struct ends ends = ends_out(0, SERVER_IP);
-	const struct frame *error;
+	const struct frame *error, *part;
 
 	net->uplink.netdev.mtu = 1400;
 	frame_udp(&frame, &ends, 4000, 53, 1400 - 28);
@@ -274,10 +276,20 @@ START_TEST(too_big_for_the_next_link)
 	ck_assert_uint_eq(frame_icmp_code(error), 4);
 	ck_assert_uint_eq(get16(error->bytes + 40), 1400);
 	ck_assert_uint_le(error->length, 14 + 576);
-	/* Without DF the sender is told nothing. */
+	/* Without DF it is cut. */
 	put16(frame.bytes + 20, 0);
 	frame_finish(&frame);
-	test_drop(net, &net->client[0], &frame, DROP_TOO_BIG);
+	test_link_input(&net->client[0], &frame);
+	part = test_link_take(&net->uplink);
+	ck_assert_ptr_nonnull(part);
+	ck_assert_ptr_null(frame_header_error(part));
+	ck_assert_uint_eq(part->length, 14 + 20 + 1376);
+	ck_assert_uint_eq(get16(part->bytes + 20), 0x2000);
+	part = test_link_take(&net->uplink);
+	ck_assert_ptr_nonnull(part);
+	ck_assert_ptr_null(frame_header_error(part));
+	ck_assert_uint_eq(get16(part->bytes + 16), 20 + 8 + 1400 - 27 - 1376);
+	ck_assert_uint_eq(get16(part->bytes + 20), 1376 / 8);
 	ck_assert_ptr_null(test_link_take(&net->client[0]));
 	/* A large packet is as big as its segments. */
 	syn_from(0, SERVER_IP, 4000, 80);
@@ -331,8 +343,8 @@ START_TEST(a_full_table_says_so)
 		test_pass(net, &net->client[0], &net->uplink, &frame);
 	}
 	for (unsigned int c = 1; c < TEST_CLIENTS; c++) {
-		ck_assert_int_eq(router_attach_client(&net->router, &net->client[c].netdev,
-						      be32_of(CLIENT_IP(c))),
+		ck_assert_int_eq(router_attach_client4(&net->router, &net->client[c].netdev,
+						       be32_of(CLIENT_IP(c))),
 				 0);
 		for (uint16_t i = 0; i < 16; i++) {
 			udp_from(c, SERVER_IP, (uint16_t)(2000 + i), 53);
@@ -343,7 +355,7 @@ START_TEST(a_full_table_says_so)
 	router_detach(&net->router, &net->client[2].netdev); /* its flows are free again */
 	ck_assert_uint_eq(net->router.flows.used, 48);
 	ck_assert_int_eq(
-		router_attach_client(&net->router, &net->client[2].netdev, be32_of(CLIENT_IP(2))),
+		router_attach_client4(&net->router, &net->client[2].netdev, be32_of(CLIENT_IP(2))),
 		0);
 	for (uint16_t i = 0; i < 16; i++) {
 		udp_from(2, SERVER_IP, (uint16_t)(2000 + i), 53);
@@ -420,7 +432,7 @@ START_TEST(a_detached_client_leaves_nothing)
 	udp_from(1, CLIENT_IP(0), 2000, 53); /* nobody is there: to the gateway, as any other */
 	test_pass(net, &net->client[1], &net->uplink, &frame);
 	ck_assert_int_eq(
-		router_attach_client(&net->router, &net->client[0].netdev, be32_of(CLIENT_IP(0))),
+		router_attach_client4(&net->router, &net->client[0].netdev, be32_of(CLIENT_IP(0))),
 		0);
 	/* The new one inherits no answers. */
 	test_net_set_rules(net, "pass out\n");
@@ -440,8 +452,8 @@ START_TEST(a_thousand_clients_come_and_go)
 		udp_from(c, SERVER_IP, (uint16_t)(1024 + i), 53);
 		test_pass(net, &net->client[c], &net->uplink, &frame);
 		router_detach(&net->router, &net->client[c].netdev);
-		ck_assert_int_eq(router_attach_client(&net->router, &net->client[c].netdev,
-						      be32_of(CLIENT_IP(c))),
+		ck_assert_int_eq(router_attach_client4(&net->router, &net->client[c].netdev,
+						       be32_of(CLIENT_IP(c))),
 				 0);
 	}
 	ck_assert_uint_le(net->router.interfaces_used, TEST_CLIENTS + 1);
@@ -488,7 +500,7 @@ START_TEST(of_two_with_one_address_the_later_gets_it)
 
 	router_detach(&net->router, &net->client[2].netdev);
 	ck_assert_int_eq(
-		router_attach_client(&net->router, &net->client[2].netdev, be32_of(CLIENT_IP(0))),
+		router_attach_client4(&net->router, &net->client[2].netdev, be32_of(CLIENT_IP(0))),
 		0);
 	udp_from(1, CLIENT_IP(0), 5000, 53);
 	test_pass(net, &net->client[1], &net->client[2], &frame);
@@ -502,24 +514,23 @@ END_TEST
 START_TEST(wrong_configurations_are_refused)
 {
 	struct test_net *net = test_net_begin(RULES_OPEN, 64);
-	struct router_config config = {
-		.address = be32_of(OUR_IP), .gateway = be32_of(GATEWAY_IP), .prefix = 33, .flows = 1
-	};
+	struct router_config config = { .ip4 = { be32_of(OUR_IP), 33, be32_of(GATEWAY_IP) },
+					.flows = 1 };
 	static struct router router;
 
 	ck_assert_int_eq(router_init(&router, &config), -EINVAL);
-	config.prefix = 32;
+	config.ip4.prefix = 32;
 	config.flows = 0;
 	ck_assert_int_eq(router_init(&router, &config), -EINVAL);
 	config.flows = 1;
-	config.gateway = be32_of(0);
+	config.ip4.gateway = be32_of(0);
 	ck_assert_int_eq(router_init(&router, &config), -EINVAL);
-	config.gateway = config.address;
+	config.ip4.gateway = config.ip4.address;
 	ck_assert_int_eq(router_init(&router, &config), -EINVAL);
-	ck_assert_int_eq(router_attach_client(&net->router, &net->uplink.netdev, be32_of(OUR_IP)),
+	ck_assert_int_eq(router_attach_client4(&net->router, &net->uplink.netdev, be32_of(OUR_IP)),
 			 -EINVAL);
 	ck_assert_int_eq(
-		router_attach_client(&net->router, &net->uplink.netdev, be32_of(IP(224, 0, 0, 1))),
+		router_attach_client4(&net->router, &net->uplink.netdev, be32_of(IP(224, 0, 0, 1))),
 		-EINVAL);
 	test_net_end(net);
 }

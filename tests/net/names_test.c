@@ -548,6 +548,80 @@ START_TEST(more_names_than_queries_take_turns)
 }
 END_TEST
 
+/* The index by address agrees with the names' own lists, whatever comes and goes. */
+START_TEST(the_names_of_an_address)
+{
+	uint16_t found[8];
+	char text[24];
+
+	for (uint32_t i = 0; i < 6; i++) {
+		snprintf(text, sizeof(text), "n%u.example", i);
+		ck_assert_int_eq(add(text), (int)i);
+	}
+	for (uint32_t round = 0; round < 4000; round++) {
+		uint32_t address = 0xc0000200 + random_below(&numbers, 60);
+		struct names_address asked = ip4(address);
+		uint32_t count, expected = 0;
+
+		advance(SECOND / 4);
+		(void)answer_ip4(address, 1 + random_below(&numbers, 300));
+		if (random_below(&numbers, 10) == 0) {
+			uint16_t name = (uint16_t)random_below(&numbers, 6);
+
+			snprintf(text, sizeof(text), "n%u.example", name);
+			names_release(&names, name);
+			ck_assert_int_eq(add(text), name);
+		}
+		if (random_below(&numbers, 500) == 0)
+			advance(2 * NAMES_STALE_S * SECOND);
+		count = names_of(&names, &asked, found, 8, now);
+		for (uint32_t i = 0; i < 6; i++)
+			expected += has((int)i, address);
+		ck_assert_uint_eq(count, expected);
+		for (uint32_t i = 0; i < count; i++)
+			ck_assert(has(found[i], address));
+		if (count > 2)
+			ck_assert_uint_eq(names_of(&names, &asked, found, 1, now), 2);
+	}
+}
+END_TEST
+
+START_TEST(what_is_known_and_what_not)
+{
+	uint8_t message[MESSAGE_BYTES];
+	uint8_t *at;
+	int name = add("www.example.org");
+	uint16_t n = (uint16_t)name;
+
+	advance(SECOND / 5);
+	ck_assert(!names_known(&names, n, NAMES_IP4, now));
+	ck_assert_int_eq(answer_ip4(0xc0000201, 60), 0);
+	ck_assert(names_known(&names, n, NAMES_IP4, now));
+	ck_assert(!names_known(&names, n, NAMES_IP6, now));
+	/* That there is nothing is known too, and told. */
+	changes = 0;
+	at = answer_begin(message, by_type_data[1], DNS_RCODE_NO_NAME, 0, 0);
+	ck_assert_int_eq(names_input(&names, &by_type[1].server, DNS_PORT, by_type[1].source_port,
+				     message, (size_t)(at - message), now),
+			 0);
+	ck_assert(names_known(&names, n, NAMES_IP6, now));
+	ck_assert_uint_eq(changes, 1);
+	/* Not for ever. */
+	advance((NAMES_STALE_S + 61) * SECOND);
+	ck_assert(!names_known(&names, n, NAMES_IP4, now));
+	advance(NAMES_PAUSE_MAX_S * SECOND + 20 * SECOND);
+	ck_assert_uint_eq(changes, 3);
+	ck_assert(!names_known(&names, n, NAMES_IP6, now));
+	/* And not of another name in the same place. */
+	advance(SECOND);
+	(void)answer_ip4(0xc0000201, 60);
+	names_release(&names, n);
+	ck_assert_int_eq(add("other.example.org"), name);
+	ck_assert(!names_known(&names, n, NAMES_IP4, now));
+	ck_assert(!has(name, 0xc0000201));
+}
+END_TEST
+
 START_TEST(truncation_and_mutations)
 {
 	uint8_t message[MESSAGE_BYTES];
@@ -594,6 +668,8 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, a_client_s_answer_is_learnt_from);
 	tcase_add_test(cases, a_set_is_bounded);
 	tcase_add_test(cases, more_names_than_queries_take_turns);
+	tcase_add_test(cases, the_names_of_an_address);
+	tcase_add_test(cases, what_is_known_and_what_not);
 	tcase_add_test(cases, truncation_and_mutations);
 }
 

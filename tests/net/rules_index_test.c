@@ -8,11 +8,13 @@
 #include "tests/host/unit.h"
 
 #define TEXT_BYTES (2u << 20)
+#define NAMES 12u
 
 struct text {
 	char *bytes;
 	size_t length;
 	uint64_t state;
+	bool names; /* host names too */
 };
 
 static uint32_t pick(struct text *t, uint32_t bound)
@@ -43,9 +45,14 @@ static void put_address(struct text *t, bool six)
 		put(t, "%u.0.%u.%u/%u", pick(t, 4) ? 10 : 255, pick(t, 4), pick(t, 16), length);
 }
 
+static void put_name(struct text *t)
+{
+	put(t, "%s w%u.example.com", pick(t, 3) ? "" : "!", pick(t, NAMES));
+}
+
 static void put_host(struct text *t, bool six)
 {
-	uint32_t kind = pick(t, 8);
+	uint32_t kind = pick(t, t->names ? 12 : 8);
 
 	if (kind == 0)
 		put(t, "%s self", pick(t, 3) ? "" : "!");
@@ -53,6 +60,8 @@ static void put_host(struct text *t, bool six)
 		put(t, "%s <t%u>", pick(t, 3) ? "" : "!", pick(t, 3));
 	else if (kind == 2) {
 		put(t, "any");
+	} else if (kind >= 8) {
+		put_name(t);
 	} else {
 		put(t, "%s", pick(t, 5) ? "" : "! ");
 		put_address(t, six);
@@ -131,6 +140,8 @@ static struct ruleset *random_set(struct text *t, uint32_t rules)
 			put(t, " %s", pick(t, 3) ? "" : "!");
 			put_address(t, pick(t, 2));
 		}
+		for (uint32_t k = t->names ? pick(t, 4) : 0; k; k--)
+			put_name(t);
 		put(t, " }\n");
 	}
 	for (uint32_t i = 0; i < rules; i++)
@@ -177,18 +188,72 @@ static struct rules_query random_query(struct text *t)
 	};
 }
 
+/* Names that have addresses by chance, the same until `seed` changes. */
+struct fake {
+	const struct ruleset *set;
+	uint64_t seed;
+	uint32_t one_in; /* a name has an address; 1: always */
+};
+
+static bool chance(const struct fake *fake, uint32_t name, const void *data, size_t bytes)
+{
+	uint64_t hash = fake->seed ^ name * 0x9e3779b97f4a7c15ull;
+
+	for (size_t i = 0; i < bytes; i++)
+		hash = (hash ^ ((const uint8_t *)data)[i]) * 0x100000001b3ull;
+	return (hash ^ hash >> 32) % fake->one_in == 0;
+}
+
+static bool fake_contains(void *context, uint16_t name, const struct ip_address *address)
+{
+	return chance(context, name, address->bytes, sizeof(address->bytes));
+}
+
+static bool fake_known(void *context, uint16_t name, uint8_t version)
+{
+	return !chance(context, name, &version, 1);
+}
+
+static uint32_t fake_names_of(void *context, const struct ip_address *address, uint16_t *names,
+			      uint32_t room)
+{
+	const struct fake *fake = context;
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < ruleset_names_count(fake->set); i++)
+		if (fake_contains(context, (uint16_t)i, address) && count++ < room)
+			names[count - 1] = (uint16_t)i;
+	return count;
+}
+
+static void fake_names(struct fake *fake, struct ruleset *set, struct text *t)
+{
+	static const uint32_t chances[] = { 1, 2, 4, 20 };
+	struct rules_resolver resolver = { fake_contains, fake_known, fake_names_of, fake };
+
+	*fake = (struct fake){ set, unit_random(&t->state), chances[pick(t, 4)] };
+	ruleset_set_resolver(set, pick(t, 8) ? &resolver : NULL);
+}
+
 START_TEST(agrees_with_the_walk)
 {
 	static const uint32_t sizes[] = { 1, 5, 30, 200, 1500 };
 	struct text t = { .bytes = calloc(1, TEXT_BYTES),
-			  .state = (unit_seed() + (uint64_t)_i * 7919) | 1 };
+			  .state = (unit_seed() + (uint64_t)_i * 7919) | 1,
+			  .names = _i % 3 != 0 };
 	struct ruleset *set = random_set(&t, sizes[_i % 5]);
+	struct fake fake;
 
 	for (uint32_t n = 0; n < 1000; n++) {
 		struct rules_query query = random_query(&t);
-		struct rules_verdict walk = rules_walk(set, &query);
-		uint64_t hits = walk.rule == RULES_NO_RULE ? 0 : ruleset_rule_hits(set, walk.rule);
-		struct rules_verdict v = ruleset_judge(set, &query);
+		struct rules_verdict walk, v;
+		uint64_t hits;
+
+		if (n % 50 == 0)
+			fake_names(&fake, set, &t);
+		walk = rules_walk(set, &query);
+		hits = walk.rule == RULES_NO_RULE ? 0 : ruleset_rule_hits(set, walk.rule);
+		v = ruleset_judge(set, &query);
 
 		ck_assert_msg(v.rule == walk.rule && v.action == walk.action &&
 				      v.keep_state == walk.keep_state && v.log == walk.log &&
@@ -286,11 +351,123 @@ START_TEST(many_rules_cost_little_more)
 }
 END_TEST
 
+/* Name i has the address 192.0.x.y with the low bits i, and no other name has. */
+static uint32_t one_name_of(void *context, const struct ip_address *address, uint16_t *names,
+			    uint32_t room)
+{
+	uint32_t low = be32_get(ip_address_get4(address)) & 0xffff;
+	const struct ruleset *set = context;
+
+	if (low >= ruleset_names_count(set) || !room)
+		return 0;
+	names[0] = (uint16_t)low;
+	return 1;
+}
+
+static bool one_contains(void *context, uint16_t name, const struct ip_address *address)
+{
+	(void)context;
+	return (be32_get(ip_address_get4(address)) & 0xffff) == name;
+}
+
+/* As of a client each of whose rules names a host. */
+static struct ruleset *names_set(struct text *t, uint32_t rules)
+{
+	struct rules_resolver resolver = { one_contains, fake_known, one_name_of, NULL };
+	struct ruleset *set;
+
+	t->length = 0;
+	put(t, "block all\n");
+	for (uint32_t i = 1; i < rules; i++)
+		put(t, "pass in proto tcp to host%u.example.com port 443\n", i);
+	set = parse(t);
+	resolver.context = set;
+	ruleset_set_resolver(set, &resolver);
+	return set;
+}
+
+static double names_cost(struct ruleset *set, uint32_t rules)
+{
+	struct rules_query query = { .direction = RULES_IN,
+				     .interface = "client1.0",
+				     .interface_group = "clients",
+				     .source = ip_address_of4(be32_of(0x0a000001)),
+				     .protocol = 6,
+				     .destination_port = 443,
+				     .tcp_flags = 2 };
+	double best = 1e9;
+
+	for (uint32_t try = 0; try < 20; try++) {
+		clock_t begin = clock();
+		double seconds;
+
+		for (uint32_t i = 0; i < 2000; i++) {
+			uint32_t name = i * 7 % (rules - 1);
+
+			query.destination = ip_address_of4(be32_of(0xc0000000 + name));
+			ck_assert_uint_eq(ruleset_judge(set, &query).rule, name + 1);
+		}
+		seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
+		best = seconds < best ? seconds : best;
+	}
+	return best;
+}
+
+START_TEST(many_names_cost_little_more)
+{
+	struct text t = { .bytes = calloc(1, TEXT_BYTES), .state = 1 };
+	struct ruleset *few = names_set(&t, 10), *many = names_set(&t, 1000);
+	double ratio = names_cost(many, 1000) / names_cost(few, 10);
+
+	ck_assert_msg(ratio < 3, "1,000 names cost %.2f x of 10", ratio);
+	printf("1,000 names cost %.2f x of 10\n", ratio);
+	ruleset_free(few);
+	ruleset_free(many);
+	free(t.bytes);
+}
+END_TEST
+
+/* Tables of many names in many rules: what does not fit is found without its names. */
+START_TEST(tables_of_many_names_agree_too)
+{
+	struct text t = { .bytes = calloc(1, TEXT_BYTES), .state = 1 };
+	struct ruleset *set;
+	struct fake fake;
+	uint32_t passed = 0;
+
+	put(&t, "table <n> { 10.0.1.0/24");
+	for (uint32_t i = 0; i < 300; i++)
+		put(&t, " w%u.example.com", i);
+	put(&t, " }\nblock all\n");
+	for (uint32_t i = 0; i < 300; i++)
+		put(&t, "pass in inet proto tcp from 10.0.0.%u to %s<n> port %u\n", i % 16,
+		    i % 5 ? "" : "! ", i % 20);
+	set = parse(&t);
+	for (uint32_t n = 0; n < 10000; n++) {
+		struct rules_query query = random_query(&t);
+		struct rules_verdict walk;
+
+		query.direction = RULES_IN;
+		query.protocol = 6;
+		if (n % 100 == 0)
+			fake_names(&fake, set, &t);
+		walk = rules_walk(set, &query);
+		passed += walk.action == RULES_PASS;
+		ck_assert_uint_eq(ruleset_judge(set, &query).rule, walk.rule);
+	}
+	ck_assert_uint_gt(passed, 20);
+	ruleset_free(set);
+	free(t.bytes);
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
 	tcase_add_loop_test(cases, agrees_with_the_walk, 0, 60);
 	tcase_add_test(cases, large_sets_are_small_and_exact);
 	tcase_add_test(cases, many_rules_cost_little_more);
+	tcase_add_test(cases, many_names_cost_little_more);
+	tcase_add_test(cases, tables_of_many_names_agree_too);
 }
 
 int main(void)

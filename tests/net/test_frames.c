@@ -232,11 +232,17 @@ const char *frame_header_error(const struct frame *frame)
 	return NULL;
 }
 
+/* Its transport checksum is that of a whole that is not here. */
+static bool is_fragment(const struct frame *frame)
+{
+	return get16(frame->bytes + 12) == 0x0800 && get16(frame->bytes + 20) & 0x3fff;
+}
+
 const char *frame_error(const struct frame *frame)
 {
 	const char *error = frame_header_error(frame);
 
-	if (error || frame_is_arp(frame))
+	if (error || frame_is_arp(frame) || is_fragment(frame))
 		return error;
 	return transport_error(frame);
 }

@@ -52,9 +52,8 @@ static void make_router(struct test_net *net, uint32_t flows)
 {
 	const uint8_t seed[RANDOM_SEED_BYTES] = { 1, 2, 3 };
 	struct router_config config = {
-		.address = be32_of(OUR_IP),
-		.prefix = 24,
-		.gateway = be32_of(GATEWAY_IP),
+		.ip4 = { be32_of(OUR_IP), 24, be32_of(GATEWAY_IP) },
+		.masquerade4 = true,
 		.flows = flows,
 		.packets = &net->packets,
 		.random = &net->random,
@@ -94,7 +93,7 @@ struct test_net *test_net_begin_cold(const char *rules, uint32_t flows)
 		snprintf(name, sizeof(name), "client%u.0", i);
 		test_link_init(&net->client[i], &net->packets, name, false, our_client_mac);
 		memcpy(net->client[i].netdev.peer_mac, client_mac[i], 6);
-		ck_assert_int_eq(router_attach_client(&net->router, &net->client[i].netdev,
+		ck_assert_int_eq(router_attach_client4(&net->router, &net->client[i].netdev,
 						      be32_of(CLIENT_IP(i))),
 				 0);
 	}

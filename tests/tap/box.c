@@ -56,22 +56,27 @@ static void make_memory(struct box *box)
 
 bool box_has_ip6(void)
 {
-	return false;
+	return true;
 }
 
 int box_init(struct box *box, const struct box_config *config)
 {
 	uint8_t seed[RANDOM_SEED_BYTES] = { 0 };
 	struct router_config router = {
-		.address = config->address.ip4,
-		.prefix = config->prefix,
-		.gateway = config->gateway.ip4,
+		.ip4 = { config->address.ip4, config->prefix, config->gateway.ip4 },
+		.masquerade4 = true,
 		.flows = config->flows,
 		.packets = &box->packets,
 		.random = &box->random,
 		.now_ns = config->now_ns,
 	};
 
+	if (config->address.has_ip6) {
+		memcpy(router.ip6.address.bytes, config->address.ip6, 16);
+		router.ip6.prefix = config->prefix6;
+	}
+	if (config->gateway.has_ip6)
+		memcpy(router.ip6.gateway.bytes, config->gateway.ip6, 16);
 	memset(box, 0, sizeof(*box));
 	memcpy(seed, &config->seed, sizeof(config->seed));
 	random_init(&box->random, seed);
@@ -88,7 +93,14 @@ int box_attach_uplink(struct box *box, struct netdev *netdev)
 
 int box_attach_client(struct box *box, struct netdev *netdev, const struct box_address *address)
 {
-	return router_attach_client(&box->router, netdev, address->ip4);
+	struct router_address addresses[2];
+	uint32_t count = 0;
+
+	if (address->ip4.raw)
+		addresses[count++] = (struct router_address){ ip_address_of4(address->ip4), 32 };
+	if (address->has_ip6)
+		addresses[count++] = (struct router_address){ ip_address_of6(address->ip6), 128 };
+	return router_attach_client(&box->router, netdev, addresses, count);
 }
 
 int box_set_rules(struct box *box, const char *text, size_t bytes)

@@ -245,7 +245,7 @@ def nmap_from_outside(world, version):
 @case("offload", versions=(4, 6))
 def nmap_neighbour(world, version):
     """Clients are alone unless a rule says otherwise."""
-    port = 7000
+    port = 7000 + version
     world.clients[1].start("python3", "-m", "http.server", "--bind",
                            "::" if version == 6 else "0.0.0.0", port)
     listens(world.clients[1], port)
