@@ -408,13 +408,13 @@ def other_protocols(world, version):
         field = {"proto": number} if version == 4 else {"nh": number}
         layer = inet(version)
         world.client_send(0, layer(dst=PEER[version], **field) / data)
-        seen = world.up.take(lambda f: TEXT in bytes(f))
+        seen = world.up.take(lambda f: TEXT in bytes(f), damaged=True)
         expect_true(seen is not None, f"protocol {number} passes", seen)
         if version == 4:
             expect(seen[IP].src, OURS[4], "source")
         ours = seen[layer].src
         world.up_send(layer(src=PEER[version], dst=ours, **field) / data)
-        seen = world.wires[0].take(lambda f: TEXT in bytes(f))
+        seen = world.wires[0].take(lambda f: TEXT in bytes(f), damaged=True)
         expect_true(seen is not None, f"the answer by protocol {number}", seen)
         lost_in(world, layer(src=PEER2[version], dst=ours, **field) / data)
 
@@ -638,7 +638,8 @@ pass out on {client_name(1)} proto tcp
 def hairpin(world, _version):
     """A client reaches another one by the address that the world knows."""
     world.firewall.set_rules(NAT_RULES + f"""
-pass in on {{ uplink clients }} proto tcp to self port 8080 rdr-to {CLIENT[4](1)} port 80
+pass in on uplink proto tcp to self port 8080 rdr-to {CLIENT[4](1)} port 80
+pass in on clients proto tcp to self port 8080 rdr-to {CLIENT[4](1)} port 80
 pass out on {client_name(1)} proto tcp
 """)
     world.client_send(0, tcp(4, OURS[4], 3334, 8080, "S", 1))

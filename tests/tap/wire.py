@@ -78,7 +78,8 @@ class Wire:
                           ICMPv6ND_NA(tgt=target, R=0, S=1, O=1) /
                           ICMPv6NDOptDstLLAddr(lladdr=self.mac))
             return True
-        return False
+        # What routers and hosts say of themselves without being asked.
+        return IPv6 in frame and frame[IPv6].nh == 58 and frame[IPv6].payload.type in range(133, 138)
 
     def frames(self, seconds):
         """What arrives within this time."""

@@ -238,7 +238,9 @@ class World:
             *self.addresses("srv0", SERVER_NET),
             "addr add 10.200.0.1/30 dev mid0", "addr add 2001:db8:200::1/64 dev mid0",
             "route add 198.51.100.0/24 via 10.200.0.2",
-            "route add 2001:db8:100::/64 via 2001:db8:200::2")
+            "route add 2001:db8:100::/64 via 2001:db8:200::2",
+            # IPv6 is not translated, so the way back has to be known.
+            f"route add 2001:db8:138::/64 via {OURS[6]}")
         server.ip("link set srv0 up", *self.addresses("srv0", SERVER), *self.defaults(SERVER_NET))
         mid.ip(f"link set gw0 mtu {SMALL_MTU}", "link set gw0 up", "addr add 10.200.0.2/30 dev gw0",
                "addr add 2001:db8:200::2/64 dev gw0",
