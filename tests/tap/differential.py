@@ -100,7 +100,7 @@ def transport(version, source, destination, protocol, head, at, body):
     """A transport packet with its checksum at `at` of the head."""
     whole = head + body
     covered = whole
-    if protocol != ICMP[4]:
+    if version == 6 or protocol in (TCP, UDP):
         covered = _pseudo(version, source, destination, protocol, len(whole)) + whole
     check = _sum(covered) or 0xFFFF
     return ip_packet(version, source, destination, protocol,
@@ -137,7 +137,8 @@ def packet(ends, tag, flags=SYN, seq=1, ack=0, kind=None):
     if p == ICMP[v]:
         head = struct.pack("!BBHHH", kind, 0, 0, ends.sport, 1)
         return transport(v, ends.source, ends.destination, p, head, 2, body)
-    return ip_packet(v, ends.source, ends.destination, p, b"\0\0\x01\0\0\0\0\x07" + body)
+    # Linux rejects nothing without a good checksum, even of protocols that may have none.
+    return transport(v, ends.source, ends.destination, p, b"\0\0\x01\0\0\0\0\x07", 0, body)
 
 
 def error_about(version, source, quoted):
@@ -206,8 +207,6 @@ class Rule:
         match, family = [], "ip" if version == 4 else "ip6"
         if self.on:
             match.append(self._on("iifname" if direction == "in" else "oifname"))
-        if self.protocols:
-            match.append("meta l4proto { %s }" % ", ".join(str(number(p)) for p in self.protocols))
         for side, word in (("from", "saddr"), ("to", "daddr")):
             hosts, ports = getattr(self, "hosts_" + side), getattr(self, "ports_" + side)
             if hosts and not hosts.everything:
@@ -227,23 +226,27 @@ class Rule:
                                 ", ".join(f'"{n}"' for n in names))
 
     def _verdicts(self, match):
-        flags = self.flags[1] if self.flags else None
-        if self.action == "block drop":
-            return [self._tcp(match, flags) + " drop"]
-        if self.action.startswith("block"):
-            # The rule's own protocol may say that one of them never matches, which nft allows.
-            return [f"{self._tcp(match, flags)} meta l4proto tcp reject with tcp reset"] + \
-                ([] if flags else [f"{match} meta l4proto != tcp reject with icmpx port-unreachable"])
-        if self.flags and not flags:  # "flags any"
-            return [match + " return"]
-        if flags:
-            return [self._tcp(match, flags) + " return"]
-        return [f"{match} meta l4proto != tcp return",
-                f"{match} meta l4proto tcp tcp flags & (syn | ack) == syn return"]
-
-    @staticmethod
-    def _tcp(match, flags):
-        return match + (f" meta l4proto tcp tcp flags {flags}" if flags else "")
+        """One line for TCP and one for all else, where the rule can match them."""
+        numbers = {number(p) for p in self.protocols or ()}
+        others = "meta l4proto != tcp"
+        if numbers:
+            others = "meta l4proto { %s }" % ", ".join(str(n) for n in sorted(numbers - {TCP}))
+        flags = ""
+        if self.flags:
+            flags = self.flags[1]
+        elif self.action == "pass":
+            flags = "& (syn | ack) == syn"
+        verdict = "return" if self.action == "pass" else "drop"
+        returns = self.action == "block return"
+        lines = []
+        if not numbers or TCP in numbers:
+            flags = f" tcp flags {flags}" if flags else ""
+            lines.append(f"meta l4proto tcp {match}{flags} "
+                         f"{'reject with tcp reset' if returns else verdict}")
+        if numbers != {TCP}:
+            lines.append(f"{others} {match} "
+                         f"{'reject with icmpx port-unreachable' if returns else verdict}")
+        return lines
 
 
 def number(protocol):
@@ -259,6 +262,9 @@ class Rules:
         self.tables = {f"t{i}": self._table() for i in range(random.randrange(3))}
         self.policy = random.choice(["drop", "drop", "return"])
         self.rules = [self._rule() for _ in range(random.choice([1, 3, 6, 12, 25, 60]))]
+        for direction in ("in", "out"):  # without these a narrow gate is seldom passed twice
+            if random.random() < 0.6:
+                self.rules.insert(0, self._open(direction))
 
     # addresses
 
@@ -356,7 +362,7 @@ class Rules:
             kinds = random.choice([(icmp + "-type echoreq", echo), (icmp + "-type echorep", reply),
                                    (icmp + f"-type {{ echoreq {reply} }}", f"{echo}, {reply}")])
         if protocols == ["tcp"] and random.random() < 0.25:
-            flags = random.choice([("any", None), ("S/SA", "& (syn | ack) == syn"),
+            flags = random.choice([("any", ""), ("S/SA", "& (syn | ack) == syn"),
                                    ("SA/SA", "& (syn | ack) == (syn | ack)"),
                                    ("A/A", "& ack == ack"), ("R/SR", "& (syn | rst) == rst")])
         return Rule(
@@ -371,11 +377,18 @@ class Rules:
             ports_to=self._ports() if ported and random.random() < 0.6 else None,
             kinds=kinds, flags=flags, label="x" if random.random() < 0.1 else None)
 
+    @staticmethod
+    def _open(direction):
+        return Rule(action="pass", direction=direction, quick=False, on=None, family=None,
+                    protocols=None, hosts_from=None, hosts_to=None, ports_from=None, ports_to=None,
+                    kinds=None, flags=None, label=None)
+
     def _usable(self, rule):
         """An address of this version in a rule for the other one is an error, and so on."""
         if rule.family in (None, "inet" if self.version == 4 else "inet6"):
             return True
-        return not (rule.hosts_from or rule.hosts_to or rule.kinds)
+        return not (rule.hosts_from or rule.hosts_to or
+                    set(rule.protocols or ()) & {"icmp", "icmp6"})
 
     def texts(self):
         """For us, and for nft."""
@@ -418,7 +431,10 @@ table inet t {{
 		accept
 	}}
 	chain input {{ type filter hook input priority 0; policy drop; }}
-	chain postrouting {{ type nat hook postrouting priority 100; {snat} }}
+	chain postrouting {{
+		type nat hook postrouting priority 100;
+		{snat}
+	}}
 }}
 """
 
