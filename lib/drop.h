@@ -53,8 +53,12 @@
 	DROP(BLOCKED, "blocked", "a rule said block")                                    \
 	DROP(NO_FLOW, "no-flow", "a reply to nothing that was let out")                  \
 	DROP(FLOW_STATE, "flow-state", "impossible in the flow's state")                 \
+	DROP(TCP_WINDOW, "tcp-window", "outside of what its TCP connection can take")    \
 	DROP(FLOW_TABLE_FULL, "flow-table-full", "no room for another flow")             \
-	DROP(NO_TRANSLATION, "no-translation", "cannot be translated as the rules say")   \
+	DROP(NO_TRANSLATION, "no-translation", "cannot be translated as the rules say")  \
+	DROP(STATE_LIMIT, "state-limit", "the rule has all the flows it may have")       \
+	DROP(SOURCE_LIMIT, "source-limit", "the same, from this source address")         \
+	DROP(LIMITS_FULL, "limits-full", "no memory left to count flows by rule")        \
 	DROP(NAT_PORTS, "nat-ports", "no free port for address translation")             \
 	DROP(NOT_OURS, "not-ours", "to the firewall itself, which offers nothing there") \
 	DROP(RATE_LIMIT, "rate-limit", "answers of this kind are rationed")              \

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "net/bridge_filter.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -43,7 +42,7 @@ static bool refuse(struct packet *packet, enum drop_reason reason)
 /* ---- new flows ---- */
 
 static void answer(const struct crossing *crossing, const struct packet *packet,
-		   const struct packet_info *info)
+		   const struct packet_info *info, const struct rules_verdict *verdict)
 {
 	struct bridge_filter *filter = crossing->filter;
 	const struct ip_address destination = ip_address_of4(info->key.destination);
@@ -52,7 +51,7 @@ static void answer(const struct crossing *crossing, const struct packet *packet,
 		filter->answers_suppressed++;
 		return;
 	}
-	reject_packet(&filter->own, crossing->in, packet, info, &destination, REJECT_RETURN);
+	reject_by_verdict(&filter->own, crossing->in, packet, info, &destination, verdict);
 }
 
 /* False: blocked, answered where the rule says so, and consumed. */
@@ -70,16 +69,9 @@ static bool judge(const struct crossing *crossing, enum rules_direction directio
 	*keep_state = *keep_state && verdict.keep_state;
 	if (verdict.action == RULES_PASS)
 		return true;
-	if (verdict.action == RULES_BLOCK_RETURN)
-		answer(crossing, packet, info);
+	if (verdict.action != RULES_BLOCK_DROP)
+		answer(crossing, packet, info, &verdict);
 	return refuse(packet, DROP_BLOCKED);
-}
-
-static enum drop_reason reason_of(int error)
-{
-	if (error == -EDQUOT)
-		return DROP_QUOTA;
-	return error == -ENOSPC ? DROP_FLOW_TABLE_FULL : DROP_FLOW_STATE;
 }
 
 /* Neither side can take the other's half of the table. */
@@ -97,7 +89,7 @@ static bool follow(struct bridge_filter *filter, struct flow *flow, enum flow_di
 
 	if (flow_follow(flow, direction, packet, info, filter->now_ns, &reason))
 		return true;
-	return refuse(packet, DROP_FLOW_STATE);
+	return refuse(packet, reason);
 }
 
 /* A packet that no flow claims. */
@@ -106,6 +98,13 @@ static bool pass_new(const struct crossing *crossing, struct packet *packet,
 {
 	struct bridge_filter *filter = crossing->filter;
 	struct flow_tuple reply = flow_tuple_reverse(&info->tuple, (uint8_t)other(crossing->side));
+	const struct flow_request request = {
+		.original = &info->tuple,
+		.reply = &reply,
+		.owner = (uint8_t)crossing->side,
+		.state = flow_first_state(info),
+		.quota = quota_of(&filter->flows),
+	};
 	bool keep_state = true;
 	struct flow *flow;
 	int error;
@@ -117,10 +116,9 @@ static bool pass_new(const struct crossing *crossing, struct packet *packet,
 		return true;
 	if (!flow_may_begin(info))
 		return refuse(packet, DROP_NO_FLOW);
-	error = flow_create(&filter->flows, &info->tuple, &reply, quota_of(&filter->flows),
-			    flow_first_state(info), filter->now_ns, &flow);
+	error = flow_create(&filter->flows, &request, filter->now_ns, &flow);
 	if (error)
-		return refuse(packet, reason_of(error));
+		return refuse(packet, flow_drop_reason(error));
 	return follow(filter, flow, FLOW_ORIGINAL, packet, info);
 }
 
@@ -253,7 +251,7 @@ void bridge_filter_print_stats(const struct bridge_filter *filter,
 	counters_print_flows(&printer, &filter->flows);
 	for (unsigned int side = 0; side < BRIDGE_SIDES; side++)
 		counters_print(&printer, "flows begun by %s: %" PRIu32, groups[side],
-			       filter->flows.owned[side]);
+			       flow_owned(&filter->flows, (uint8_t)side));
 	counters_print(&printer, "answers: %" PRIu64 " suppressed", filter->answers_suppressed);
 	counters_print_rules(&printer, filter->rules);
 }

@@ -23,8 +23,9 @@ void counters_print_flows(const struct counters_printer *printer, const struct f
 	uint32_t states[FLOW_STATE_COUNT] = { 0 };
 
 	counters_print(printer,
-		       "flows: %" PRIu32 " of %" PRIu32 ", %" PRIu64 " made, %" PRIu64 " timed out",
-		       table->used, table->total, table->created, table->expired);
+		       "flows: %" PRIu32 " of %" PRIu32 ", %" PRIu64 " made, %" PRIu64
+		       " timed out, %" PRIu64 " evicted",
+		       table->used, table->total, table->created, table->expired, table->evicted);
 	for (uint32_t i = 0; i < table->total; i++)
 		states[table->flows[i].state]++;
 	for (unsigned int s = FLOW_FREE + 1; s < FLOW_STATE_COUNT; s++)

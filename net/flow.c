@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * References: flow index * 2 + direction + 1, so that 0 can mean none. The memory is
- * the flows, aligned to cache lines, then the third lines, and then the buckets: two to
- * four for each flow, one word each.
+ * The memory is one line that leads back to the table, the flows, aligned to cache lines,
+ * then the third lines, and then the buckets: two to four for each flow, one word each.
  */
 #include "net/flow.h"
 
@@ -10,26 +9,9 @@
 #include <string.h>
 
 #include "lib/panic.h"
+#include "net/flow_parts.h"
 
 #define LINE_BYTES 64u
-#define TICKS(seconds) ((uint32_t)(((seconds)*1000000000ull) >> WHEEL_TICK_SHIFT))
-
-const uint32_t flow_idle_ticks[FLOW_STATE_COUNT] = {
-#define FLOW_IDLE(constant, name, seconds) TICKS(seconds),
-	FLOW_STATES(FLOW_IDLE)
-#undef FLOW_IDLE
-};
-
-static const char *const state_names[FLOW_STATE_COUNT] = {
-#define FLOW_NAME(constant, name, seconds) name,
-	FLOW_STATES(FLOW_NAME)
-#undef FLOW_NAME
-};
-
-const char *flow_state_name(enum flow_state state)
-{
-	return state_names[state];
-}
 
 static uint32_t bucket_count(uint32_t flows)
 {
@@ -42,33 +24,10 @@ static uint32_t bucket_count(uint32_t flows)
 
 size_t flow_table_bytes(uint32_t flows, uint32_t flows6)
 {
-	return LINE_BYTES + (size_t)flows * sizeof(struct flow) +
+	return LINE_BYTES + ((size_t)flows + 1) * sizeof(struct flow) +
 	       (size_t)flows6 * sizeof(struct flow_line6) +
 	       (size_t)bucket_count(flows) * sizeof(uint32_t);
 }
-
-static uint32_t flow_index(const struct flow_table *table, const struct flow *flow)
-{
-	return (uint32_t)(flow - table->flows);
-}
-
-static uint32_t reference_of(const struct flow_table *table, const struct flow *flow,
-			     unsigned int direction)
-{
-	return flow_index(table, flow) * 2 + direction + 1;
-}
-
-static struct flow *flow_of(const struct flow_table *table, uint32_t reference)
-{
-	return &table->flows[(reference - 1) / 2];
-}
-
-static unsigned int direction_of(uint32_t reference)
-{
-	return (reference - 1) & 1;
-}
-
-static void flow_expired(struct wheel_timer *timer, uint64_t now_ns);
 
 static void lines6_init(struct flow_table *table)
 {
@@ -85,7 +44,8 @@ void flow_table_init(struct flow_table *table, void *memory, uint32_t flows, uin
 	uintptr_t start = ((uintptr_t)memory + LINE_BYTES - 1) & ~(uintptr_t)(LINE_BYTES - 1);
 
 	memset(table, 0, sizeof(*table));
-	table->flows = (struct flow *)start;
+	table->flows = (struct flow *)start + 1;
+	memcpy(table->flows - 1, &table, sizeof(table)); /* flow_table_of() */
 	table->lines6 = (struct flow_line6 *)(table->flows + flows);
 	table->total6 = flows6;
 	table->buckets = (uint32_t *)(table->lines6 + flows6);
@@ -96,15 +56,26 @@ void flow_table_init(struct flow_table *table, void *memory, uint32_t flows, uin
 	memset(table->flows, 0, (size_t)flows * sizeof(struct flow));
 	memset(table->buckets, 0, (size_t)bucket_count(flows) * sizeof(uint32_t));
 	lines6_init(table);
+	flow_timer_init(table);
+	flow_table_set_timeouts(table, &(const struct flow_timeouts){ { 0 } });
 	for (uint32_t i = flows; i > 0; i--) {
 		struct flow *flow = &table->flows[i - 1];
 
-		flow->table = table;
-		wheel_timer_init(&flow->timer, flow_expired);
+		flow->index = i - 1;
 		flow->next[0] = table->free;
-		table->free = reference_of(table, flow, 0);
+		table->free = flow_reference(flow, 0);
 	}
 }
+
+void flow_table_set_timeouts(struct flow_table *table, const struct flow_timeouts *timeouts)
+{
+	for (unsigned int state = 0; state < FLOW_STATE_COUNT; state++)
+		table->idle[state] = timeouts->seconds[state]
+					     ? flow_idle_ticks(timeouts->seconds[state])
+					     : flow_idle_default(state);
+}
+
+/* ---- finding ---- */
 
 uint32_t flow_hash(const struct flow_table *table, const struct flow_tuple *tuple)
 {
@@ -124,8 +95,8 @@ void flow_prefetch_entry(const struct flow_table *table, uint32_t hash)
 
 	if (!reference)
 		return;
-	__builtin_prefetch(flow_of(table, reference));
-	__builtin_prefetch(&flow_of(table, reference)->timer);
+	__builtin_prefetch(flow_of_reference(table, reference));
+	__builtin_prefetch(&flow_of_reference(table, reference)->index);
 }
 
 struct flow_tuple flow_tuple_of(const struct flow *flow, enum flow_direction direction)
@@ -138,12 +109,12 @@ struct flow_tuple flow_tuple_of(const struct flow *flow, enum flow_direction dir
 	return tuple;
 }
 
-static bool is_flow_of(const struct flow *flow, unsigned int direction,
-		       const struct flow_tuple *tuple)
+static bool is_flow_of(const struct flow_table *table, const struct flow *flow,
+		       unsigned int direction, const struct flow_tuple *tuple)
 {
 	return flow_key_equal(&flow->key[direction], &tuple->key) &&
 	       (!flow->line6 ||
-		flow_addresses6_equal(flow_addresses6_of(flow, direction), &tuple->ip6));
+		flow_addresses6_equal(&table->lines6[flow->line6 - 1].key[direction], &tuple->ip6));
 }
 
 struct flow *flow_find(const struct flow_table *table, const struct flow_tuple *tuple,
@@ -152,10 +123,10 @@ struct flow *flow_find(const struct flow_table *table, const struct flow_tuple *
 	uint32_t reference = table->buckets[hash & table->bucket_mask];
 
 	while (reference) {
-		struct flow *flow = flow_of(table, reference);
-		unsigned int d = direction_of(reference);
+		struct flow *flow = flow_of_reference(table, reference);
+		unsigned int d = flow_direction_of_reference(reference);
 
-		if (is_flow_of(flow, d, tuple)) {
+		if (is_flow_of(table, flow, d, tuple)) {
 			*direction = d;
 			return flow;
 		}
@@ -177,47 +148,23 @@ static void chain_add(struct flow_table *table, struct flow *flow, unsigned int 
 	uint32_t *bucket = bucket_of(table, flow, direction);
 
 	flow->next[direction] = *bucket;
-	*bucket = reference_of(table, flow, direction);
+	*bucket = flow_reference(flow, direction);
 }
 
 static void chain_remove(struct flow_table *table, struct flow *flow, unsigned int direction)
 {
 	uint32_t *link = bucket_of(table, flow, direction);
-	uint32_t wanted = reference_of(table, flow, direction);
+	uint32_t wanted = flow_reference(flow, direction);
 
 	while (*link != wanted) {
 		if (!*link)
-			panic("flow %u is not in its chain", flow_index(table, flow));
-		link = &flow_of(table, *link)->next[direction_of(*link)];
+			panic("flow %u is not in its chain", flow->index);
+		link = &flow_of_reference(table, *link)->next[flow_direction_of_reference(*link)];
 	}
 	*link = flow->next[direction];
 }
 
-/* The tick of a deadline, as time; `deadline` is the low half of a tick near now. */
-static uint64_t deadline_ns(const struct flow *flow, uint64_t now_ns)
-{
-	uint64_t tick = now_ns >> WHEEL_TICK_SHIFT;
-	int32_t ahead = (int32_t)(flow->deadline - (uint32_t)tick);
-
-	return (tick + (uint64_t)(int64_t)ahead) << WHEEL_TICK_SHIFT;
-}
-
-static bool is_idle(const struct flow *flow, uint64_t now_ns)
-{
-	return (int32_t)(flow->deadline - (uint32_t)(now_ns >> WHEEL_TICK_SHIFT)) <= 0;
-}
-
-static void flow_expired(struct wheel_timer *timer, uint64_t now_ns)
-{
-	struct flow *flow = container_of(timer, struct flow, timer);
-
-	if (is_idle(flow, now_ns)) {
-		flow->table->expired++;
-		flow_remove(flow);
-		return;
-	}
-	wheel_start(flow->table->wheel, timer, deadline_ns(flow, now_ns));
-}
+/* ---- making ---- */
 
 static bool tuple_is_used(const struct flow_table *table, const struct flow_tuple *tuple)
 {
@@ -246,58 +193,198 @@ static void line6_give(struct flow_table *table, struct flow *flow)
 	table->used6--;
 }
 
-int flow_create(struct flow_table *table, const struct flow_tuple *original,
-		const struct flow_tuple *reply, uint32_t quota, enum flow_state state,
-		uint64_t now_ns, struct flow **created)
+/* Sources that an owner may have counted: its part of them is that of the flows. */
+static uint32_t source_share(const struct flow_table *table, uint32_t quota)
 {
-	struct flow *flow;
+	uint64_t share = (uint64_t)table->limits->sources_total * quota / table->total;
 
-	if (table->owned[original->key.interface] >= quota)
-		return -EDQUOT;
-	if (!table->free || (original->key.version == 6 && !table->free6))
-		return -ENOSPC;
-	if (tuple_is_used(table, original) || tuple_is_used(table, reply) ||
-	    flow_tuple_equal(original, reply))
-		return -EEXIST;
-	flow = flow_of(table, table->free);
-	table->free = flow->next[0];
-	flow->key[FLOW_ORIGINAL] = original->key;
-	flow->key[FLOW_REPLY] = reply->key;
-	if (original->key.version == 6)
-		line6_take(table, flow, original, reply);
+	return share ? (uint32_t)share : 1;
+}
+
+static void limits_give(struct flow_table *table, const uint16_t references[FLOW_LIMITS],
+			const struct flow_tuple *original, uint8_t owner)
+{
+	for (unsigned int i = 0; i < FLOW_LIMITS; i++)
+		if (references[i])
+			flow_limits_give(table->limits, references[i], original, owner);
+}
+
+/* Counts a flow for its rules, for both or for none. */
+static int limits_take(struct flow_table *table, const struct flow_limit limit[FLOW_LIMITS],
+		       const struct flow_limits_payer *payer, bool forced,
+		       uint16_t references[FLOW_LIMITS])
+{
+	for (unsigned int i = 0; i < FLOW_LIMITS; i++) {
+		int error;
+
+		references[i] = 0;
+		/* One rule that passed it both `in` and `out` counts it once. */
+		if (!limit[i].limits ||
+		    (i > 0 && limit[0].limits && limit[0].rule == limit[i].rule))
+			continue;
+		error = table->limits ? flow_limits_take(table->limits, &limit[i], payer, forced,
+							 &references[i])
+				      : -ENOBUFS;
+		if (error) {
+			references[i] = 0;
+			limits_give(table, references, payer->original, payer->owner);
+			return error;
+		}
+	}
+	return 0;
+}
+
+/* Idle ticks in a state: of the rule that says the least, else the table's. */
+static uint32_t idle_of(const struct flow_table *table, const struct flow *flow,
+			enum flow_state state)
+{
+	uint32_t least = 0;
+
+	for (unsigned int i = 0; i < FLOW_LIMITS; i++) {
+		uint32_t idle = flow->limits[i]
+					? flow_limits_idle(table->limits, flow->limits[i], state)
+					: 0;
+
+		if (idle && (!least || idle < least))
+			least = idle;
+	}
+	return least ? least : table->idle[state];
+}
+
+static void idle_begin(const struct flow_table *table, struct flow *flow, uint64_t now_ns)
+{
+	flow->idle = idle_of(table, flow, flow->state);
+	flow->deadline = (uint32_t)(now_ns >> WHEEL_TICK_SHIFT) + flow->idle;
+}
+
+/* Everything of a free flow that is not a list's. */
+static void flow_begin(struct flow_table *table, struct flow *flow,
+		       const struct flow_request *request)
+{
+	flow->key[FLOW_ORIGINAL] = request->original->key;
+	flow->key[FLOW_REPLY] = request->reply->key;
+	if (request->original->key.version == 6)
+		line6_take(table, flow, request->original, request->reply);
 	flow->address_delta = 0;
 	flow->transport_delta = 0;
+	flow->state = (uint8_t)request->state;
 	flow->flags = 0;
-	flow->owner = original->key.interface;
+	flow->owner = request->owner;
+	flow->mapping = 0;
+	flow->max_mss = request->max_mss;
 	memset(flow->side, 0, sizeof(flow->side));
 	memset(flow->side_flags, 0, sizeof(flow->side_flags));
 	memset(flow->side_scale, 0, sizeof(flow->side_scale));
+}
+
+int flow_create(struct flow_table *table, const struct flow_request *request, uint64_t now_ns,
+		struct flow **created)
+{
+	const struct flow_tuple *original = request->original, *reply = request->reply;
+	struct flow_limits_payer payer = { original, request->owner, 0 };
+	uint16_t references[FLOW_LIMITS];
+	struct flow *flow;
+	int error;
+
+	if (tuple_is_used(table, original) || tuple_is_used(table, reply) ||
+	    flow_tuple_equal(original, reply))
+		return -EEXIST;
+	payer.sources = table->limits ? source_share(table, request->quota) : 0;
+	error = limits_take(table, request->limit, &payer, false, references);
+	if (error)
+		return error;
+	error = flow_owner_make_room(table, request, now_ns);
+	if (error) {
+		limits_give(table, references, original, request->owner);
+		return error;
+	}
+	flow = flow_of_reference(table, table->free);
+	table->free = flow->next[0];
+	flow_begin(table, flow, request);
+	memcpy(flow->limits, references, sizeof(flow->limits));
 	chain_add(table, flow, FLOW_ORIGINAL);
 	chain_add(table, flow, FLOW_REPLY);
-	table->owned[flow->owner]++;
+	flow_owner_add(table, flow);
 	table->used++;
 	table->created++;
-	flow_set_state(flow, state, now_ns);
+	idle_begin(table, flow, now_ns);
+	flow_timer_begin(table, flow, now_ns);
 	*created = flow;
 	return 0;
 }
 
+enum drop_reason flow_drop_reason(int error)
+{
+	switch (error) {
+	case -EDQUOT:
+		return DROP_QUOTA;
+	case -ENOSPC:
+		return DROP_FLOW_TABLE_FULL;
+	case -EMFILE:
+		return DROP_STATE_LIMIT;
+	case -EMLINK:
+		return DROP_SOURCE_LIMIT;
+	case -ENOBUFS:
+		return DROP_LIMITS_FULL;
+	default:
+		return DROP_FLOW_STATE;
+	}
+}
+
+int flow_set_limits(struct flow *flow, const struct flow_limit limit[FLOW_LIMITS], uint64_t now_ns)
+{
+	struct flow_table *table = flow_table_of(flow);
+	struct flow_tuple original = flow_tuple_of(flow, FLOW_ORIGINAL);
+	const struct flow_limits_payer payer = { &original, flow->owner, UINT32_MAX };
+	uint16_t references[FLOW_LIMITS];
+	uint32_t silent = flow_silent_ticks(flow, now_ns);
+	int error = limits_take(table, limit, &payer, true, references);
+
+	if (error)
+		return error;
+	limits_give(table, flow->limits, &original, flow->owner);
+	memcpy(flow->limits, references, sizeof(flow->limits));
+	idle_begin(table, flow, now_ns);
+	flow->deadline -= silent; /* the last packet came when it came */
+	flow_timer_change(table, flow);
+	return 0;
+}
+
+void flow_set_state(struct flow *flow, enum flow_state state, uint64_t now_ns)
+{
+	struct flow_table *table = flow_table_of(flow);
+	enum flow_state old = flow->state;
+
+	flow->state = (uint8_t)state;
+	flow_owner_relist(table, flow, old);
+	idle_begin(table, flow, now_ns);
+	/* The new state may end sooner than the timer would look. */
+	flow_timer_change(table, flow);
+}
+
+/* ---- ending ---- */
+
 void flow_remove(struct flow *flow)
 {
-	struct flow_table *table = flow->table;
+	struct flow_table *table = flow_table_of(flow);
 
-	if (table->removed)
-		table->removed(table->removed_context, flow);
-	wheel_stop(table->wheel, &flow->timer);
+	flow_timer_stop(table, flow);
+	flow_owner_remove(table, flow);
 	chain_remove(table, flow, FLOW_ORIGINAL);
 	chain_remove(table, flow, FLOW_REPLY);
+	if (table->removed)
+		table->removed(table->removed_context, flow);
+	if (flow->limits[0] || flow->limits[1]) {
+		struct flow_tuple original = flow_tuple_of(flow, FLOW_ORIGINAL);
+
+		limits_give(table, flow->limits, &original, flow->owner);
+	}
 	if (flow->line6)
 		line6_give(table, flow);
 	flow->state = FLOW_FREE;
-	table->owned[flow->owner]--;
 	table->used--;
 	flow->next[0] = table->free;
-	table->free = reference_of(table, flow, 0);
+	table->free = flow_reference(flow, 0);
 }
 
 uint32_t flow_purge_interface(struct flow_table *table, uint8_t interface)
@@ -316,14 +403,6 @@ uint32_t flow_purge_interface(struct flow_table *table, uint8_t interface)
 	return purged;
 }
 
-void flow_visit(struct flow_table *table, uint32_t from, uint32_t budget,
-		void (*visit)(void *context, struct flow *flow), void *context)
-{
-	for (uint32_t i = from; i < table->total && budget--; i++)
-		if (table->flows[i].state != FLOW_FREE)
-			visit(context, &table->flows[i]);
-}
-
 void flow_purge_all(struct flow_table *table)
 {
 	for (uint32_t i = 0; i < table->total; i++)
@@ -331,52 +410,11 @@ void flow_purge_all(struct flow_table *table)
 			flow_remove(&table->flows[i]);
 }
 
-void flow_set_state(struct flow *flow, enum flow_state state, uint64_t now_ns)
+uint32_t flow_visit(struct flow_table *table, uint32_t from, uint32_t budget,
+		    void (*visitor)(void *context, struct flow *flow), void *context)
 {
-	flow->state = (uint8_t)state;
-	flow_refresh(flow, now_ns);
-	/* Armed again, for the new state may end sooner than the timer would fire. */
-	wheel_start(flow->table->wheel, &flow->timer, deadline_ns(flow, now_ns));
-}
-
-static bool flow_is_linked(const struct flow_table *table, const struct flow *flow,
-			   unsigned int direction)
-{
-	enum flow_direction found = FLOW_ORIGINAL;
-	struct flow_tuple tuple = flow_tuple_of(flow, direction);
-
-	return flow_find(table, &tuple, flow_hash(table, &tuple), &found) == flow &&
-	       found == direction && (flow->line6 != 0) == (flow->key[direction].version == 6);
-}
-
-bool flow_table_is_valid(const struct flow_table *table)
-{
-	uint32_t owned[FLOW_OWNERS] = { 0 };
-	uint32_t used = 0, used6 = 0, free_count = 0, free6_count = 0, linked = 0;
-
-	for (uint32_t i = 0; i < table->total; i++) {
-		const struct flow *flow = &table->flows[i];
-
-		if (flow->state == FLOW_FREE)
-			continue;
-		if (!flow_is_linked(table, flow, FLOW_ORIGINAL) ||
-		    !flow_is_linked(table, flow, FLOW_REPLY) || !wheel_timer_is_armed(&flow->timer))
-			return false;
-		used++;
-		used6 += flow->line6 != 0;
-		owned[flow->owner]++;
-	}
-	for (uint32_t i = 0; i <= table->bucket_mask; i++)
-		for (uint32_t r = table->buckets[i]; r && linked <= used * 2;
-		     r = flow_of(table, r)->next[direction_of(r)])
-			linked++;
-	for (uint32_t r = table->free; r && free_count <= table->total;
-	     r = flow_of(table, r)->next[0])
-		free_count++;
-	for (uint32_t r = table->free6; r && free6_count <= table->total6;
-	     r = table->lines6[r - 1].next)
-		free6_count++;
-	return used == table->used && used6 == table->used6 &&
-	       free6_count + used6 == table->total6 && linked == used * 2 &&
-	       free_count + used == table->total && memcmp(owned, table->owned, sizeof(owned)) == 0;
+	for (; from < table->total && budget > 0; from++, budget--)
+		if (table->flows[from].state != FLOW_FREE)
+			visitor(context, &table->flows[from]);
+	return from < table->total ? from : 0;
 }

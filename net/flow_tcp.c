@@ -1,12 +1,58 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * For a segment from one end, with what both have said before:
+ *
+ *   it begins no later than the other's largest window has reached,
+ *   it ends no earlier than one such window before what has been sent,
+ *   it acknowledges no more than the other has sent,
+ *   and no less than that by its own largest window.
+ *
+ * Retransmissions, keep-alives (one before the end), probes of a closed window (at its
+ * edge), reordered segments and segments of 64 KiB are all within these. What an end
+ * has sent counts from when it passes here, and it passes here before the other end
+ * sees it, so neither can answer what is not known.
+ */
 #include "net/flow_tcp.h"
 
 #define WINDOW_SCALE_MAX 14u /* RFC 7323, 2.3 */
+/* Acknowledgements may be late by this much where windows are small: 64 KiB and a bit. */
+#define ACK_SLACK 66000u
+
+/* What the tracking finds of a packet. */
+enum finding {
+	FINDING_PASS,	    /* it is the connection's: follow it */
+	FINDING_PASS_ALONE, /* let its receiver judge; it says nothing about the connection */
+	FINDING_CLOSE,	    /* pass it; the connection has ended */
+	FINDING_CLOSE_DROP, /* drop it; the connection has ended */
+	FINDING_WINDOW,	    /* drop it: outside */
+	FINDING_STATE,	    /* drop it: impossible */
+};
+
+/* A segment, as the tracking sees it. */
+struct segment {
+	const struct packet *packet;
+	const struct packet_info *info;
+	unsigned int d;	 /* direction that it goes */
+	uint32_t length; /* in sequence numbers */
+	uint32_t end;
+	uint8_t flags;
+};
 
 /* Is sequence number a before b? (RFC 9293, 3.4) */
 static bool before(uint32_t a, uint32_t b)
 {
 	return (int32_t)(a - b) < 0;
+}
+
+/* Is a in [low, high]? */
+static bool between(uint32_t a, uint32_t low, uint32_t high)
+{
+	return a - low <= high - low;
+}
+
+static bool has(const struct flow *flow, unsigned int d, enum flow_side_flags flag)
+{
+	return flow->side_flags[d] & flag;
 }
 
 static uint32_t sequence_length(const struct packet_info *info)
@@ -45,115 +91,318 @@ static bool window_scale(const struct packet *packet, const struct packet_info *
 	return false;
 }
 
-/* What this packet tells of its sender. */
-static void side_follow(struct flow *flow, unsigned int d, const struct packet *packet,
-			const struct packet_info *info)
-{
-	struct flow_side *side = &flow->side[d];
-	uint8_t *flags = &flow->side_flags[d];
-	uint32_t end = info->tcp_sequence + sequence_length(info);
-	uint32_t window = info->tcp_window;
+/* ---- what an end has said ---- */
 
-	if (info->tcp_flags & TCP_SYN) {
-		*flags &= (uint8_t)~FLOW_SIDE_SCALE;
-		if (window_scale(packet, info, &flow->side_scale[d]))
-			*flags |= FLOW_SIDE_SCALE;
-	} else if (flow->side_flags[0] & flow->side_flags[1] & FLOW_SIDE_SCALE) {
-		window <<= flow->side_scale[d]; /* both offered it, and never in a SYN */
-	}
-	if (!(*flags & FLOW_SIDE_SEEN) || before(side->end, end))
-		side->end = end;
-	*flags |= FLOW_SIDE_SEEN;
-	if (info->tcp_flags & TCP_FIN)
-		*flags |= FLOW_SIDE_FIN;
-	if (window > side->window)
+static uint32_t window_of(const struct flow *flow, const struct segment *segment)
+{
+	uint32_t window = segment->info->tcp_window;
+
+	/* Both must have offered it, and in a SYN it never counts. */
+	if (!(segment->flags & TCP_SYN) && has(flow, 0, FLOW_SIDE_SCALE) &&
+	    has(flow, 1, FLOW_SIDE_SCALE))
+		window <<= flow->side_scale[segment->d];
+	return window ? window : 1; /* a closed window is probed with one byte */
+}
+
+/* A SYN: all that its sender has said before is void. */
+static void side_begin(struct flow *flow, const struct segment *segment)
+{
+	struct flow_side *side = &flow->side[segment->d];
+	struct flow_side *other = &flow->side[!segment->d];
+	uint8_t scale = 0;
+
+	flow->side_flags[segment->d] = FLOW_SIDE_SEEN;
+	if (window_scale(segment->packet, segment->info, &scale))
+		flow->side_flags[segment->d] |= FLOW_SIDE_SCALE;
+	flow->side_scale[segment->d] = scale;
+	side->end = segment->end;
+	side->max_end = segment->end;
+	if (has(flow, !segment->d, FLOW_SIDE_SEEN))
+		side->max_end = segment->info->tcp_sequence + 1 + other->window;
+	side->window = window_of(flow, segment);
+	/* The SYN must be acknowledged exactly; data in it (RFC 7413) need not be. */
+	if (!has(flow, !segment->d, FLOW_SIDE_ACKED))
+		other->ack = segment->info->tcp_sequence + 1;
+}
+
+static void side_follow(struct flow *flow, const struct segment *segment)
+{
+	struct flow_side *side = &flow->side[segment->d];
+	struct flow_side *other = &flow->side[!segment->d];
+	uint32_t window = window_of(flow, segment);
+	uint32_t acknowledgement = segment->info->tcp_acknowledgement;
+
+	if (before(side->end, segment->end))
+		side->end = segment->end;
+	if (segment->flags & TCP_FIN)
+		flow->side_flags[segment->d] |= FLOW_SIDE_FIN;
+	if (side->window < window)
 		side->window = window;
-	if (!(info->tcp_flags & TCP_ACK))
+	if (!(segment->flags & TCP_ACK))
 		return;
-	if (!(*flags & FLOW_SIDE_ACKED) || before(side->ack, info->tcp_acknowledgement))
-		side->ack = info->tcp_acknowledgement;
-	*flags |= FLOW_SIDE_ACKED;
+	if (!has(flow, segment->d, FLOW_SIDE_ACKED) || before(side->ack, acknowledgement))
+		side->ack = acknowledgement;
+	flow->side_flags[segment->d] |= FLOW_SIDE_ACKED;
+	if (before(other->max_end, acknowledgement + window))
+		other->max_end = acknowledgement + window;
 }
 
-/* Would the other end take this reset for real? (RFC 9293, 3.10.7; RFC 5961, 3) */
-static bool reset_is_believed(const struct flow *flow, unsigned int d,
-			      const struct packet_info *info)
+/* ---- what may pass ---- */
+
+static bool is_in_window(const struct flow *flow, const struct segment *segment)
 {
-	const struct flow_side *receiver = &flow->side[!d];
+	const struct flow_side *side = &flow->side[segment->d];
+	const struct flow_side *other = &flow->side[!segment->d];
+	uint32_t slack = side->window > ACK_SLACK ? side->window : ACK_SLACK;
+	uint32_t lowest =
+		has(flow, segment->d, FLOW_SIDE_ACKED) ? other->end - slack - 1 : side->ack;
 
-	if (flow->side_flags[!d] & FLOW_SIDE_ACKED) {
-		uint32_t ahead = info->tcp_sequence - receiver->ack;
-
-		/* Exactly what the receiver expects, as far as can be seen from here. */
-		return ahead == 0 ||
-		       (ahead <= receiver->window && info->tcp_sequence == flow->side[d].end);
-	}
-	/* It has only sent a SYN: the reset must acknowledge that. */
-	if (flow->side_flags[!d] & FLOW_SIDE_SEEN)
-		return (info->tcp_flags & TCP_ACK) && info->tcp_acknowledgement == receiver->end;
-	/* It has sent nothing yet: the one who began gives up. */
-	return info->tcp_sequence == flow->side[d].end;
+	return !before(side->max_end, segment->info->tcp_sequence) &&
+	       !before(segment->end, side->end - other->window - 1) &&
+	       between(segment->info->tcp_acknowledgement, lowest, other->end);
 }
+
+/* Does it acknowledge the other's SYN, before anything else was sent? */
+static bool acknowledges_syn(const struct flow *flow, const struct segment *segment)
+{
+	return (segment->flags & TCP_ACK) &&
+	       between(segment->info->tcp_acknowledgement, flow->side[segment->d].ack,
+		       flow->side[!segment->d].end);
+}
+
+static enum finding judge_reset(const struct flow *flow, const struct segment *segment)
+{
+	const struct flow_side *sender = &flow->side[segment->d];
+	const struct flow_side *receiver = &flow->side[!segment->d];
+	uint32_t sequence = segment->info->tcp_sequence;
+
+	/* It has sent nothing: who began gives up, or refuses an answer to something older. */
+	if (!has(flow, !segment->d, FLOW_SIDE_SEEN))
+		return sequence == sender->end || sequence == receiver->ack ? FINDING_CLOSE
+									    : FINDING_PASS_ALONE;
+	/* It has only sent a SYN: the reset must acknowledge that, or follow the sender's. */
+	if (!has(flow, !segment->d, FLOW_SIDE_ACKED))
+		return acknowledges_syn(flow, segment) || (has(flow, segment->d, FLOW_SIDE_SEEN) &&
+							   sequence == sender->end)
+			       ? FINDING_CLOSE
+			       : FINDING_WINDOW;
+	/* Exactly what the receiver expects, as far as can be seen from here. */
+	if (sequence == receiver->ack)
+		return FINDING_CLOSE;
+	/* Its SYN for another connection is refused: the old one is no more. */
+	if (segment->d == FLOW_REPLY && has(flow, FLOW_ORIGINAL, FLOW_SIDE_RESYN))
+		return FINDING_CLOSE;
+	if (!between(sequence, receiver->ack, sender->max_end))
+		return FINDING_WINDOW;
+	/*
+	 * After all that has been sent; the acknowledgement is on its way. Anything else
+	 * in the window is challenged by the receiver (RFC 5961, 3.2), and a sender that
+	 * means it answers that exactly.
+	 */
+	return sequence == sender->end ? FINDING_CLOSE : FINDING_PASS_ALONE;
+}
+
+/* A SYN without ACK. */
+static enum finding judge_syn(struct flow *flow, const struct segment *segment)
+{
+	const struct flow_side *sender = &flow->side[segment->d];
+	const struct flow_side *receiver = &flow->side[!segment->d];
+	bool is_same =
+		has(flow, segment->d, FLOW_SIDE_SEEN) &&
+		segment->info->tcp_sequence + 1 + segment->info->payload_length == sender->end;
+
+	switch (flow->state) {
+	case FLOW_TCP_SYN_SENT: /* the first, once more, another try, or both at once */
+		if (!is_same)
+			side_begin(flow, segment);
+		return FINDING_PASS;
+	case FLOW_TCP_SYN_RECEIVED:
+		/* Another try of who began is for the other end to challenge. */
+		if (is_same || segment->d == FLOW_ORIGINAL)
+			return FINDING_PASS_ALONE;
+		return FINDING_STATE;
+	case FLOW_TCP_ESTABLISHED:
+	case FLOW_TCP_CLOSING:
+		/*
+		 * Nobody opens backwards what is open. Who began may have lost its memory:
+		 * the other end challenges its SYN and so learns of it. In the window some
+		 * would reset the connection for it, so there it may not be.
+		 */
+		if (segment->d == FLOW_REPLY || between(segment->info->tcp_sequence, receiver->ack,
+							receiver->ack + receiver->window))
+			return FINDING_STATE;
+		flow->side_flags[segment->d] |= FLOW_SIDE_RESYN;
+		return FINDING_PASS_ALONE;
+	default:
+		return FINDING_STATE;
+	}
+}
+
+/* SYN and ACK. */
+static enum finding judge_syn_ack(struct flow *flow, const struct segment *segment)
+{
+	if (flow->state == FLOW_TCP_SYN_SENT) {
+		if (segment->d != FLOW_REPLY || !acknowledges_syn(flow, segment))
+			return FINDING_WINDOW;
+		side_begin(flow, segment);
+		return FINDING_PASS;
+	}
+	if (is_in_window(flow, segment))
+		return FINDING_PASS;
+	/* Stateless answers to a repeated SYN may begin elsewhere (RFC 4987, 3.6). */
+	if (flow->state == FLOW_TCP_SYN_RECEIVED && segment->d == FLOW_REPLY &&
+	    acknowledges_syn(flow, segment)) {
+		side_begin(flow, segment);
+		return FINDING_PASS;
+	}
+	/*
+	 * Both ends are in a new connection between these ports, and only here is the old
+	 * one known. Who began will repeat its SYN, and that is judged as a new flow.
+	 */
+	if (segment->d == FLOW_REPLY && has(flow, FLOW_ORIGINAL, FLOW_SIDE_RESYN))
+		return FINDING_CLOSE_DROP;
+	return FINDING_WINDOW;
+}
+
+static enum finding judge(struct flow *flow, const struct segment *segment)
+{
+	switch (segment->flags & (TCP_SYN | TCP_RST | TCP_FIN | TCP_ACK)) {
+	case TCP_RST:
+	case TCP_RST | TCP_ACK:
+		return judge_reset(flow, segment);
+	case TCP_SYN:
+		return judge_syn(flow, segment);
+	case TCP_SYN | TCP_ACK:
+		return judge_syn_ack(flow, segment);
+	case TCP_ACK:
+	case TCP_ACK | TCP_FIN:
+		break;
+	default:
+		return FINDING_STATE;
+	}
+	if (has(flow, 0, FLOW_SIDE_SEEN) && has(flow, 1, FLOW_SIDE_SEEN))
+		return is_in_window(flow, segment) ? FINDING_PASS : FINDING_WINDOW;
+	/*
+	 * Not answered yet, or refused: an end that is still in an older connection
+	 * challenges the SYN, and the opener's reset to that clears the way (RFC 9293, 3.5.1).
+	 */
+	return segment->d == FLOW_REPLY && !segment->length && flow->state == FLOW_TCP_SYN_SENT
+		       ? FINDING_PASS_ALONE
+		       : FINDING_WINDOW;
+}
+
+/* ---- states ---- */
 
 static bool fin_is_acked(const struct flow *flow, unsigned int d)
 {
-	return (flow->side_flags[d] & FLOW_SIDE_FIN) && (flow->side_flags[!d] & FLOW_SIDE_ACKED) &&
+	return has(flow, d, FLOW_SIDE_FIN) && has(flow, !d, FLOW_SIDE_ACKED) &&
 	       !before(flow->side[!d].ack, flow->side[d].end);
 }
 
-/* The state after the packet, whose sides have been followed. */
-static enum flow_state next_state(const struct flow *flow, unsigned int d, uint8_t flags)
+static enum flow_state closing_state(const struct flow *flow)
 {
-	uint8_t fins = (flow->side_flags[0] | flow->side_flags[1]) & FLOW_SIDE_FIN;
+	bool both = has(flow, 0, FLOW_SIDE_FIN) && has(flow, 1, FLOW_SIDE_FIN);
 
+	if (both)
+		return fin_is_acked(flow, 0) && fin_is_acked(flow, 1) ? FLOW_TCP_CLOSED
+								      : FLOW_TCP_FIN_WAIT;
+	if (has(flow, 0, FLOW_SIDE_FIN) || has(flow, 1, FLOW_SIDE_FIN))
+		return FLOW_TCP_CLOSING;
+	return FLOW_TCP_ESTABLISHED;
+}
+
+/* The state after the packet, whose sides have been followed. */
+static enum flow_state next_state(const struct flow *flow, const struct segment *segment)
+{
 	switch (flow->state) {
 	case FLOW_TCP_SYN_SENT:
 		/* A SYN of the other end too: it answers, or opens at the same time. */
-		if (d == FLOW_REPLY && flags & TCP_SYN)
+		if (segment->d == FLOW_REPLY && segment->flags & TCP_SYN)
 			return FLOW_TCP_SYN_RECEIVED;
 		return FLOW_TCP_SYN_SENT;
 	case FLOW_TCP_SYN_RECEIVED:
-		if (d == FLOW_ORIGINAL && flags & TCP_ACK &&
-		    !before(flow->side[FLOW_ORIGINAL].ack, flow->side[FLOW_REPLY].end))
-			return fins ? FLOW_TCP_FIN_WAIT : FLOW_TCP_ESTABLISHED;
+		if (has(flow, FLOW_ORIGINAL, FLOW_SIDE_ACKED))
+			return closing_state(flow);
 		return FLOW_TCP_SYN_RECEIVED;
 	case FLOW_TCP_ESTABLISHED:
-		return fins ? FLOW_TCP_FIN_WAIT : FLOW_TCP_ESTABLISHED;
+	case FLOW_TCP_CLOSING:
 	case FLOW_TCP_FIN_WAIT:
-		if (fin_is_acked(flow, FLOW_ORIGINAL) && fin_is_acked(flow, FLOW_REPLY))
-			return FLOW_TCP_CLOSED;
-		return FLOW_TCP_FIN_WAIT;
+		return closing_state(flow);
 	default:
 		return flow->state;
 	}
 }
 
-static void move_to(struct flow *flow, enum flow_state state, uint64_t now_ns)
+/* A packet that belongs to the connection has passed. */
+static void follow(struct flow *flow, const struct segment *segment, uint64_t now_ns)
 {
-	if (state == flow->state)
-		flow_refresh(flow, now_ns);
-	else
+	enum flow_state state;
+	bool doubted;
+
+	if (flow->state == FLOW_TCP_CLOSED)
+		return; /* the last acknowledgements; they do not keep it alive */
+	side_follow(flow, segment);
+	state = next_state(flow, segment);
+	doubted = (flow->side_flags[0] | flow->side_flags[1]) & FLOW_SIDE_RESET;
+	flow->side_flags[0] &= (uint8_t)~FLOW_SIDE_RESET;
+	flow->side_flags[1] &= (uint8_t)~FLOW_SIDE_RESET;
+	flow->side_flags[segment->d] &= (uint8_t)~FLOW_SIDE_RESYN;
+	if (unlikely(state != flow->state || doubted))
 		flow_set_state(flow, state, now_ns);
+	else
+		flow_refresh(flow, now_ns);
+}
+
+/*
+ * A reset that its receiver may have believed, and may not: if it did there will be no
+ * more packets, so the flow is given no longer than a closed one (RFC 7857, 2.2).
+ */
+static void doubt(struct flow *flow, unsigned int d, uint64_t now_ns)
+{
+	uint32_t idle = flow_table_of(flow)->idle[FLOW_TCP_CLOSED];
+	uint32_t deadline = (uint32_t)(now_ns >> WHEEL_TICK_SHIFT) + idle;
+
+	if (flow->idle <= idle || !before(deadline, flow->deadline))
+		return;
+	flow->side_flags[d] |= FLOW_SIDE_RESET;
+	flow->idle = idle;
+	flow->deadline = deadline;
 }
 
 bool flow_tcp_track(struct flow *flow, enum flow_direction direction, const struct packet *packet,
-		    const struct packet_info *info, uint64_t now_ns)
+		    const struct packet_info *info, uint64_t now_ns, enum drop_reason *reason)
 {
-	unsigned int d = direction;
+	uint32_t length = sequence_length(info);
+	const struct segment segment = {
+		.packet = packet,
+		.info = info,
+		.d = direction,
+		.length = length,
+		.end = info->tcp_sequence + length,
+		.flags = info->tcp_flags,
+	};
 
-	if (info->tcp_flags & TCP_RST) {
-		/* One that is not believed goes on to its receiver, who judges for himself. */
-		if (reset_is_believed(flow, d, info))
+	switch (judge(flow, &segment)) {
+	case FINDING_PASS:
+		follow(flow, &segment, now_ns);
+		return true;
+	case FINDING_PASS_ALONE:
+		if (segment.flags & TCP_RST)
+			doubt(flow, direction, now_ns);
+		return true;
+	case FINDING_CLOSE:
+		if (flow->state != FLOW_TCP_CLOSED)
 			flow_set_state(flow, FLOW_TCP_CLOSED, now_ns);
 		return true;
-	}
-	/* Nobody opens backwards what is open already. */
-	if (d == FLOW_REPLY && (info->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
-	    flow->state != FLOW_TCP_SYN_SENT && flow->state != FLOW_TCP_SYN_RECEIVED)
+	case FINDING_CLOSE_DROP:
+		flow_set_state(flow, FLOW_TCP_CLOSED, now_ns);
+		break;
+	case FINDING_WINDOW:
+		break;
+	case FINDING_STATE:
+		*reason = DROP_FLOW_STATE;
 		return false;
-	if (flow->state == FLOW_TCP_CLOSED)
-		return true; /* the last acknowledgements; they do not keep it alive */
-	side_follow(flow, d, packet, info);
-	move_to(flow, next_state(flow, d, info->tcp_flags), now_ns);
-	return true;
+	}
+	*reason = DROP_TCP_WINDOW;
+	return false;
 }

@@ -1,4 +1,5 @@
 net_SRCS := \
+	net/address_probe.c \
 	net/arp.c \
 	net/bridge_filter.c \
 	net/client_addresses.c \
@@ -7,7 +8,12 @@ net_SRCS := \
 	net/dhcp_message.c \
 	net/dns_message.c \
 	net/flow.c \
+	net/flow_limits.c \
+	net/flow_owner.c \
+	net/flow_state.c \
 	net/flow_tcp.c \
+	net/flow_timer.c \
+	net/flow_valid.c \
 	net/fragment_make.c \
 	net/fragments.c \
 	net/fragments_table.c \
@@ -38,6 +44,9 @@ net_SRCS := \
 	net/parse.c \
 	net/parse6.c \
 	net/parse6_chain.c \
+	net/qubes_rules.c \
+	net/qubes_rules_compile.c \
+	net/qubes_rules_parse.c \
 	net/reject.c \
 	net/router.c \
 	net/router_address.c \
@@ -64,10 +73,13 @@ net_SRCS := \
 	net/rules_parse_clause.c \
 	net/rules_parse_items.c \
 	net/rules_parse_options.c \
+	net/rules_parse_refuse.c \
 	net/rules_parse_table.c \
+	net/rules_parse_target.c \
 	net/rules_search.c \
 	net/rules_set.c \
 	net/rules_table.c \
 	net/slaac.c \
 	net/tcp_mss.c \
-	net/udp.c
+	net/udp.c \
+	net/uplink_config.c

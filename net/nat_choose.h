@@ -65,7 +65,7 @@ struct nat_request {
 	uint16_t destination_port_base;
 };
 
-/* Bytes of memory for so many mappings; as many as flows are never too few. */
+/* Bytes of memory for so many mappings; one more than there are flows is never too few. */
 size_t nat_memory_bytes(uint32_t mappings);
 
 /* Empty, over `memory` (aligned to 4 bytes). `flows`, `random` must live as long. */

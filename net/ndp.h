@@ -123,7 +123,8 @@ void ndp_init(struct ndp *ndp, const struct own *own, struct wheel *wheel, uint6
 /*
  * Lets the sender's entry, if there is one, learn from a message (RFC 4861, 7.2.3 and
  * 7.2.5, 6.2.6, 6.3.4); sends what waited for it. Any message may be given, and one that
- * says nothing about its sender changes nothing.
+ * says nothing about its sender changes nothing. Whether the sender may use its address at
+ * all is the caller's to judge before.
  */
 void ndp_learn(struct ndp *ndp, struct netdev *netdev, const struct ndp_message *message,
 	       uint64_t now_ns);
@@ -143,7 +144,10 @@ const uint8_t *ndp_find(struct ndp *ndp, const struct netdev *netdev,
 void ndp_queue(struct ndp *ndp, struct netdev *netdev, const struct ip6_address *own,
 	       const struct ip6_address *address, bool pin, struct packet *packet, uint64_t now_ns);
 
-/* Forgets a link: its entries, their queues, its announcements and detections. */
+/*
+ * Forgets a link: its entries, their queues, its announcements and detections (which end
+ * without a word).
+ */
 void ndp_forget(struct ndp *ndp, const struct netdev *netdev);
 
 /* Drops the waiting packets that came in from `netdev`. */

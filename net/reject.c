@@ -146,3 +146,33 @@ void reject_packet(const struct own *own, struct netdev *netdev, const struct pa
 	else
 		reject4(own, netdev, packet, info, own_address, kind);
 }
+
+static void answer_code(const struct own *own, struct netdev *netdev, const struct packet *packet,
+			const struct packet_info *info, const struct ip_address *own_address,
+			const struct rules_verdict *verdict)
+{
+	struct ip6_address from;
+
+	if (info->key.version == 4) {
+		if (icmp4_may_report(info))
+			icmp4_send_error(own, netdev, packet, ip_address_get4(own_address),
+					 ICMP4_UNREACHABLE, verdict->icmp4_answer, 0);
+		return;
+	}
+	memcpy(&from, own_address->bytes, sizeof(from));
+	if (icmp6_may_report(packet, info, ICMP6_UNREACHABLE, verdict->icmp6_answer))
+		icmp6_send_error(own, netdev, packet, &from, ICMP6_UNREACHABLE,
+				 verdict->icmp6_answer, 0);
+}
+
+void reject_by_verdict(const struct own *own, struct netdev *netdev, const struct packet *packet,
+		       const struct packet_info *info, const struct ip_address *own_address,
+		       const struct rules_verdict *verdict)
+{
+	bool is_tcp = info->key.protocol == IP_PROTOCOL_TCP;
+
+	if (verdict->action == RULES_BLOCK_RETURN || (verdict->action == RULES_BLOCK_RST && is_tcp))
+		reject_packet(own, netdev, packet, info, own_address, REJECT_RETURN);
+	else if (verdict->action == RULES_BLOCK_ICMP)
+		answer_code(own, netdev, packet, info, own_address, verdict);
+}

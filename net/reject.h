@@ -11,6 +11,7 @@
 #include "net/netdev.h"
 #include "net/own.h"
 #include "net/packet_info.h"
+#include "net/rules.h"
 
 enum reject_kind {
 	REJECT_RETURN,		 /* TCP: reset; UDP: port unreachable; else as below */
@@ -26,3 +27,8 @@ enum reject_kind {
 void reject_packet(const struct own *own, struct netdev *netdev, const struct packet *packet,
 		   const struct packet_info *info, const struct ip_address *own_address,
 		   enum reject_kind kind);
+
+/* The same as a blocking verdict says it: not at all, a reset only, or an ICMP code. */
+void reject_by_verdict(const struct own *own, struct netdev *netdev, const struct packet *packet,
+		       const struct packet_info *info, const struct ip_address *own_address,
+		       const struct rules_verdict *verdict);

@@ -21,15 +21,29 @@
 #define FRAGMENTS_LEAST 256u
 #define FRAGMENTS_MOST 2048u
 #define FRAGMENTS_HELD 256u
+#define LIMITS_RULES 256u /* that have flows counted for them at one time */
+#define LIMITS_SOURCES_LEAST 256u
 
 /* One block of memory holds, each at the start of a cache line: */
 struct layout {
-	size_t flows, nat, fragments, total;
+	size_t flows, nat, limits, fragments, total;
 };
 
 static size_t line_up(size_t bytes)
 {
 	return (bytes + 63) & ~(size_t)63;
+}
+
+/* Sources whose flows are counted by rule. */
+static uint32_t sources_of(uint32_t flows)
+{
+	return flows / 4 > LIMITS_SOURCES_LEAST ? flows / 4 : LIMITS_SOURCES_LEAST;
+}
+
+/* Every flow has one, and one is chosen for each owner before an old flow goes. */
+static uint32_t mappings_of(uint32_t flows)
+{
+	return flows + ROUTER_INTERFACES;
 }
 
 static uint32_t flows6_of(uint32_t flows)
@@ -61,7 +75,9 @@ static struct layout layout_of(uint32_t flows)
 	struct layout layout = { .flows = 64 };
 
 	layout.nat = layout.flows + line_up(flow_table_bytes(flows, flows6_of(flows)));
-	layout.fragments = layout.nat + line_up(nat_memory_bytes(flows));
+	layout.limits = layout.nat + line_up(nat_memory_bytes(mappings_of(flows)));
+	layout.fragments =
+		layout.limits + line_up(flow_limits_bytes(LIMITS_RULES, sources_of(flows)));
 	layout.total = layout.fragments + line_up(fragments_bytes(&fragments));
 	return layout;
 }
@@ -83,18 +99,55 @@ static void share_fragments(struct router *router)
 	config->owner_held_bytes = config->owner_held_packets * IOPAGE_SIZE;
 }
 
+/*
+ * What one owner may have of `total`. However many use up theirs, there is a share left for
+ * one more; the smaller part is for what is begun from outside.
+ */
+static uint32_t share_of(const struct router *router, uint32_t total, bool inbound)
+{
+	uint32_t limit = ruleset_options(router->rules)->limit_states;
+	uint32_t all = limit && limit < total ? limit : total;
+	uint32_t part = all / ROUTER_INBOUND_SHARE;
+	uint32_t share = (inbound ? part : all - part) / (router->clients + 1);
+
+	return share ? share : 1;
+}
+
+struct router_quota router_quota(const struct router *router, bool inbound)
+{
+	return (struct router_quota){
+		.flows = share_of(router, router->flows.total, inbound),
+		.flows6 = share_of(router, router->flows.total6, inbound),
+	};
+}
+
+/* Shares have become smaller: nobody keeps more than what is left to him. */
+static void share_flows(struct router *router)
+{
+	struct router_quota out = router_quota(router, false), in = router_quota(router, true);
+
+	for (uint32_t i = 0; i < router->interfaces_used; i++) {
+		flow_trim(&router->flows, (uint8_t)i, out.flows, out.flows6, UINT32_MAX,
+			  router->now_ns);
+		flow_trim(&router->flows, flow_owner_inbound((uint8_t)i), in.flows, in.flows6,
+			  UINT32_MAX, router->now_ns);
+	}
+}
+
 static void memory_lay(struct router *router, const struct router_config *config)
 {
 	struct fragments_config fragments = fragments_of(config->flows);
 	struct layout layout = layout_of(config->flows);
 	uint8_t *memory = config->memory;
 
-	memory += -(uintptr_t)memory & 63;
-	layout.nat -= layout.flows;
-	layout.fragments -= layout.flows;
-	flow_table_init(&router->flows, memory, config->flows, flows6_of(config->flows),
-			&router->wheel, config->random);
-	nat_init(&router->nat, memory + layout.nat, config->flows, &router->flows, config->random);
+	memory += (-(uintptr_t)memory & 63) - layout.flows;
+	flow_table_init(&router->flows, memory + layout.flows, config->flows,
+			flows6_of(config->flows), &router->wheel, config->random);
+	nat_init(&router->nat, memory + layout.nat, mappings_of(config->flows), &router->flows,
+		 config->random);
+	flow_limits_init(&router->limits, memory + layout.limits, LIMITS_RULES,
+			 sources_of(config->flows), config->random);
+	router->flows.limits = &router->limits;
 	router->flows.removed = nat_flow_removed;
 	router->flows.removed_context = &router->nat;
 	fragments_init(&router->fragments, memory + layout.fragments, &fragments, &router->wheel,
@@ -251,6 +304,7 @@ int router_attach_client(struct router *router, struct netdev *netdev,
 		give_address(interface, &addresses[i]);
 	router->clients++;
 	share_fragments(router);
+	share_flows(router);
 	return 0;
 }
 
@@ -354,8 +408,13 @@ int router_set_uplink6(struct router *router, const struct router_uplink6 *ip6)
 struct ruleset *router_set_rules(struct router *router, struct ruleset *rules)
 {
 	struct ruleset *old = router->rules;
+	struct flow_timeouts timeouts;
 
 	router->rules = rules;
+	flow_limits_renew(&router->limits);
+	timeouts = flow_timeouts_of_rules(ruleset_options(rules)->timeout);
+	flow_table_set_timeouts(&router->flows, &timeouts);
+	share_flows(router);
 	router_rejudge(router);
 	return old;
 }

@@ -62,6 +62,7 @@
 
 #define ROUTER_INTERFACES 128u	   /* one uplink and its clients */
 #define ROUTER_CLIENT_ADDRESSES 4u /* of one client */
+#define ROUTER_INBOUND_SHARE 8u	   /* of flows, one such part is for what begins outside */
 #define ROUTER_LIFETIME_S 1800u	   /* that advertisements to clients say (RFC 4861, 6.2.1) */
 #define ROUTER_MTU_MIN6 1280u	   /* RFC 8200 */
 
@@ -131,6 +132,7 @@ struct router {
 	uint64_t now_ns;
 	struct wheel wheel;
 	struct flow_table flows;
+	struct flow_limits limits;
 	struct nat nat;
 	struct fragment_table fragments;
 	uint32_t fragment_id;		 /* of the next translated datagram */

@@ -103,10 +103,10 @@ bool router_judge(struct router *router, struct router_interface *in, struct rou
 	*verdict = judge_ask(router->rules, &query, packet, &log);
 	if (verdict->action == RULES_PASS)
 		return true;
-	if (verdict->action == RULES_BLOCK_RETURN && router_may_answer(router, in)) {
+	if (verdict->action != RULES_BLOCK_DROP && router_may_answer(router, in)) {
 		struct ip_address own = router_own_address(router, in, info->key.version);
 
-		reject_packet(&router->own, in->netdev, packet, info, &own, REJECT_RETURN);
+		reject_by_verdict(&router->own, in->netdev, packet, info, &own, verdict);
 	}
 	packet_drop(packet, DROP_BLOCKED);
 	return false;

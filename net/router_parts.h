@@ -83,6 +83,12 @@ enum router_refusal { ROUTER_NO_ROUTE, ROUTER_TIME_EXCEEDED, ROUTER_TOO_BIG };
 void router_refuse(struct router *router, struct router_interface *in, struct packet *packet,
 		   const struct packet_info *info, enum router_refusal refusal, uint16_t mtu);
 
+/* router.c: how many flows one owner may have. */
+struct router_quota {
+	uint32_t flows, flows6;
+};
+struct router_quota router_quota(const struct router *router, bool inbound);
+
 /* router_address.c: who has an address? */
 struct ip_address router_source(const struct packet_info *info);
 struct ip_address router_destination(const struct packet_info *info);

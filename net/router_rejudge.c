@@ -61,32 +61,47 @@ static bool same_translation(const struct nat_request *request, const struct flo
 	return ip_address_equal(&far, &wanted_far) && ip_address_equal(&near, &wanted_near);
 }
 
-static bool is_allowed(const struct router *router, const struct flow *flow)
+static bool is_allowed(const struct router *router, const struct flow *flow,
+		       struct router_verdicts *verdicts)
 {
 	const struct router_interface *in = &router->interfaces[flow->key[FLOW_ORIGINAL].interface];
 	const struct router_interface *out = &router->interfaces[flow->key[FLOW_REPLY].interface];
 	struct flow_tuple reply = flow_tuple_of(flow, FLOW_REPLY);
 	struct packet_info info = first_packet(flow);
 	struct router_destination destination;
-	struct router_verdicts verdicts;
 	struct nat_request request;
 
-	if (!router->rules || !passes(router, in, RULES_IN, &info, &verdicts.in) ||
-	    !passes(router, out, RULES_OUT, &info, &verdicts.out))
+	if (!router->rules || !passes(router, in, RULES_IN, &info, &verdicts->in) ||
+	    !passes(router, out, RULES_OUT, &info, &verdicts->out))
 		return false;
-	destination = router_new_destination(router, in, &info, &verdicts.in);
-	router_translation(router, in, out, &info.tuple, &verdicts, &destination, &request);
+	destination = router_new_destination(router, in, &info, &verdicts->in);
+	router_translation(router, in, out, &info.tuple, verdicts, &destination, &request);
 	return same_translation(&request, &reply);
 }
 
 static void visit(void *context, struct flow *flow)
 {
-	if (!is_allowed(context, flow))
-		flow_remove(flow);
+	const struct router *router = context;
+	struct router_verdicts verdicts;
+
+	if (is_allowed(router, flow, &verdicts)) {
+		const struct flow_limit limits[FLOW_LIMITS] = {
+			{ verdicts.in.limits, verdicts.in.rule },
+			{ verdicts.out.limits, verdicts.out.rule },
+		};
+
+		if (flow_set_limits(flow, limits, router->now_ns) == 0)
+			return;
+	}
+	flow_remove(flow);
 }
 
 void router_rejudge(struct router *router)
 {
-	flow_visit(&router->flows, 0, router->flows.total, visit, router);
+	uint32_t at = 0;
+
+	do
+		at = flow_visit(&router->flows, at, router->flows.total, visit, router);
+	while (at);
 	fragments_purge_all(&router->fragments, DROP_BLOCKED);
 }

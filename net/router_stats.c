@@ -17,7 +17,7 @@ static void print_interface(const struct router *router, const struct router_int
 		       "interface %s: %s %s, %" PRIu32 " flows, rx %" PRIu64 " (%" PRIu64
 		       " dropped), tx %" PRIu64 " (%" PRIu64 " dropped)",
 		       netdev->name, ip4_text_format(interface->address, address),
-		       netdev->up ? "up" : "down", router->flows.owned[interface->index],
+		       netdev->up ? "up" : "down", flow_owned(&router->flows, interface->index),
 		       stats->rx_packets, stats->rx_dropped, stats->tx_packets, stats->tx_dropped);
 }
 

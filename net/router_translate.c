@@ -109,15 +109,7 @@ void router_translation(const struct router *router, const struct router_interfa
 
 /* ---- the flow ---- */
 
-/* However many use up theirs, there is a share left for one more. */
-static uint32_t quota_of(const struct router *router, uint32_t total)
-{
-	uint32_t quota = total / (router->clients + 1);
-
-	return quota ? quota : 1;
-}
-
-static enum drop_reason reason_of(int error)
+static enum drop_reason choice_reason(int error)
 {
 	switch (error) {
 	case -EDQUOT:
@@ -126,10 +118,8 @@ static enum drop_reason reason_of(int error)
 		return DROP_FLOW_TABLE_FULL;
 	case -EADDRINUSE:
 		return DROP_NAT_PORTS;
-	case -EINVAL:
-		return DROP_NO_TRANSLATION;
 	default:
-		return DROP_FLOW_STATE;
+		return DROP_NO_TRANSLATION;
 	}
 }
 
@@ -145,6 +135,28 @@ static bool is_translated(const struct nat_request *request)
 	return request->source.version || request->destination.version || request->mode != NAT_NONE;
 }
 
+/* The flow after its translation has been chosen. 0 or a negative errno. */
+static int create(struct router *router, const struct router_interface *in,
+		  const struct packet_info *info, const struct router_verdicts *verdicts,
+		  const struct flow_tuple *reply, struct flow **flow)
+{
+	bool inbound = in->kind == ROUTER_UPLINK;
+	struct router_quota quota = router_quota(router, inbound);
+	const struct flow_request request = {
+		.original = &info->tuple,
+		.reply = reply,
+		.owner = inbound ? flow_owner_inbound(reply->key.interface) : in->index,
+		.state = flow_first_state(info),
+		.quota = quota.flows,
+		.quota6 = quota.flows6,
+		.limit = { { verdicts->in.limits, verdicts->in.rule },
+			   { verdicts->out.limits, verdicts->out.rule } },
+		.max_mss = max_mss_of(verdicts),
+	};
+
+	return flow_create(&router->flows, &request, router->now_ns, flow);
+}
+
 int router_make_flow(struct router *router, const struct router_interface *in,
 		     const struct router_interface *out, const struct packet_info *info,
 		     const struct router_verdicts *verdicts,
@@ -156,29 +168,25 @@ int router_make_flow(struct router *router, const struct router_interface *in,
 	int error;
 
 	router_translation(router, in, out, &info->tuple, verdicts, destination, &request);
-	request.quota = quota_of(router, router->flows.total);
-	if (request.mode != NAT_NONE && request.source.version == 0) {
-		*reason = DROP_NO_ROUTE; /* no address of ours to go with */
+	/* One more than flows: an old flow goes only after the new one has its mapping. */
+	request.quota = router_quota(router, in->kind == ROUTER_UPLINK).flows + 1;
+	*reason = DROP_NO_TRANSLATION;
+	if (request.mode != NAT_NONE && request.source.version == 0)
+		return -EINVAL; /* no address of ours to go with */
+	if (is_translated(&request) && !nat_may_translate(info))
 		return -EINVAL;
-	}
-	if (is_translated(&request) && !nat_may_translate(info)) {
-		*reason = DROP_NO_TRANSLATION;
-		return -EINVAL;
-	}
 	error = nat_choose(&router->nat, &request, &reply);
 	if (error) {
-		*reason = reason_of(error);
+		*reason = choice_reason(error);
 		return error;
 	}
-	error = flow_create(&router->flows, &info->tuple, &reply, request.quota,
-			    flow_first_state(info), router->now_ns, flow);
+	error = create(router, in, info, verdicts, &reply, flow);
 	if (error) {
 		nat_cancel(&router->nat, &info->tuple, &reply);
-		*reason = reason_of(error);
+		*reason = flow_drop_reason(error);
 		return error;
 	}
 	if (is_translated(&request))
 		nat_prepare(*flow);
-	(*flow)->max_mss = max_mss_of(verdicts);
 	return 0;
 }

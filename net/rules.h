@@ -51,15 +51,37 @@ struct rules_query {
 enum rules_action {
 	RULES_BLOCK_DROP,   /* say nothing */
 	RULES_BLOCK_RETURN, /* TCP reset, or ICMP port unreachable */
+	RULES_BLOCK_RST,    /* TCP reset; nothing for other protocols */
+	RULES_BLOCK_ICMP,   /* ICMP unreachable, with the verdict's code, for TCP too */
 	RULES_PASS,
 };
 
-/* The new address that nat-to, rdr-to or binat-to names. */
+/* Codes of destination unreachable: ICMP (RFC 792, RFC 1812, 5.2.7.1), ICMPv6 (RFC 4443, 3.1). */
+#define RULES_ICMP4_PORT_UNREACHABLE 3u
+#define RULES_ICMP4_FILTER_PROHIBITED 13u
+#define RULES_ICMP6_ADMIN_PROHIBITED 1u
+#define RULES_ICMP6_PORT_UNREACHABLE 4u
+
+enum rules_target_mode {
+	/*
+	 * One address. nat-to: ports are chosen so that a sender's port has the same outer one
+	 * for every destination (RFC 4787, 4.1: endpoint-independent).
+	 */
+	RULES_TARGET_ADDRESS,
+	RULES_TARGET_SYMMETRIC, /* nat-to: a port for each destination */
+	/* The first `prefix` bits of the packet's address are exchanged, the rest stays. */
+	RULES_TARGET_BITMASK,
+	RULES_TARGET_NPTV6, /* the same, neutral to checksums (RFC 6296); prefix is at most 64 */
+};
+
+/* The new address that nat-to (of the source) or rdr-to (of the destination) names. */
 struct rules_target {
-	struct ip_address address; /* version 0: the address of the uplink */
+	struct ip_address address; /* version 0: the address of the uplink, all bits of it */
+	uint8_t prefix;		   /* bits of `address` that count; all but in the last two modes */
+	uint8_t mode;		   /* enum rules_target_mode */
 	uint16_t port_low;	   /* 0: the port stays (rdr-to) or is chosen freely (nat-to) */
 	uint16_t port_high;	   /* a range; equal to port_low for one */
-	bool static_port;	   /* nat-to: the source port must stay */
+	bool static_port;	   /* nat-to: the source port must stay; so in the last two modes */
 };
 
 enum rules_timeout {
@@ -98,12 +120,17 @@ struct rules_options {
 /* Pointers are NULL when no rule says it, else into the set, as long as that lives. */
 struct rules_verdict {
 	enum rules_action action;
-	bool keep_state; /* true for pass unless the rule says "no state" */
+	uint8_t icmp4_answer; /* RULES_BLOCK_ICMP: the code of unreachable, by the packet's */
+	uint8_t icmp6_answer; /* version */
+	bool keep_state;      /* true for pass unless the rule says "no state" */
 	bool log;
 	uint16_t max_mss; /* scrub; 0: leave it */
 	uint32_t rule;	  /* index in the set; RULES_NO_RULE when none matched */
-	/* Of the last matching `match` rule that has it, or of the deciding one. */
-	const struct rules_target *nat_to, *rdr_to, *binat_to;
+	/*
+	 * Of the last matching `match` rule that has it, or of the deciding one. binat-to gives
+	 * nat_to on the way out and rdr_to on the way in.
+	 */
+	const struct rules_target *nat_to, *rdr_to;
 	const struct rules_limits *limits; /* counted for each `rule` */
 };
 

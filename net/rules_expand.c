@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* From a line as it was read to rules: defaults, what must fit together, the product of lists. */
 #include <errno.h>
+#include <string.h>
 
 #include "net/rules_parser.h"
 
@@ -9,6 +10,8 @@ static void fill_defaults(struct rules_parser *p)
 {
 	if (!p->protocol_count)
 		p->protocols[p->protocol_count++] = RULES_ANY_PROTOCOL;
+	if (!p->interface_count)
+		p->interfaces[p->interface_count++] = (struct rules_interface_name){ 0 };
 	if (!p->icmp_count)
 		p->icmps[p->icmp_count++] = (struct rules_icmp){ RULES_ANY_ICMP, RULES_ANY_ICMP };
 	if (!p->sources.count)
@@ -47,11 +50,14 @@ static int check_protocols(struct rules_parser *p)
 static int check_parameters(struct rules_parser *p)
 {
 	bool both = p->rule.directions == (RULES_IN | RULES_OUT);
-	bool blocks = p->rule.action == RULES_BLOCK_DROP || p->rule.action == RULES_BLOCK_RETURN;
+	bool blocks = p->rule.action < RULES_PASS;
 
 	if (p->has_translation && blocks)
 		return rules_fail_at(p, &p->translation_at, "what is blocked is not translated");
-	if (p->has_translation && both && !p->parameters.has_binat)
+	if (p->is_binat && !both)
+		return rules_fail_at(p, &p->translation_at,
+				     "binat-to is for both directions: leave out in and out");
+	if (p->has_translation && both && !p->is_binat)
 		return rules_fail_at(p, &p->translation_at, "a translation needs in or out");
 	if (p->has_translation && p->rule.action == RULES_PASS && !p->rule.keep_state)
 		return rules_fail_at(p, &p->translation_at, "a translation needs state");
@@ -61,7 +67,7 @@ static int check_parameters(struct rules_parser *p)
 		return rules_fail_at(p, &p->state_at, "only pass makes state");
 	if (p->rule.quick && p->rule.action == RULES_MATCH)
 		return rules_fail_at(p, &p->start, "match decides nothing and cannot be quick");
-	return 0;
+	return rules_check_bitmask(p);
 }
 
 /* Narrows *version to that of the host; false when they differ. */
@@ -103,6 +109,7 @@ static uint32_t take(uint64_t *rest, uint32_t count)
 
 static void rule_of(const struct rules_parser *p, uint64_t n, struct rules_rule *rule)
 {
+	const struct rules_interface_name *interface;
 	const struct rules_icmp *icmp;
 
 	*rule = p->rule;
@@ -114,6 +121,9 @@ static void rule_of(const struct rules_parser *p, uint64_t n, struct rules_rule 
 	rule->source_ports = p->source_ports.items[take(&n, p->source_ports.count)];
 	rule->source = p->sources.items[take(&n, p->sources.count)];
 	rule->protocol = p->protocols[take(&n, p->protocol_count)];
+	interface = &p->interfaces[take(&n, p->interface_count)];
+	memcpy(rule->interface, interface->name, sizeof(rule->interface));
+	rule->interface_negated = interface->negated;
 }
 
 static int too_many(struct rules_parser *p)
@@ -132,9 +142,12 @@ static int add_all(struct rules_parser *p, uint64_t total)
 		int error;
 
 		rule_of(p, n, &rule);
-		if (!choose_version(&rule, p->rule.version))
+		if (!choose_version(&rule, p->rule.version)) {
+			if (++p->left_out > RULES_LEFT_OUT_MAX)
+				return too_many(p);
 			continue;
-		error = ruleset_add(p->set, &rule);
+		}
+		error = p->is_binat ? rules_add_binat(p, &rule) : ruleset_add(p->set, &rule);
 		if (error)
 			return error == -E2BIG ? too_many(p) : error;
 	}
@@ -164,7 +177,8 @@ int rules_expand(struct rules_parser *p)
 	if (error)
 		return error;
 	total = (uint64_t)p->protocol_count * p->sources.count * p->source_ports.count *
-		p->destinations.count * p->destination_ports.count * p->icmp_count;
+		p->destinations.count * p->destination_ports.count * p->icmp_count *
+		p->interface_count;
 	/* Half of them, or fewer, may be left out for their version. */
 	return total > 16 * (uint64_t)RULES_MAX ? too_many(p) : add_all(p, total);
 }

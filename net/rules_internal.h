@@ -10,7 +10,8 @@
 
 #define RULES_ANY_PROTOCOL 256u
 #define RULES_ANY_ICMP 256u
-#define RULES_MATCH 3u /* an action beside enum rules_action: `match` decides nothing */
+/* An action beside enum rules_action: `match` decides nothing. */
+#define RULES_MATCH ((uint8_t)(RULES_PASS + 1))
 #define RULES_NO_PARAMETERS 0u
 
 #define RULES_ICMP 1u
@@ -80,10 +81,11 @@ struct rules_table {
 
 /* What only some rules have; many expanded rules share one. */
 struct rules_parameters {
-	struct rules_target nat_to, rdr_to, binat_to;
+	struct rules_target nat_to, rdr_to;
 	struct rules_limits limits;
 	uint16_t max_mss;
-	bool has_nat, has_rdr, has_binat, has_limits;
+	bool has_nat, has_rdr, has_limits;
+	bool no_nat, no_rdr; /* what `match` rules said before is forgotten */
 };
 
 struct rules_rule {
@@ -92,10 +94,11 @@ struct rules_rule {
 	uint16_t protocol;  /* or RULES_ANY_PROTOCOL */
 	uint16_t icmp_type; /* or RULES_ANY_ICMP */
 	uint16_t icmp_code;
-	uint8_t action;		       /* enum rules_action or RULES_MATCH */
-	uint8_t version;	       /* 4, 6, or 0 for both */
-	uint8_t directions;	       /* mask of enum rules_direction */
-	uint8_t flags_set, flags_mask; /* TCP: (flags & mask) == set */
+	uint8_t action;			    /* enum rules_action or RULES_MATCH */
+	uint8_t icmp4_answer, icmp6_answer; /* RULES_BLOCK_ICMP */
+	uint8_t version;		    /* 4, 6, or 0 for both */
+	uint8_t directions;		    /* mask of enum rules_direction */
+	uint8_t flags_set, flags_mask;	    /* TCP: (flags & mask) == set */
 	bool quick, log, keep_state, interface_negated;
 	char interface[RULES_INTERFACE_BYTES]; /* "" : any */
 	char label[RULES_LABEL_BYTES];
@@ -123,6 +126,10 @@ struct ruleset {
 	struct rules_resolver resolver;		/* contains is NULL: none */
 	struct rules_index *deciders, *matches; /* compiled; `match` rules apart */
 };
+
+/* As ruleset_parse(), but the set is still open: for ruleset_add(), then ruleset_compile(). */
+must_check int ruleset_read(const char *text, size_t bytes, struct ruleset **set,
+			    struct rules_error *error);
 
 /* Adds a copy of the rule. -E2BIG, -ENOMEM. */
 must_check int ruleset_add(struct ruleset *set, const struct rules_rule *rule);

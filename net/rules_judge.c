@@ -95,12 +95,10 @@ void rules_verdict_apply(const struct ruleset *set, uint32_t rule, struct rules_
 	if (!r->parameters)
 		return;
 	p = &set->parameters[r->parameters - 1];
-	if (p->has_nat)
-		verdict->nat_to = &p->nat_to;
-	if (p->has_rdr)
-		verdict->rdr_to = &p->rdr_to;
-	if (p->has_binat)
-		verdict->binat_to = &p->binat_to;
+	if (p->has_nat || p->no_nat)
+		verdict->nat_to = p->has_nat ? &p->nat_to : NULL;
+	if (p->has_rdr || p->no_rdr)
+		verdict->rdr_to = p->has_rdr ? &p->rdr_to : NULL;
 	if (p->has_limits)
 		verdict->limits = &p->limits;
 	if (p->max_mss)
@@ -114,6 +112,8 @@ void rules_verdict_decide(const struct ruleset *set, uint32_t rule, struct rules
 		return;
 	verdict->action = (enum rules_action)set->rules[rule].action;
 	verdict->keep_state = set->rules[rule].keep_state;
+	verdict->icmp4_answer = set->rules[rule].icmp4_answer;
+	verdict->icmp6_answer = set->rules[rule].icmp6_answer;
 	rules_verdict_apply(set, rule, verdict);
 }
 

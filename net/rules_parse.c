@@ -68,6 +68,10 @@ int rules_advance(struct rules_parser *p)
 		return rules_fail_at(p, &p->token, "macro \"%.*s\" is not defined",
 				     (int)(p->token.length < 24 ? p->token.length : 24),
 				     p->token.text);
+	p->macro_bytes += macro->length;
+	if (p->macro_bytes > RULES_MACRO_BYTES_MAX)
+		return rules_fail_at(p, &p->token, "macros are used for more than %u bytes",
+				     RULES_MACRO_BYTES_MAX);
 	p->macro_use = p->token;
 	p->in_macro = true;
 	rules_lexer_init(&p->macro, macro->text, macro->length);
@@ -122,7 +126,7 @@ int rules_parse_list(struct rules_parser *p, int (*item)(struct rules_parser *p,
 
 /* ---- whole rules ---- */
 
-static void rule_begin(struct rules_parser *p)
+void rules_begin(struct rules_parser *p)
 {
 	memset(&p->rule, 0, sizeof(p->rule));
 	memset(&p->parameters, 0, sizeof(p->parameters));
@@ -130,6 +134,7 @@ static void rule_begin(struct rules_parser *p)
 	p->rule.line = p->token.line;
 	p->rule.directions = RULES_IN | RULES_OUT;
 	p->protocol_count = 0;
+	p->interface_count = 0;
 	p->icmp_count = 0;
 	p->sources.count = 0;
 	p->destinations.count = 0;
@@ -141,22 +146,94 @@ static void rule_begin(struct rules_parser *p)
 	p->has_flags = false;
 	p->has_translation = false;
 	p->has_state = false;
+	p->is_binat = false;
+}
+
+/* A code of unreachable, by pf's name or its number. */
+static int parse_code(struct rules_parser *p, const char *const *names, uint32_t count,
+		      uint8_t *code)
+{
+	uint32_t number;
+	int error;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (rules_at(p, names[i])) {
+			*code = (uint8_t)i;
+			return rules_advance(p);
+		}
+	error = rules_pass_number(p, count - 1, "a code of ICMP unreachable", &number);
+	*code = (uint8_t)number;
+	return error;
+}
+
+static int parse_code4(struct rules_parser *p)
+{
+	/* RFC 1812, 5.2.7.1, in the order of the codes. */
+	static const char *const names[] = {
+		"net-unr",  "host-unr",	     "proto-unr",   "port-unr",
+		"needfrag", "srcfail",	     "net-unk",	    "host-unk",
+		"isolate",  "net-prohib",    "host-prohib", "net-tos",
+		"host-tos", "filter-prohib", "host-preced", "cutoff-preced",
+	};
+
+	return parse_code(p, names, ARRAY_SIZE(names), &p->rule.icmp4_answer);
+}
+
+static int parse_code6(struct rules_parser *p)
+{
+	/* RFC 4443, 3.1. */
+	static const char *const names[] = { "noroute-unr", "admin-unr", "beyond-unr", "addr-unr",
+					     "port-unr" };
+
+	return parse_code(p, names, ARRAY_SIZE(names), &p->rule.icmp6_answer);
+}
+
+/* "return-icmp [ ( CODE [ , CODE6 ] ) ]", "return-icmp6 [ ( CODE6 ) ]", behind the word. */
+static int parse_return_icmp(struct rules_parser *p, bool six)
+{
+	int error;
+
+	p->rule.action = RULES_BLOCK_ICMP;
+	p->rule.icmp4_answer = RULES_ICMP4_PORT_UNREACHABLE;
+	p->rule.icmp6_answer = RULES_ICMP6_PORT_UNREACHABLE;
+	if (!rules_at(p, "("))
+		return 0;
+	error = rules_advance(p);
+	if (!error)
+		error = six ? parse_code6(p) : parse_code4(p);
+	if (!error && !six && rules_at(p, ",")) {
+		error = rules_advance(p);
+		if (!error)
+			error = parse_code6(p);
+	}
+	return error ? error : rules_pass_word(p, ")");
 }
 
 static int parse_block(struct rules_parser *p)
 {
+	struct rules_token word;
 	int error = rules_advance(p);
 
 	p->rule.action = p->block_returns ? RULES_BLOCK_RETURN : RULES_BLOCK_DROP;
 	if (error)
 		return error;
+	word = p->token;
 	if (rules_at(p, "drop"))
 		p->rule.action = RULES_BLOCK_DROP;
 	else if (rules_at(p, "return"))
 		p->rule.action = RULES_BLOCK_RETURN;
-	else
+	else if (rules_at(p, "return-rst"))
+		p->rule.action = RULES_BLOCK_RST;
+	else if (!rules_at(p, "return-icmp") && !rules_at(p, "return-icmp6"))
 		return 0;
-	return rules_advance(p);
+	error = rules_advance(p);
+	if (error || rules_token_is(&word, "drop") || rules_token_is(&word, "return"))
+		return error;
+	if (p->rule.action != RULES_BLOCK_RST)
+		return parse_return_icmp(p, rules_token_is(&word, "return-icmp6"));
+	if (rules_at(p, "("))
+		return rules_fail_at(p, &p->token, "the TTL of a reset cannot be chosen");
+	return 0;
 }
 
 static int parse_action(struct rules_parser *p)
@@ -176,7 +253,7 @@ static int parse_rule(struct rules_parser *p)
 {
 	int error;
 
-	rule_begin(p);
+	rules_begin(p);
 	error = parse_action(p);
 	while (!error && !rules_at_line_end(p))
 		error = rules_parse_clause(p);
@@ -234,11 +311,15 @@ static int parse_line(struct rules_parser *p)
 		return rules_parse_set(p);
 	if (rules_at(p, "table"))
 		return rules_parse_table(p);
+	if (rules_at(p, "antispoof"))
+		return rules_parse_antispoof(p);
 	if (first.kind != RULES_TOKEN_WORD)
 		return rules_expected(p, "pass, block, match, set, table or a macro");
 	error = rules_advance(p);
 	if (error)
 		return error;
+	if (!rules_at(p, "=") && rules_refuse(p, &first, RULES_REFUSE_STATEMENT))
+		return -EINVAL;
 	if (!rules_at(p, "="))
 		return rules_fail_at(
 			p, &first,
@@ -261,7 +342,7 @@ static int parse_file(struct rules_parser *p)
 	return error ? error : rules_finish_tables(p);
 }
 
-int ruleset_parse(const char *text, size_t bytes, struct ruleset **set, struct rules_error *error)
+int ruleset_read(const char *text, size_t bytes, struct ruleset **set, struct rules_error *error)
 {
 	struct rules_parser *p = calloc(1, sizeof(*p));
 	int result;
@@ -280,13 +361,26 @@ int ruleset_parse(const char *text, size_t bytes, struct ruleset **set, struct r
 		result = -E2BIG;
 	} else {
 		result = parse_file(p);
-		if (!result)
-			result = ruleset_compile(p->set);
 	}
 	if (result)
 		ruleset_free(p->set);
 	else
 		*set = p->set;
 	free(p);
+	return result;
+}
+
+int ruleset_parse(const char *text, size_t bytes, struct ruleset **set, struct rules_error *error)
+{
+	struct ruleset *read = NULL;
+	int result = ruleset_read(text, bytes, &read, error);
+
+	if (result)
+		return result;
+	result = ruleset_compile(read);
+	if (result)
+		ruleset_free(read);
+	else
+		*set = read;
 	return result;
 }

@@ -67,16 +67,24 @@ static int parse_flags(struct rules_parser *p)
 	return rules_advance(p);
 }
 
-static int parse_interface(struct rules_parser *p)
+int rules_parse_interface(struct rules_parser *p, void *to)
 {
-	if (rules_at(p, "!")) {
-		int error = rules_advance(p);
+	struct rules_interface_name *item = &p->interfaces[p->interface_count];
+	int error = 0;
 
-		if (error)
-			return error;
-		p->rule.interface_negated = true;
-	}
-	return word_copy(p, p->rule.interface, sizeof(p->rule.interface), "an interface");
+	(void)to;
+	if (p->interface_count == RULES_LIST_MAX)
+		return rules_fail_at(p, &p->token, "more than %u items in a list", RULES_LIST_MAX);
+	*item = (struct rules_interface_name){ .negated = rules_at(p, "!") };
+	if (item->negated)
+		error = rules_advance(p);
+	if (!error)
+		error = word_copy(p, item->name, sizeof(item->name), "an interface");
+	/* pf's name of the group that the default route goes by. */
+	if (!error && strcmp(item->name, "egress") == 0)
+		strcpy(item->name, "uplink");
+	p->interface_count++;
+	return error;
 }
 
 static int parse_version(struct rules_parser *p, const struct rules_token *word, uint8_t version)
@@ -87,10 +95,14 @@ static int parse_version(struct rules_parser *p, const struct rules_token *word,
 	return 0;
 }
 
-/* "keep state", "no state", behind the first word. */
+/* "keep state", "no state", "no nat", behind the first word. */
 static int parse_state(struct rules_parser *p, const struct rules_token *word)
 {
-	int error = rules_pass_word(p, "state");
+	int error;
+
+	if (rules_token_is(word, "no") && (rules_at(p, "nat") || rules_at(p, "rdr")))
+		return rules_parse_no_translation(p, word);
+	error = rules_pass_word(p, "state");
 
 	p->has_state = true;
 	p->state_at = *word;
@@ -132,7 +144,7 @@ static int parse_filter(struct rules_parser *p, const struct rules_token *word)
 	if (rules_token_is(word, "inet6"))
 		return parse_version(p, word, 6);
 	if (rules_token_is(word, "on"))
-		return parse_interface(p);
+		return rules_parse_list(p, rules_parse_interface, NULL);
 	if (rules_token_is(word, "proto"))
 		return rules_parse_list(p, rules_parse_protocol, NULL);
 	if (rules_token_is(word, "from"))
@@ -161,6 +173,8 @@ static int parse_parameter(struct rules_parser *p, const struct rules_token *wor
 		return rules_parse_target(p, word);
 	if (rules_token_is(word, "scrub"))
 		return rules_parse_scrub(p);
+	if (rules_refuse(p, word, RULES_REFUSE_CLAUSE))
+		return -EINVAL;
 	return rules_fail_at(p, word, "\"%.*s\" is not a clause of a rule",
 			     (int)(word->length < 24 ? word->length : 24), word->text);
 }

@@ -113,8 +113,11 @@ static int host_word(struct rules_parser *p, struct rules_host *host)
 	} else if (rules_at(p, "{")) {
 		return rules_fail_at(p, &p->token, "a list cannot be negated; a table can");
 	} else if (!rules_token_address(&p->token, &host->address, &host->prefix)) {
-		int error = rules_token_name(p, &host->name);
+		int error = rules_refuse(p, &p->token, RULES_REFUSE_HOST);
 
+		if (error)
+			return error;
+		error = rules_token_name(p, &host->name);
 		host->kind = RULES_HOST_NAME;
 		return error == 1 ? rules_expected(p, "any, self, <table>, name or address like "
 						      "10.0.0.0/8")
@@ -147,9 +150,17 @@ static int port_number(struct rules_parser *p, const char *text, size_t length, 
 	static const struct {
 		const char *name;
 		uint16_t number;
-	} names[] = { { "ssh", 22 },	{ "smtp", 25 },	 { "domain", 53 }, { "http", 80 },
-		      { "ntp", 123 },	{ "imap", 143 }, { "https", 443 }, { "submission", 587 },
-		      { "imaps", 993 }, { "pop3s", 995 } };
+	} names[] = {
+		{ "ftp", 21 },	     { "ssh", 22 },	      { "telnet", 23 },
+		{ "smtp", 25 },	     { "domain", 53 },	      { "bootps", 67 },
+		{ "bootpc", 68 },    { "tftp", 69 },	      { "http", 80 },
+		{ "www", 80 },	     { "kerberos", 88 },      { "pop3", 110 },
+		{ "auth", 113 },     { "ntp", 123 },	      { "imap", 143 },
+		{ "snmp", 161 },     { "ldap", 389 },	      { "https", 443 },
+		{ "isakmp", 500 },   { "syslog", 514 },	      { "submission", 587 },
+		{ "ldaps", 636 },    { "imaps", 993 },	      { "pop3s", 995 },
+		{ "openvpn", 1194 }, { "ipsec-nat-t", 4500 }, { "mdns", 5353 },
+	};
 	uint32_t number;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What rules ask to be done (translation, scrub, limits of states), and `set`. */
+/* What rules ask to be done (scrub, limits of states), and `set`. */
 #include <stdint.h>
 
 #include "lib/compiler.h"
@@ -57,6 +57,9 @@ int rules_parse_state_options(struct rules_parser *p)
 
 	p->parameters.has_limits = true;
 	while (!error && !rules_at(p, ")")) {
+		error = rules_refuse(p, &p->token, RULES_REFUSE_STATE);
+		if (error)
+			return error;
 		if (rules_at(p, "max"))
 			error = pass_limit(p, STATES_MAX, &limits->max_states);
 		else if (rules_at(p, "max-src-states"))
@@ -75,88 +78,14 @@ int rules_parse_scrub(struct rules_parser *p)
 	uint32_t mss = 0;
 	int error = rules_pass_word(p, "(");
 
+	if (!error)
+		error = rules_refuse(p, &p->token, RULES_REFUSE_SCRUB);
 	if (!error && !rules_at(p, "max-mss"))
 		return rules_expected(p, "max-mss");
 	if (!error)
 		error = pass_limit(p, UINT16_MAX, &mss);
 	p->parameters.max_mss = (uint16_t)mss;
 	return error ? error : rules_pass_word(p, ")");
-}
-
-static int target_address(struct rules_parser *p, struct rules_target *target)
-{
-	struct rules_token bracket = p->token;
-	uint8_t prefix;
-	int error;
-
-	if (rules_at(p, "(")) {
-		error = rules_advance(p);
-		if (!error)
-			error = rules_pass_word(p, "uplink");
-		return error ? error : rules_pass_word(p, ")");
-	}
-	if (!rules_token_address(&bracket, &target->address, &prefix) ||
-	    prefix != ip_address_bits(target->address.version))
-		return rules_expected(p, "an address or (uplink)");
-	return rules_advance(p);
-}
-
-static int target_port(struct rules_parser *p, struct rules_target *target)
-{
-	struct rules_port_list list = { 0 };
-	struct rules_token at;
-	int error = rules_advance(p);
-
-	at = p->token;
-	if (!error)
-		error = rules_parse_port(p, &list);
-	if (error)
-		return error;
-	if (list.items[0].outside || list.items[0].low == 0)
-		return rules_fail_at(p, &at, "expected a port or a range of ports");
-	target->port_low = list.items[0].low;
-	target->port_high = list.items[0].high;
-	return 0;
-}
-
-static int target_parse(struct rules_parser *p, struct rules_target *target, bool may_port,
-			bool may_static)
-{
-	struct rules_token at = p->token;
-	int error = target_address(p, target);
-
-	if (!error && target->address.version) {
-		if (p->rule.version && p->rule.version != target->address.version)
-			return rules_fail_at(p, &at, "the address is of the other version");
-		p->rule.version = target->address.version;
-	}
-	if (!error && may_port && rules_at(p, "port"))
-		return target_port(p, target);
-	if (!error && may_static && rules_at(p, "static-port")) {
-		target->static_port = true;
-		return rules_advance(p);
-	}
-	return error;
-}
-
-int rules_parse_target(struct rules_parser *p, const struct rules_token *word)
-{
-	struct rules_parameters *parameters = &p->parameters;
-
-	if (p->has_translation)
-		return rules_fail_at(p, word, "a rule has one translation");
-	p->has_translation = true;
-	p->translation_at = *word;
-	if (rules_token_is(word, "nat-to")) {
-		parameters->has_nat = true;
-		return target_parse(p, &parameters->nat_to, true, true);
-	}
-	if (rules_token_is(word, "rdr-to")) {
-		parameters->has_rdr = true;
-		return target_parse(p, &parameters->rdr_to, true, false);
-	}
-	parameters->has_binat = true;
-	return target_parse(p, &parameters->binat_to, false, false);
 }
 
 static int set_block_policy(struct rules_parser *p)
@@ -178,17 +107,34 @@ static int parse_limit(struct rules_parser *p, void *to)
 	return rules_expected(p, "states or frags");
 }
 
+/* There is no loopback interface: what pf is often told about it holds by itself. */
+static int set_skip(struct rules_parser *p)
+{
+	int error = rules_pass_word(p, "on");
+
+	if (error)
+		return error;
+	if (!rules_at(p, "lo") && !rules_at(p, "lo0"))
+		return rules_fail_at(
+			p, &p->token, "set skip is only for lo: write pass quick on %.*s",
+			(int)(p->token.length < 24 ? p->token.length : 24), p->token.text);
+	return rules_advance(p);
+}
+
 int rules_parse_set(struct rules_parser *p)
 {
 	struct rules_options *options = &p->set->options;
 	struct rules_token word;
 	int error = rules_advance(p);
 
+	word = p->token;
+	if (!error)
+		error = rules_refuse(p, &word, RULES_REFUSE_SET);
 	if (error)
 		return error;
-	word = p->token;
-	if (!rules_at(p, "block-policy") && !rules_at(p, "limit") && !rules_at(p, "timeout"))
-		return rules_expected(p, "block-policy, limit or timeout");
+	if (!rules_at(p, "block-policy") && !rules_at(p, "limit") && !rules_at(p, "timeout") &&
+	    !rules_at(p, "skip"))
+		return rules_expected(p, "block-policy, limit, timeout or skip");
 	error = rules_advance(p);
 	if (error)
 		return error;
@@ -196,5 +142,5 @@ int rules_parse_set(struct rules_parser *p)
 		return rules_parse_list(p, parse_limit, options);
 	if (rules_token_is(&word, "timeout"))
 		return rules_parse_list(p, rules_parse_timeout, options->timeout);
-	return set_block_policy(p);
+	return rules_token_is(&word, "skip") ? set_skip(p) : set_block_policy(p);
 }

@@ -76,6 +76,8 @@ int rules_parse_table(struct rules_parser *p)
 		error = rules_advance(p);
 	if (error || rules_at_line_end(p))
 		return error;
+	if (rules_at(p, "file"))
+		return rules_fail_at(p, &p->token, "there are no files: write the addresses here");
 	if (!rules_at(p, "{"))
 		return rules_expected(p, "persist, const or { addresses }");
 	return rules_parse_list(p, parse_entry, table);

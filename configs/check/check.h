@@ -17,11 +17,28 @@
 /* Makes the file `capture` of the text `console`; the exit status. */
 int decode(const char *console, const char *capture);
 
+struct file {
+	char *text;
+	size_t bytes;
+};
+
+/* The line, to the standard error, and under it a caret at the column; both from 1. */
+void show_caret(const struct file *file, uint32_t line, uint32_t column);
+
+/*
+ * Compiles entries of QubesDB, a line each: "/qubes-firewall/10.137.0.10/0000 = action=drop".
+ * CHECK_NOTHING: a mistake closed a source, and the set is there; CHECK_TROUBLE: there is no set.
+ */
+must_check int qubes_read(const char *name, const struct file *file, struct ruleset **set);
+
 /* Writes one rule as the language has it, without a line end. */
 void show_rule(FILE *to, const struct ruleset *set, const struct rules_rule *rule);
 
 /* Writes what `set` and `table` lines said. */
 void show_options(FILE *to, const struct ruleset *set);
+
+/* "pass", "block return-icmp ( 13, 1 )" and so on. */
+void show_action(FILE *to, uint8_t action, uint8_t icmp4_answer, uint8_t icmp6_answer);
 
 /* The verdict's translations and limits, each behind a blank. */
 void show_verdict(FILE *to, const struct rules_verdict *verdict);

@@ -7,11 +7,6 @@
 
 #include "configs/check/check.h"
 
-struct file {
-	char *text;
-	size_t bytes;
-};
-
 /* The file, or one byte more than a rule file may have. */
 static int file_read(const char *name, struct file *file)
 {
@@ -32,35 +27,41 @@ static int file_read(const char *name, struct file *file)
 	return CHECK_GOOD;
 }
 
-/* The line of the mistake and, under it, where it is. */
-static void show_caret(const struct file *file, const struct rules_error *error)
+void show_caret(const struct file *file, uint32_t number, uint32_t column)
 {
 	const char *line = file->text, *end = file->text + file->bytes, *stop;
 
-	for (uint32_t i = 1; i < error->line && line < end; i++) {
+	for (uint32_t i = 1; i < number && line < end; i++) {
 		stop = memchr(line, '\n', (size_t)(end - line));
 		line = stop ? stop + 1 : end;
 	}
 	stop = line < end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
 	fprintf(stderr, "%.*s\n", (int)((stop ? stop : end) - line), line);
-	for (uint32_t i = 1; i < error->column; i++)
+	for (uint32_t i = 1; i < column; i++)
 		fputc(line + i <= end && line[i - 1] == '\t' ? '\t' : ' ', stderr);
 	fputs("^\n", stderr);
 }
 
-static int rules_read(const char *name, struct ruleset **set)
+static int pf_read(const char *name, const struct file *file, struct ruleset **set)
 {
 	struct rules_error error;
+
+	if (ruleset_parse(file->text, file->bytes, set, &error) == 0)
+		return CHECK_GOOD;
+	fprintf(stderr, "%s:%" PRIu32 ":%" PRIu32 ": %s\n", name, error.line, error.column,
+		error.message[0] ? error.message : "no memory");
+	if (error.line)
+		show_caret(file, error.line, error.column);
+	return CHECK_NOTHING;
+}
+
+static int rules_read(const char *name, bool qubes, struct ruleset **set)
+{
 	struct file file = { 0 };
 	int result = file_read(name, &file);
 
-	if (result == CHECK_GOOD && ruleset_parse(file.text, file.bytes, set, &error)) {
-		result = CHECK_NOTHING;
-		fprintf(stderr, "%s:%" PRIu32 ":%" PRIu32 ": %s\n", name, error.line, error.column,
-			error.message[0] ? error.message : "no memory");
-		if (error.line)
-			show_caret(&file, &error);
-	}
+	if (result == CHECK_GOOD)
+		result = qubes ? qubes_read(name, &file, set) : pf_read(name, &file, set);
 	free(file.text);
 	return result;
 }
@@ -76,11 +77,10 @@ static void show_all(const struct ruleset *set)
 
 static bool judge_and_show(struct ruleset *set, const struct rules_query *query)
 {
-	static const char *const actions[] = { "block drop", "block return", "pass" };
 	struct rules_verdict verdict = ruleset_judge(set, query);
 
-	printf("%s on %s: %s", query->direction == RULES_IN ? "in" : "out", query->interface,
-	       actions[verdict.action]);
+	printf("%s on %s: ", query->direction == RULES_IN ? "in" : "out", query->interface);
+	show_action(stdout, (uint8_t)verdict.action, verdict.icmp4_answer, verdict.icmp6_answer);
 	show_verdict(stdout, &verdict);
 	if (verdict.rule == RULES_NO_RULE) {
 		puts(", no rule matches");
@@ -144,36 +144,46 @@ static int test(struct ruleset *set, const char *text)
 
 static int usage(void)
 {
-	fputs("usage: ringwall-check check FILE\n"
-	      "       ringwall-check show FILE\n"
-	      "       ringwall-check test FILE 'tcp 10.137.0.10:4000 > 1.1.1.1:443' "
+	fputs("usage: ringwall-check check [--qubes] FILE\n"
+	      "       ringwall-check show [--qubes] FILE\n"
+	      "       ringwall-check test [--qubes] FILE 'tcp 10.137.0.10:4000 > 1.1.1.1:443' "
 	      "[--name NAME=ADDRESS ...]\n"
 	      "       ringwall-check decode CONSOLE OUT.pcapng\n",
 	      stderr);
 	return CHECK_TROUBLE;
 }
 
-int main(int count, char **words)
+/* The command's words behind its name and behind --qubes. */
+static int run(const char *command, bool qubes, char **words, int count)
 {
 	static struct name_list names;
 	struct ruleset *set = NULL;
-	bool is_test = count >= 4 && strcmp(words[1], "test") == 0;
-	bool is_show = count == 3 && strcmp(words[1], "show") == 0;
+	bool is_test = strcmp(command, "test") == 0 && count >= 2;
+	bool is_show = strcmp(command, "show") == 0 && count == 1;
 	int result;
 
-	if (count == 4 && strcmp(words[1], "decode") == 0)
-		return decode(words[2], words[3]);
-	if (!is_test && !is_show && !(count == 3 && strcmp(words[1], "check") == 0))
+	if (strcmp(command, "decode") == 0 && count == 2 && !qubes)
+		return decode(words[0], words[1]);
+	if (!is_test && !is_show && !(strcmp(command, "check") == 0 && count == 1))
 		return usage();
-	if (is_test && !names_read(words + 4, count - 4, &names))
+	if (is_test && !names_read(words + 2, count - 2, &names))
 		return CHECK_TROUBLE;
-	result = rules_read(words[2], &set);
-	if (result == CHECK_GOOD && is_test) {
+	result = rules_read(words[0], qubes, &set);
+	/* A list of QubesOS that is wrong is closed, and the others are as they are. */
+	if (set && is_test) {
 		name_list_resolve(&names, set);
-		result = test(set, words[3]);
-	} else if (result == CHECK_GOOD && is_show) {
+		result = test(set, words[1]);
+	} else if (set && is_show) {
 		show_all(set);
 	}
 	ruleset_free(set);
 	return result;
+}
+
+int main(int count, char **words)
+{
+	bool qubes = count > 2 && strcmp(words[2], "--qubes") == 0;
+	int skip = qubes ? 3 : 2;
+
+	return count < skip ? usage() : run(words[1], qubes, words + skip, count - skip);
 }

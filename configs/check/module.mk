@@ -2,7 +2,7 @@
 # A program for the host: the rules' parser and judge, as the firewall has them.
 
 check_SRCS := $(wildcard configs/check/*.c) \
-	$(filter-out net/rules_names.c,$(filter net/rules%,$(net_SRCS))) \
+	$(filter-out net/rules_names.c,$(filter net/rules% net/qubes_rules%,$(net_SRCS))) \
 	net/dns_message.c lib/base64.c lib/ip4_text.c lib/ip6_text.c
 check_OBJS = $(patsubst %.c,$(BUILD)/check/%.o,$(check_SRCS))
 

@@ -102,15 +102,21 @@ static void show_target(FILE *to, const char *word, const struct rules_target *t
 		return;
 	fprintf(to, " %s ", word);
 	if (target->address.version)
-		show_address(to, &target->address, ip_address_bits(target->address.version));
+		show_address(to, &target->address, target->prefix);
 	else
 		fputs("(uplink)", to);
 	if (target->port_low)
 		fprintf(to, " port %u", target->port_low);
 	if (target->port_high != target->port_low)
 		fprintf(to, ":%u", target->port_high);
-	if (target->static_port)
+	if (target->mode == RULES_TARGET_BITMASK)
+		fputs(" bitmask", to);
+	else if (target->mode == RULES_TARGET_NPTV6)
+		fputs(" nptv6", to);
+	else if (target->static_port)
 		fputs(" static-port", to);
+	if (target->mode == RULES_TARGET_SYMMETRIC)
+		fputs(" symmetric", to);
 }
 
 static void show_limits(FILE *to, const struct rules_limits *limits)
@@ -134,17 +140,30 @@ void show_verdict(FILE *to, const struct rules_verdict *verdict)
 {
 	show_target(to, "nat-to", verdict->nat_to);
 	show_target(to, "rdr-to", verdict->rdr_to);
-	show_target(to, "binat-to", verdict->binat_to);
 	if (verdict->max_mss)
 		fprintf(to, " scrub ( max-mss %u )", verdict->max_mss);
 	show_limits(to, verdict->limits);
 }
 
+void show_action(FILE *to, uint8_t action, uint8_t icmp4_answer, uint8_t icmp6_answer)
+{
+	static const char *const actions[] = {
+		[RULES_BLOCK_DROP] = "block drop",
+		[RULES_BLOCK_RETURN] = "block return",
+		[RULES_BLOCK_RST] = "block return-rst",
+		[RULES_BLOCK_ICMP] = "block return-icmp",
+		[RULES_PASS] = "pass",
+		[RULES_MATCH] = "match",
+	};
+
+	fputs(actions[action], to);
+	if (action == RULES_BLOCK_ICMP)
+		fprintf(to, " ( %u, %u )", icmp4_answer, icmp6_answer);
+}
+
 static void show_start(FILE *to, const struct rules_rule *rule)
 {
-	static const char *const actions[] = { "block drop", "block return", "pass", "match" };
-
-	fputs(actions[rule->action], to);
+	show_action(to, rule->action, rule->icmp4_answer, rule->icmp6_answer);
 	if (rule->directions != (RULES_IN | RULES_OUT))
 		fputs(rule->directions == RULES_IN ? " in" : " out", to);
 	if (rule->log)
@@ -177,7 +196,8 @@ void show_rule(FILE *to, const struct ruleset *set, const struct rules_rule *rul
 
 		parameters.nat_to = p->has_nat ? &p->nat_to : NULL;
 		parameters.rdr_to = p->has_rdr ? &p->rdr_to : NULL;
-		parameters.binat_to = p->has_binat ? &p->binat_to : NULL;
+		if (p->no_nat || p->no_rdr)
+			fputs(p->no_nat ? " no nat" : " no rdr", to);
 		parameters.limits = p->has_limits ? &p->limits : NULL;
 		parameters.max_mss = p->max_mss;
 	}

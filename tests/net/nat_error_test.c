@@ -39,10 +39,10 @@ static bool sides_differ(const uint8_t *a, const uint8_t *b)
 	return memcmp(a, b, 16) != 0;
 }
 
-static void pass(const struct test_flow *flow, const struct error *error, struct spec outer)
+static void pass(const struct flow *flow, const struct error *error, struct spec outer)
 {
 	uint8_t interface = error->direction == FLOW_ORIGINAL ? TEST_SIDE_IN : TEST_SIDE_OUT;
-	struct flow_tuple answer = flow_tuple_of(&flow->flow, error->direction);
+	struct flow_tuple answer = flow_tuple_of(flow, error->direction);
 	uint8_t type = outer.version == 4 ? 3 : 1, code = 1;
 	struct quoted_packet quoted;
 	struct test_packet packet;
@@ -67,7 +67,7 @@ static void pass(const struct test_flow *flow, const struct error *error, struct
 	ck_assert(outer.version == 4 ? parse_quoted(&packet.packet, &packet.info, &quoted)
 				     : parse6_quoted(&packet.packet, &packet.info, &quoted));
 	ck_assert(flow_tuple_equal(&quoted.answer, &answer));
-	nat_rewrite_error(&packet.packet, &packet.info, &quoted, &flow->flow, error->direction);
+	nat_rewrite_error(&packet.packet, &packet.info, &quoted, flow, error->direction);
 	test_packet_end(&packet, &frame);
 	expect_same(&frame, &expected, "error");
 }
@@ -84,7 +84,7 @@ static bool looks_blank(const struct spec *spec)
 	return !spec->blank && get16(frame.bytes + at) == get16(expected.bytes + at);
 }
 
-static void pass_random(uint64_t *state, const struct test_flow *flow, const struct spec *seen,
+static void pass_random(uint64_t *state, const struct flow *flow, const struct spec *seen,
 			const struct spec *sent, enum flow_direction direction)
 {
 	struct error error = { .seen = seen, .sent = sent, .direction = direction };
@@ -111,17 +111,17 @@ START_TEST(errors_are_translated_inside_out)
 
 	for (uint32_t i = 0; i < ROUNDS; i++) {
 		struct spec arrives = spec_random(&state, 60), leaves, answer, back;
-		struct test_flow flow;
+		struct flow *flow;
 
 		if (arrives.version == 4)
 			arrives.options = (uint8_t)(unit_random(&state) % 3);
 		leaves = spec_translate(&state, &arrives);
 		answer = spec_mirror(&leaves);
 		back = spec_mirror(&arrives);
-		test_flow_make(&flow, &arrives, &leaves);
+		flow = test_flow(0, &arrives, &leaves);
 		/* From outside about what went out, and from inside about an answer. */
-		pass_random(&state, &flow, &leaves, &arrives, FLOW_REPLY);
-		pass_random(&state, &flow, &back, &answer, FLOW_ORIGINAL);
+		pass_random(&state, flow, &leaves, &arrives, FLOW_REPLY);
+		pass_random(&state, flow, &back, &answer, FLOW_ORIGINAL);
 	}
 }
 END_TEST
@@ -147,9 +147,9 @@ START_TEST(every_cut_of_a_quote)
 				      .source = { 172, 16 } };
 		uint32_t headers = version == 4 ? 20 : 40;
 		uint32_t quote = spec_transport(&outer) + 8;
-		struct test_flow flow;
+		struct flow *flow;
 
-		test_flow_make(&flow, &arrives, &leaves);
+		flow = test_flow(0, &arrives, &leaves);
 		for (uint32_t bytes = headers + 8; bytes <= headers + 29; bytes++) {
 			for (uint32_t head = headers + 8; head <= bytes; head++) {
 				struct error error = { .seen = &leaves,
@@ -158,7 +158,7 @@ START_TEST(every_cut_of_a_quote)
 						       .bytes = bytes,
 						       .head = quote + head };
 
-				pass(&flow, &error, outer);
+				pass(flow, &error, outer);
 			}
 		}
 	}
@@ -185,12 +185,12 @@ START_TEST(untranslated_errors_stay)
 				       .sent = &spec,
 				       .direction = FLOW_REPLY,
 				       .bytes = version == 4 ? 28 : 48 };
-		struct test_flow flow;
+		struct flow *flow;
 
 		error.head = spec_transport(&outer) + 8 + error.bytes;
-		test_flow_make(&flow, &spec, &spec);
-		flow.flow.flags = 0;
-		pass(&flow, &error, outer);
+		flow = test_flow(0, &spec, &spec);
+		flow->flags = 0;
+		pass(flow, &error, outer);
 	}
 }
 END_TEST

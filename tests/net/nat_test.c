@@ -14,8 +14,8 @@
 static struct frame frame, expected, other;
 
 /* Sends `arrives` through the flow in `direction`; it must come out as `leaves`. */
-static void pass(const struct test_flow *flow, enum flow_direction direction,
-		 const struct spec *arrives, const struct spec *leaves, uint32_t head)
+static void pass(const struct flow *flow, enum flow_direction direction, const struct spec *arrives,
+		 const struct spec *leaves, uint32_t head)
 {
 	struct test_packet packet;
 	struct spec leaving = *leaves;
@@ -27,7 +27,7 @@ static void pass(const struct test_flow *flow, enum flow_direction direction,
 	test_packet_begin(&packet, &frame, head < least ? least : head);
 	test_packet_parse(&packet, TEST_SIDE_IN);
 	ck_assert(nat_may_translate(&packet.info));
-	nat_rewrite(&packet.packet, &packet.info, &flow->flow, direction);
+	nat_rewrite(&packet.packet, &packet.info, flow, direction);
 	test_packet_end(&packet, &frame);
 	expect_same(&frame, &expected, "rewritten");
 	ck_assert_uint_eq(packet.packet.flags, expected.flags);
@@ -42,11 +42,11 @@ START_TEST(rewrites_as_if_built_anew)
 		struct spec leaves = spec_translate(&state, &arrives);
 		struct spec answer = spec_mirror(&leaves), back = spec_mirror(&arrives);
 		uint32_t head = (uint32_t)(unit_random(&state) % 200);
-		struct test_flow flow;
+		struct flow *flow;
 
-		test_flow_make(&flow, &arrives, &leaves);
-		pass(&flow, FLOW_ORIGINAL, &arrives, &leaves, head);
-		pass(&flow, FLOW_REPLY, &answer, &back, head);
+		flow = test_flow(0, &arrives, &leaves);
+		pass(flow, FLOW_ORIGINAL, &arrives, &leaves, head);
+		pass(flow, FLOW_REPLY, &answer, &back, head);
 	}
 }
 END_TEST
@@ -60,21 +60,21 @@ START_TEST(there_and_back_is_the_same)
 		struct spec arrives = spec_random(&state, 60);
 		struct spec leaves = spec_translate(&state, &arrives);
 		struct spec aged = arrives;
-		struct test_flow there, back;
+		struct flow *there, *back;
 		struct test_packet packet;
 
 		if (arrives.ttl < 3)
 			continue;
-		test_flow_make(&there, &arrives, &leaves);
-		test_flow_make(&back, &leaves, &arrives);
+		there = test_flow(0, &arrives, &leaves);
+		back = test_flow(1, &leaves, &arrives);
 		spec_build(&frame, &arrives);
 		aged.ttl = (uint8_t)(arrives.ttl - 2);
 		spec_build(&expected, &aged);
 		test_packet_begin(&packet, &frame, frame.length);
 		test_packet_parse(&packet, TEST_SIDE_IN);
-		nat_rewrite(&packet.packet, &packet.info, &there.flow, FLOW_ORIGINAL);
+		nat_rewrite(&packet.packet, &packet.info, there, FLOW_ORIGINAL);
 		test_packet_parse(&packet, TEST_SIDE_IN);
-		nat_rewrite(&packet.packet, &packet.info, &back.flow, FLOW_ORIGINAL);
+		nat_rewrite(&packet.packet, &packet.info, back, FLOW_ORIGINAL);
 		test_packet_end(&packet, &frame);
 		expect_same(&frame, &expected, "there and back");
 	}
@@ -87,14 +87,14 @@ START_TEST(without_translation_only_the_ttl_changes)
 
 	for (uint32_t i = 0; i < 2000; i++) {
 		struct spec arrives = spec_random(&state, 60);
-		struct test_flow flow;
+		struct flow *flow;
 
-		test_flow_make(&flow, &arrives, &arrives);
-		ck_assert_uint_eq(flow.flow.address_delta, 0);
-		ck_assert_uint_eq(flow.flow.transport_delta, 0);
-		pass(&flow, FLOW_ORIGINAL, &arrives, &arrives, 0);
-		flow.flow.flags = 0;
-		pass(&flow, FLOW_ORIGINAL, &arrives, &arrives, 0);
+		flow = test_flow(0, &arrives, &arrives);
+		ck_assert_uint_eq(flow->address_delta, 0);
+		ck_assert_uint_eq(flow->transport_delta, 0);
+		pass(flow, FLOW_ORIGINAL, &arrives, &arrives, 0);
+		flow->flags = 0;
+		pass(flow, FLOW_ORIGINAL, &arrives, &arrives, 0);
 	}
 }
 END_TEST
@@ -113,14 +113,14 @@ START_TEST(udp_checksums_never_become_zero)
 
 		for (uint32_t port = 1; port < 65536; port++) {
 			struct spec leaves;
-			struct test_flow flow;
+			struct flow *flow;
 			uint16_t checksum;
 
 			arrives.destination_port = (uint16_t)port;
 			leaves = arrives;
 			leaves.source[1] ^= 0x5a;
-			test_flow_make(&flow, &arrives, &leaves);
-			pass(&flow, FLOW_ORIGINAL, &arrives, &leaves, 0);
+			flow = test_flow(0, &arrives, &leaves);
+			pass(flow, FLOW_ORIGINAL, &arrives, &leaves, 0);
 			checksum = get16(frame.bytes + spec_transport(&arrives) + 6);
 			if (checksum == 0)
 				ck_abort_msg("port %u", port);
@@ -135,21 +135,21 @@ END_TEST
 START_TEST(differences_cover_what_checksums_cover)
 {
 	struct spec arrives = { .version = 4, .protocol = 1, .ttl = 9, .source_port = 7 }, leaves;
-	struct test_flow flow;
+	struct flow *flow;
 
 	leaves = arrives;
 	leaves.source[2] = 1;
-	test_flow_make(&flow, &arrives, &leaves);
-	ck_assert_uint_eq(flow.flow.address_delta, be16_of(0x0100).raw);
-	ck_assert_uint_eq(flow.flow.transport_delta, 0);
+	flow = test_flow(0, &arrives, &leaves);
+	ck_assert_uint_eq(flow->address_delta, be16_of(0x0100).raw);
+	ck_assert_uint_eq(flow->transport_delta, 0);
 	leaves.source_port = 9;
-	test_flow_make(&flow, &arrives, &leaves);
-	ck_assert_uint_eq(flow.flow.transport_delta, be16_of(2).raw);
+	flow = test_flow(0, &arrives, &leaves);
+	ck_assert_uint_eq(flow->transport_delta, be16_of(2).raw);
 	arrives.version = leaves.version = 6;
 	arrives.protocol = leaves.protocol = ICMP6;
-	test_flow_make(&flow, &arrives, &leaves);
-	ck_assert_uint_eq(flow.flow.address_delta, be16_of(0x0100).raw);
-	ck_assert_uint_eq(flow.flow.transport_delta, be16_of(0x0102).raw);
+	flow = test_flow(0, &arrives, &leaves);
+	ck_assert_uint_eq(flow->address_delta, be16_of(0x0100).raw);
+	ck_assert_uint_eq(flow->transport_delta, be16_of(0x0102).raw);
 }
 END_TEST
 
@@ -181,17 +181,17 @@ START_TEST(only_echoes_have_an_identifier)
 					.payload = 12 };
 		struct spec leaves = arrives;
 		struct test_packet packet;
-		struct test_flow flow;
+		struct flow *flow;
 
 		leaves.source[0] = 77;
-		test_flow_make(&flow, &arrives, &leaves);
+		flow = test_flow(0, &arrives, &leaves);
 		leaves.ttl--;
 		spec_build(&frame, &arrives);
 		spec_build(&expected, &leaves);
 		test_packet_begin(&packet, &frame, frame.length);
 		test_packet_parse(&packet, TEST_SIDE_IN);
 		ck_assert_uint_eq(packet.info.kind, PACKET_ICMP_OTHER);
-		nat_rewrite(&packet.packet, &packet.info, &flow.flow, FLOW_ORIGINAL);
+		nat_rewrite(&packet.packet, &packet.info, flow, FLOW_ORIGINAL);
 		test_packet_end(&packet, &frame);
 		expect_same(&frame, &expected, "no echo");
 	}
@@ -245,12 +245,12 @@ START_TEST(fragments_make_the_translated_whole)
 		struct spec arrives = spec_random(&state, 900), leaves;
 		uint32_t total, step, id = (uint32_t)unit_random(&state);
 		uint32_t new_id = (uint32_t)unit_random(&state);
-		struct test_flow flow;
+		struct flow *flow;
 		uint32_t header;
 
 		arrives.blank = false;
 		leaves = spec_translate(&state, &arrives);
-		test_flow_make(&flow, &arrives, &leaves);
+		flow = test_flow(0, &arrives, &leaves);
 		leaves.ttl = (uint8_t)(arrives.ttl - 1);
 		header = spec_transport(&arrives);
 		total = spec_header(&arrives) + arrives.payload;
@@ -272,8 +272,7 @@ START_TEST(fragments_make_the_translated_whole)
 				(uint16_t)(header + (arrives.version == 6 ? 8 : 0));
 			packet.info.key.version = arrives.version;
 			if (from == 0) {
-				nat_rewrite(&packet.packet, &packet.info, &flow.flow,
-					    FLOW_ORIGINAL);
+				nat_rewrite(&packet.packet, &packet.info, flow, FLOW_ORIGINAL);
 				nat_set_fragment_id(&packet.packet, arrives.version,
 						    (uint16_t)header, new_id);
 			} else {

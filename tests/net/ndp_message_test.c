@@ -435,7 +435,7 @@ START_TEST(random_bytes_do_no_harm)
 	uint64_t state = unit_seed() * 2 + 1;
 	uint32_t read = 0;
 
-	for (unsigned int i = 0; i < 200000; i++) {
+	for (unsigned int i = 0; i < 50000; i++) {
 		uint32_t changes = (uint32_t)(unit_random(&state) % 6);
 
 		any((int)(unit_random(&state) % KINDS));
@@ -450,8 +450,8 @@ START_TEST(random_bytes_do_no_harm)
 				(uint8_t)unit_random(&state);
 		read += parse_with(PACKET_CSUM_VALID);
 	}
-	ck_assert_uint_gt(read, 1000); /* both kinds were there */
-	ck_assert_uint_lt(read, 199000);
+	ck_assert_uint_gt(read, 500); /* both kinds were there */
+	ck_assert_uint_lt(read, 49000);
 }
 END_TEST
 

@@ -177,7 +177,7 @@ END_TEST
 START_TEST(offloads_must_fit_the_packet)
 {
 	struct test_net *net = test_net_begin(RULES_OPEN, 8);
-	struct ends ends = ends_out(0, SERVER_IP);
+	struct ends ends = ends_out(0, SERVER_IP), in_ends = ends_in(SERVER_IP);
 	const struct frame *out;
 
 	frame_echo(&frame, &ends, false, 1, 1, 8);
@@ -206,8 +206,9 @@ START_TEST(offloads_must_fit_the_packet)
 	/* One segment is no segmentation; a full checksum becomes a blank one. */
 	good_tcp();
 	test_pass(net, &net->client[0], &net->uplink, &frame);
-	frame.bytes[47] = ACK;
-	frame_finish(&frame);
+	frame_tcp(&frame, &in_ends, 80, 5000, SYN | ACK, 9, 10, 0);
+	test_pass(net, &net->uplink, &net->client[0], &frame);
+	frame_tcp(&frame, &ends, 5000, 80, ACK, 10, 10, 8);
 	frame.gso_type = PACKET_GSO_TCPV4;
 	frame.gso_size = 8;
 	out = test_pass(net, &net->client[0], &net->uplink, &frame);

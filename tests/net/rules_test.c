@@ -130,6 +130,14 @@ static const struct {
 	{ "match in proto tcp rdr-to 10.0.0.9", false },
 	{ "pass in proto tcp rdr-to 10.0.0.9 port 8080", true },
 	{ "pass proto { tcp icmp6 icmp }", true },
+	{ "set skip on lo0\npass", true },
+	{ "pass in on { a clients }", true },
+	{ "pass in on { a b }", false },
+	{ "pass in on { ! clients b }", false },
+	{ "pass in on egress", false },
+	{ "pass proto tcp to port www", true },
+	{ "pass in\nantispoof quick for { uplink clients }", true },
+	{ "block return-rst\nblock return-icmp6 (noroute-unr)\npass in", true },
 	{ "pass log quick inet label \"a b\" keep state", true },
 };
 
@@ -186,6 +194,50 @@ static const struct {
 	{ "pass scrub (no-df)", 1, 13 },
 	{ "set timeout udp.first no", 1, 23 },
 	{ "pass ;", 1, 6 },
+	{ "anchor \"ftp-proxy/*\"", 1, 1 },
+	{ "nat on em0 from any to any -> (em0)", 1, 1 },
+	{ "rdr pass on em0 proto tcp to port 80 -> 10.0.0.1", 1, 1 },
+	{ "no nat on em0", 1, 1 },
+	{ "scrub in all", 1, 1 },
+	{ "include \"/etc/pf/more\"", 1, 1 },
+	{ "set skip on { lo internal }", 1, 13 },
+	{ "set loginterface em0", 1, 5 },
+	{ "set state-policy if-bound", 1, 5 },
+	{ "pass in user root", 1, 9 },
+	{ "pass in probability 20%", 1, 9 },
+	{ "pass tagged red", 1, 6 },
+	{ "pass modulate state", 1, 6 },
+	{ "pass in route-to 10.0.0.1", 1, 9 },
+	{ "pass keep state (sloppy)", 1, 18 },
+	{ "pass keep state (max 5, overload <t>)", 1, 25 },
+	{ "match in all scrub (no-df max-mss 1440)", 1, 21 },
+	{ "pass from (em0)", 1, 11 },
+	{ "block from urpf-failed", 1, 12 },
+	{ "pass from em0:network", 1, 11 },
+	{ "table <t> persist file \"/etc/t\"", 1, 19 },
+	{ "antispoof quick em0", 1, 17 },
+	{ "antispoof for", 1, 14 },
+	{ "block return-icmp (16)", 1, 20 },
+	{ "block return-icmp (host-unr, port-nur)", 1, 30 },
+	{ "block return-icmp6 (5)", 1, 21 },
+	{ "block return-rst (ttl 5)", 1, 18 },
+	{ "pass out from 10.0.0.0/8 nat-to 192.0.2.0/24 bitmask", 1, 26 },
+	{ "pass out from any nat-to 192.0.2.0/24 bitmask", 1, 19 },
+	{ "pass out nat-to 192.0.2.0/24 round-robin", 1, 17 },
+	{ "pass out nat-to 192.0.2.1 round-robin", 1, 27 },
+	{ "pass out nat-to 192.0.2.1 port 5 static-port", 1, 34 },
+	{ "pass in rdr-to 192.0.2.1 symmetric", 1, 26 },
+	{ "pass out from 10.0.0.0/24 nat-to 192.0.2.0/24 nptv6", 1, 47 },
+	{ "pass out from 2001:db8::/96 nat-to 2001:db8:1::/96 nptv6", 1, 52 },
+	{ "pass out from 2001:db8::/48 nat-to 2001:db8:1::/56 nptv6", 1, 29 },
+	{ "match on uplink from 10.0.0.0/24 binat-to 192.0.2.1", 1, 34 },
+	{ "match on uplink from { 10.0.0.1 ! 10.0.0.2 } binat-to 192.0.2.1", 1, 46 },
+	{ "match on uplink from self binat-to 192.0.2.1", 1, 27 },
+	{ "match on uplink binat-to 192.0.2.1", 1, 17 },
+	{ "match out on uplink from 10.0.0.1 binat-to 192.0.2.1", 1, 35 },
+	{ "match no nat", 1, 7 },
+	{ "match out no nat nat-to (uplink)", 1, 18 },
+	{ "block out no nat", 1, 11 },
 	{ "\n\n  pass keep", 3, 12 },
 };
 
@@ -351,6 +403,171 @@ START_TEST(parameters_of_match_and_pass)
 }
 END_TEST
 
+START_TEST(block_says_how)
+{
+	struct ruleset *set = parse("block return-icmp\n"
+				    "block return-icmp (host-unr) proto tcp to port 81\n"
+				    "block return-icmp (13, admin-unr) proto tcp to port 82\n"
+				    "block return-icmp6 (beyond-unr) proto tcp to port 83\n"
+				    "block return-rst proto tcp to port 84\n");
+	static const struct {
+		enum rules_action action;
+		uint8_t code4, code6;
+	} answers[] = { { RULES_BLOCK_ICMP, 3, 4 },
+			{ RULES_BLOCK_ICMP, 1, 4 },
+			{ RULES_BLOCK_ICMP, 13, 1 },
+			{ RULES_BLOCK_ICMP, 3, 2 },
+			{ RULES_BLOCK_RST, 0, 0 } };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(answers); i++) {
+		struct rules_query query =
+			tcp(RULES_IN, "10.0.0.5", "192.0.2.1", (uint16_t)(80 + i));
+		struct rules_verdict v = ruleset_judge(set, &query);
+
+		ck_assert_int_eq(v.action, answers[i].action);
+		ck_assert_uint_eq(v.icmp4_answer, answers[i].code4);
+		ck_assert_uint_eq(v.icmp6_answer, answers[i].code6);
+	}
+	ruleset_free(set);
+}
+END_TEST
+
+START_TEST(antispoof_is_of_our_own)
+{
+	struct ruleset *set = parse("pass in\nantispoof log for { uplink clients } inet\n");
+	struct rules_query query = tcp(RULES_IN, "10.0.0.5", "192.0.2.1", 80);
+
+	ck_assert_uint_eq(ruleset_count(set), 2);
+	ck_assert_int_eq(ruleset_judge(set, &query).action, RULES_PASS);
+	query.source_is_self = true;
+	ck_assert_int_eq(ruleset_judge(set, &query).action, RULES_BLOCK_DROP);
+	ck_assert(ruleset_judge(set, &query).log);
+	ruleset_free(set);
+}
+END_TEST
+
+START_TEST(modes_of_translation)
+{
+	struct ruleset *set = parse(
+		"pass\n"
+		"match out on uplink nat-to (uplink) symmetric\n"
+		"match out on uplink from 10.0.0.6 nat-to 192.0.2.6 port 1024:2000 symmetric\n"
+		"match out on uplink from 10.0.1.0/24 nat-to 192.0.3.0/24 bitmask\n"
+		"match out on uplink from 10.0.0.7 nat-to (egress) static-port\n"
+		"match out on uplink to 10.0.0.0/8 no nat\n"
+		"match out on uplink from fd00:1::/48 nat-to 2001:db8:1::/48 nptv6\n"
+		"match in on uplink to 192.0.3.0/24 rdr-to 10.0.1.0/24 bitmask\n"
+		"match in on uplink from 192.0.2.99 no rdr\n");
+	struct rules_query query = tcp(RULES_OUT, "10.0.0.5", "192.0.2.1", 80);
+	struct rules_verdict v = ruleset_judge(set, &query);
+
+	ck_assert_uint_eq(v.nat_to->mode, RULES_TARGET_SYMMETRIC);
+	ck_assert_uint_eq(v.nat_to->address.version, 0);
+	query.source.bytes[3] = 6;
+	v = ruleset_judge(set, &query);
+	ck_assert_uint_eq(v.nat_to->mode, RULES_TARGET_SYMMETRIC);
+	ck_assert_uint_eq(v.nat_to->prefix, 32);
+	ck_assert_uint_eq(v.nat_to->port_high, 2000);
+	query.source.bytes[3] = 7;
+	v = ruleset_judge(set, &query);
+	ck_assert_uint_eq(v.nat_to->mode, RULES_TARGET_ADDRESS);
+	ck_assert(v.nat_to->static_port);
+	query.source.bytes[2] = 1;
+	v = ruleset_judge(set, &query);
+	ck_assert_uint_eq(v.nat_to->mode, RULES_TARGET_BITMASK);
+	ck_assert_uint_eq(v.nat_to->prefix, 24);
+	ck_assert(v.nat_to->static_port);
+	query.destination = ip_address_of4(address("10.1.1.1"));
+	ck_assert_ptr_null(ruleset_judge(set, &query).nat_to);
+	query.source = address6("fd00:1::5");
+	query.destination = address6("2001:db8:9::1");
+	v = ruleset_judge(set, &query);
+	ck_assert_uint_eq(v.nat_to->mode, RULES_TARGET_NPTV6);
+	ck_assert_uint_eq(v.nat_to->prefix, 48);
+	query = tcp(RULES_IN, "192.0.2.9", "192.0.3.4", 80);
+	query.interface_group = "uplink";
+	v = ruleset_judge(set, &query);
+	ck_assert_uint_eq(v.rdr_to->mode, RULES_TARGET_BITMASK);
+	query.source.bytes[3] = 99;
+	ck_assert_ptr_null(ruleset_judge(set, &query).rdr_to);
+	ruleset_free(set);
+}
+END_TEST
+
+/* As in pf: out by nat-to, in by rdr-to, ports and addresses of the far end exchanged. */
+START_TEST(binat_is_two_rules)
+{
+	struct ruleset *set =
+		parse("pass\n"
+		      "match on uplink proto tcp from 10.0.0.5 to port 80 "
+		      "binat-to 192.0.2.5\n"
+		      "match on uplink from 10.0.1.0/24 binat-to 192.0.3.0/24\n"
+		      "match on uplink from 10.0.0.9 binat-to (uplink)\n"
+		      "match on uplink from fd00:1::/48 binat-to 2001:db8:1::/48 nptv6");
+	struct rules_query out = tcp(RULES_OUT, "10.0.0.5", "198.51.100.1", 80);
+	struct rules_query in = tcp(RULES_IN, "198.51.100.1", "192.0.2.5", 5);
+	struct rules_verdict v = ruleset_judge(set, &out);
+
+	in.interface_group = "uplink";
+	in.source_port = 80;
+	ck_assert_uint_eq(ruleset_count(set), 9);
+	ck_assert_uint_eq(v.nat_to->mode, RULES_TARGET_BITMASK);
+	ck_assert_uint_eq(be32_get(ip_address_get4(&v.nat_to->address)), 0xc0000205);
+	ck_assert_ptr_null(v.rdr_to);
+	v = ruleset_judge(set, &in);
+	ck_assert_uint_eq(be32_get(ip_address_get4(&v.rdr_to->address)), 0x0a000005);
+	ck_assert_uint_eq(v.rdr_to->prefix, 32);
+	ck_assert_ptr_null(v.nat_to);
+	in.source_port = 81;
+	ck_assert_ptr_null(ruleset_judge(set, &in).rdr_to);
+	in.destination = ip_address_of4(address("192.0.3.77"));
+	v = ruleset_judge(set, &in);
+	ck_assert_uint_eq(be32_get(ip_address_get4(&v.rdr_to->address)), 0x0a000100);
+	ck_assert_uint_eq(v.rdr_to->prefix, 24);
+	in.destination = ip_address_of4(address("203.0.113.1"));
+	ck_assert_ptr_null(ruleset_judge(set, &in).rdr_to);
+	in.destination_is_self = true;
+	v = ruleset_judge(set, &in);
+	ck_assert_uint_eq(be32_get(ip_address_get4(&v.rdr_to->address)), 0x0a000009);
+	in.destination_is_self = false;
+	in.source = address6("2001:db8:9::1");
+	in.destination = address6("2001:db8:1::77");
+	v = ruleset_judge(set, &in);
+	ck_assert_uint_eq(v.rdr_to->mode, RULES_TARGET_NPTV6);
+	ck_assert_uint_eq(v.rdr_to->address.bytes[0], 0xfd);
+	ruleset_free(set);
+}
+END_TEST
+
+/* Neither macros nor lists can make a short file long to read. */
+START_TEST(work_is_bounded)
+{
+	static char text[1u << 20];
+	struct ruleset *set = NULL;
+	struct rules_error error;
+	size_t at = (size_t)sprintf(text, "a = \"{");
+
+	memset(text + at, ',', 500000);
+	at += 500000;
+	at += (size_t)sprintf(text + at, " 10.0.0.1 }\"\n");
+	for (unsigned int i = 0; i < 1000; i++)
+		at += (size_t)sprintf(text + at, "pass from $a\n");
+	ck_assert_int_eq(ruleset_parse(text, at, &set, &error), -EINVAL);
+	ck_assert_uint_eq(error.line, 2 + RULES_MAX_BYTES * 4 / 500014);
+	at = (size_t)sprintf(text, "a = \"{ 2001:db8::1");
+	for (unsigned int i = 0; i < 250; i++)
+		at += (size_t)sprintf(text + at, " 10.0.0.%u", i);
+	at += (size_t)sprintf(text + at, " }\"\nb = \"{ 2001:db8::1");
+	for (unsigned int i = 0; i < 250; i++)
+		at += (size_t)sprintf(text + at, " 2001:db8::%x", i);
+	at += (size_t)sprintf(text + at, " }\"\n");
+	for (unsigned int i = 0; i < 1000; i++)
+		at += (size_t)sprintf(text + at, "pass from $a to $b\n");
+	ck_assert_int_eq(ruleset_parse(text, at, &set, &error), -E2BIG);
+	ck_assert_uint_lt(error.line, 10);
+}
+END_TEST
+
 START_TEST(expansion_is_bounded)
 {
 	static char text[4096];
@@ -375,23 +592,29 @@ END_TEST
 START_TEST(random_words)
 {
 	static const char *const words[] = {
-		"pass",	      "block",	   "in",
-		"out",	      "on",	   "proto",
-		"tcp",	      "udp",	   "icmp",
-		"from",	      "to",	   "any",
-		"port",	      "80",	   "{",
-		"}",	      ",",	   "!",
-		"10.0.0.0/8", "quick",	   "log",
-		"\n",	      "\n",	   "$m",
-		"m",	      "=",	   "\"x y\"",
-		"label",      "flags",	   "S/SA",
-		"keep",	      "state",	   "\\\n",
-		"#",	      "<",	   "><",
-		"1:2",	      "icmp-type", "self",
-		"\"",	      "set",	   "block-policy",
-		"(",	      "uplink",	   ")",
-		"match",      "table",	   "nat-to",
-		"t",	      "inet6",	   "2001:db8::/32",
+		"pass",	       "block",	      "in",
+		"out",	       "on",	      "proto",
+		"tcp",	       "udp",	      "icmp",
+		"from",	       "to",	      "any",
+		"port",	       "80",	      "{",
+		"}",	       ",",	      "!",
+		"10.0.0.0/8",  "quick",	      "log",
+		"\n",	       "\n",	      "$m",
+		"m",	       "=",	      "\"x y\"",
+		"label",       "flags",	      "S/SA",
+		"keep",	       "state",	      "\\\n",
+		"#",	       "<",	      "><",
+		"1:2",	       "icmp-type",   "self",
+		"\"",	       "set",	      "block-policy",
+		"(",	       "uplink",      ")",
+		"match",       "table",	      "nat-to",
+		"t",	       "inet6",	      "2001:db8::/32",
+		"antispoof",   "for",	      "binat-to",
+		"rdr-to",      "10.0.0.1",    "192.0.2.1",
+		"no",	       "nat",	      "bitmask",
+		"return-icmp", "static-port", "symmetric",
+		"nptv6",       "port-unr",    "max",
+		"(",
 	};
 	uint64_t state = (unit_seed() + (uint64_t)_i) | 1;
 	char text[1024] = "";
@@ -448,6 +671,11 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, both_versions);
 	tcase_add_loop_test(cases, tables_by_the_narrowest, 0, 60);
 	tcase_add_test(cases, parameters_of_match_and_pass);
+	tcase_add_test(cases, block_says_how);
+	tcase_add_test(cases, antispoof_is_of_our_own);
+	tcase_add_test(cases, modes_of_translation);
+	tcase_add_test(cases, binat_is_two_rules);
+	tcase_add_test(cases, work_is_bounded);
 	tcase_add_test(cases, expansion_is_bounded);
 	tcase_add_loop_test(cases, random_words, 0, 500);
 }

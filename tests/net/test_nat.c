@@ -278,23 +278,47 @@ struct spec spec_translate(uint64_t *state, const struct spec *spec)
 	return to;
 }
 
-void test_flow_make(struct test_flow *flow, const struct spec *arrives, const struct spec *leaves)
+struct flow *test_flow_create(struct flow_table *table, const struct flow_tuple *original,
+			      const struct flow_tuple *reply)
 {
+	struct flow *flow;
+
+	const struct flow_request request = {
+		.original = original,
+		.reply = reply,
+		.owner = original->key.interface,
+		.state = FLOW_OTHER,
+		.quota = UINT32_MAX,
+		.quota6 = UINT32_MAX,
+	};
+
+	return flow_create(table, &request, 0, &flow) ? NULL : flow;
+}
+
+struct flow *test_flow(unsigned int which, const struct spec *arrives, const struct spec *leaves)
+{
+	static struct flow_table tables[2];
+	static struct wheel wheels[2];
+	static uint64_t memory[2][256];
+	const uint8_t seed[RANDOM_SEED_BYTES] = { 1 };
 	const struct flow_tuple original = spec_tuple(arrives, TEST_SIDE_IN);
 	const struct flow_tuple left = spec_tuple(leaves, 0);
 	const struct flow_tuple reply = flow_tuple_reverse(&left, TEST_SIDE_OUT);
+	struct flow_table *table = &tables[which];
+	struct random random;
+	struct flow *flow;
 
-	memset(flow, 0, sizeof(*flow));
-	flow->table.lines6 = &flow->line6;
-	flow->flow.table = &flow->table;
-	flow->flow.key[FLOW_ORIGINAL] = original.key;
-	flow->flow.key[FLOW_REPLY] = reply.key;
-	if (arrives->version == 6) {
-		flow->flow.line6 = 1;
-		flow->line6.key[FLOW_ORIGINAL] = original.ip6;
-		flow->line6.key[FLOW_REPLY] = reply.ip6;
+	if (!table->total) {
+		ck_assert_uint_le(flow_table_bytes(1, 1), sizeof(memory[0]));
+		random_init(&random, seed);
+		wheel_init(&wheels[which], 0);
+		flow_table_init(table, memory[which], 1, 1, &wheels[which], &random);
 	}
-	nat_prepare(&flow->flow);
+	flow_purge_all(table);
+	flow = test_flow_create(table, &original, &reply);
+	ck_assert_ptr_nonnull(flow);
+	nat_prepare(flow);
+	return flow;
 }
 
 void test_packet_begin(struct test_packet *packet, const struct frame *frame, uint32_t head)

@@ -68,13 +68,12 @@ struct spec spec_random(uint64_t *state, uint32_t longest);
 /* The same with other addresses, and other ports where there are. */
 struct spec spec_translate(uint64_t *state, const struct spec *spec);
 
-/* A translated flow that nobody keeps in a table: `arrives` becomes `leaves`. */
-struct test_flow {
-	struct flow_table table;
-	struct flow_line6 line6;
-	struct flow flow;
-};
-void test_flow_make(struct test_flow *flow, const struct spec *arrives, const struct spec *leaves);
+/* A flow in `table`, or NULL. All tests of translation make theirs by this. */
+struct flow *test_flow_create(struct flow_table *table, const struct flow_tuple *original,
+			      const struct flow_tuple *reply);
+
+/* The translated flow that makes `leaves` of `arrives`: one of two that live at once. */
+struct flow *test_flow(unsigned int which, const struct spec *arrives, const struct spec *leaves);
 
 /* `frame` as a packet whose head is `head` bytes of memory of its own. */
 struct test_packet {
