@@ -267,6 +267,10 @@ void arp_learn(struct arp *arp, struct netdev *netdev, const struct arp_message 
 
 	if (!entry || message->sender.raw == 0)
 		return;
+	/* Nobody was asked: a neighbour who really moves says so by a request (RFC 5227, 3). */
+	if (entry->state == ARP_REACHABLE && message->operation == ARP_REPLY &&
+	    !mac_equal(entry->mac, message->sender_mac))
+		return;
 	mac_copy(entry->mac, message->sender_mac);
 	entry->state = ARP_REACHABLE;
 	entry->used = false;

@@ -17,11 +17,14 @@ $(TAP_BUILD)/$(1)/%.o: %.c
 	@gcc $(TAP_CFLAGS) $(TAP_FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
 $(TAP_BUILD)/$(1)/firewall: $(patsubst %.c,$(TAP_BUILD)/$(1)/%.o,$(TAP_SRCS) \
 		tests/tap/firewall.c tests/tap/tap_netdev.c)
+$(TAP_BUILD)/$(1)/verdicts: $(patsubst %.c,$(TAP_BUILD)/$(1)/%.o,$(TAP_SRCS) \
+		tests/tap/verdicts.c)
+$(TAP_BUILD)/$(1)/firewall $(TAP_BUILD)/$(1)/verdicts:
 	@gcc $(TAP_FLAGS_$(1)) -o $$@ $$^
 endef
 $(foreach kind,asan plain,$(eval $(call tap_compile,$(kind))))
 
-tap-programs: $(TAP_BUILD)/asan/firewall $(TAP_BUILD)/plain/firewall
+tap-programs: $(TAP_BUILD)/asan/firewall $(TAP_BUILD)/asan/verdicts $(TAP_BUILD)/plain/firewall
 tap: packages
 	@$(MAKE) -s -j2 tap-programs
 	@tests/tap/run $(TAP_BUILD) $(if $(ONLY),--only '$(ONLY)')

@@ -103,3 +103,12 @@ def iperf3_up(world, version):
 def iperf3_down(world, version):
     end = _iperf(world, version, "-n", "60M", "-R")
     expect_true(end["sum_received"]["bytes"] >= 60 << 20, "60 MiB received", end["sum_received"])
+
+
+@case("fast")
+def speed(world, version):
+    """Says how fast it was; fails only below what any machine does."""
+    for name, arguments in (("up", ["-t", "2"]), ("down", ["-t", "2", "-R"])):
+        rate = _iperf(world, version, *arguments)["sum_received"]["bits_per_second"] / 1e6
+        print(f"         iperf3 {name}: {rate:.0f} Mbit/s, with offloads", flush=True)
+        expect_true(rate > 50, "more than 50 Mbit/s", rate)

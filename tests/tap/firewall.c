@@ -26,6 +26,7 @@
 #define NS_PER_SECOND 1000000000ull
 #define NS_PER_MS 1000000ull
 #define FLOWS 16384u
+#define DRAIN_ROUNDS 1000u
 
 /* A link as the options name it: NAME@NAMESPACE=ADDRESS[,ADDRESS6][,MAC]. */
 struct link_option {
@@ -351,6 +352,27 @@ static struct timespec time_to_wait(void)
 				  .tv_sec = (time_t)(wait / NS_PER_SECOND) };
 }
 
+/* One vector of every link that has frames. False: none had. */
+static bool links_poll(struct pollfd *polled)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < options.count; i++)
+		if (polled[i].revents & POLLIN) {
+			tap_poll(&taps[i]);
+			any = true;
+		}
+	return any;
+}
+
+/* What was sent before a signal is served before it: whoever asks knows that it is done. */
+static void links_drain(struct pollfd *polled)
+{
+	for (unsigned int rounds = 0; rounds < DRAIN_ROUNDS; rounds++)
+		if (poll(polled, options.count, 0) <= 0 || !links_poll(polled))
+			return;
+}
+
 static void run(const sigset_t *waiting)
 {
 	struct pollfd polled[LINKS];
@@ -362,10 +384,11 @@ static void run(const sigset_t *waiting)
 		int ready = ppoll(polled, options.count, &wait, waiting);
 
 		router_set_now(&box.router, now_ns());
+		if (ready < 0)
+			links_drain(polled);
+		else if (ready > 0)
+			links_poll(polled);
 		signals_serve();
-		for (unsigned int i = 0; ready > 0 && i < options.count; i++)
-			if (polled[i].revents & POLLIN)
-				tap_poll(&taps[i]);
 		router_run_timers(&box.router);
 	}
 }

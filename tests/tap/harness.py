@@ -20,7 +20,7 @@ class Skip(Exception):
 
 # What the router is known to do. A test that does not see a feature of THERE fails; one
 # that does not see another is skipped, and says which.
-THERE = set()
+THERE = {"ip6", "fragments", "max-mss", "rdr", "hairpin", "eim", "rejudge"}
 
 NAMES = {
     "ip6": "IPv6 forwarding",
@@ -32,7 +32,6 @@ NAMES = {
     "eim": "endpoint-independent mapping",
     "rejudge": "live flows judged again when the rules change",
     "tcp-window": "TCP packets outside the window dropped",
-    "syn-quota": "a share of the half-open connections for every client",
 }
 
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: ISC
 """Network namespaces of our own, processes in them, and the certainty that they go."""
 import ctypes
+import glob
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
@@ -26,7 +29,10 @@ def _ip(*arguments):
 
 
 def remove_stale():
-    """Removes what a run that was killed has left."""
+    """Removes what a run that was killed has left: namespaces and folders."""
+    for folder in glob.glob(f"{tempfile.gettempdir()}/{PREFIX}-*-*"):
+        if not os.path.exists("/proc/" + os.path.basename(folder).split("-")[1]):
+            shutil.rmtree(folder, ignore_errors=True)
     listed = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True)
     for line in listed.stdout.split("\n"):
         name = line.split(" ")[0]

@@ -8,7 +8,10 @@ import subprocess
 import tempfile
 import time
 
-from spaces import Space
+from scapy.all import IP, UDP, Ether, Raw, fragment
+
+from spaces import PREFIX, Space
+from wire import Wire
 
 CLIENTS = 3
 OURS = {4: "10.137.0.5", 6: "2001:db8:137::5"}
@@ -23,7 +26,7 @@ BITS = {4: 24, 6: 64}
 
 # Who knows nothing else: clients may do everything outwards, and nobody comes in.
 RULES_OUT_ONLY = """
-match out on uplink nat-to (uplink)
+match out on uplink inet nat-to (uplink)
 block all
 pass in on clients
 pass out on uplink
@@ -41,8 +44,8 @@ def client_mac(i):
 class Firewall:
     """The program under test, its rules, log and counters."""
 
-    def __init__(self, program, folder):
-        self.program, self.folder = program, folder
+    def __init__(self, program, folder, macs_told):
+        self.program, self.folder, self.macs_told = program, folder, macs_told
         self.process = None
         self.rules, self.stats_path = folder + "/rules.conf", folder + "/stats"
         self.log = folder + "/firewall.log"
@@ -57,7 +60,9 @@ class Firewall:
                    "--gateway", both(GATEWAY[4], GATEWAY[6])]
         for i, client in enumerate(clients):
             address = both(CLIENT[4](i), CLIENT[6](i))
-            command += ["--client", f"{client_name(i)}@{client.name}={address},{client_mac(i)}"]
+            if self.macs_told:
+                address += "," + client_mac(i)
+            command += ["--client", f"{client_name(i)}@{client.name}={address}"]
         self._write_rules(rules)
         with open(self.log, "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(command + options, stdin=subprocess.DEVNULL,
@@ -74,12 +79,12 @@ class Firewall:
             return file.read()
 
     def _wait_log(self, word, begin):
-        for _ in range(1000):
+        for _ in range(5000):
             if word in self.log_text(begin):
                 return
             if self.process.poll() is not None:
                 break
-            time.sleep(0.01)
+            time.sleep(0.002)
         raise RuntimeError(f"no {word!r} from the firewall: {self.log_text(begin)}")
 
     def set_rules(self, rules):
@@ -97,23 +102,23 @@ class Firewall:
         self.stats()
 
     def stats(self):
-        """The counters, as lines."""
+        """The counters, as lines. What was sent to the firewall before is done then."""
         if os.path.exists(self.stats_path):
             os.unlink(self.stats_path)
         self.process.send_signal(signal.SIGUSR1)
-        for _ in range(500):
+        for _ in range(5000):
             if os.path.exists(self.stats_path):
                 with open(self.stats_path, encoding="utf-8") as file:
                     return file.read().split("\n")
-            time.sleep(0.01)
+            time.sleep(0.001)
         raise RuntimeError("the firewall writes no counters")
 
     def drops(self):
         """{reason: count}"""
         counts = {}
         for line in self.stats():
-            words = line.split()
-            if len(words) >= 3 and words[0] == "drop":
+            words = line.replace(":", "").split()
+            if len(words) == 3 and words[0] == "drop":
                 counts[words[1]] = int(words[2])
         return counts
 
@@ -146,12 +151,14 @@ class World:
     options = []
     kernels = True  # the neighbours are Linux; else the test plays them itself
     kind = "asan"
+    macs_told = True  # else the firewall has to learn who its clients are
 
     def __init__(self, build, seed):
         self.random = random.Random(seed)
-        self.folder = tempfile.mkdtemp(prefix="rwtap-")
+        self.folder = tempfile.mkdtemp(prefix=f"{PREFIX}-{os.getpid()}-")
         self.spaces = []
-        self.firewall = Firewall(f"{build}/{self.kind}/firewall", self.folder)
+        self.firewall = Firewall(f"{build}/{self.kind}/firewall", self.folder,
+                                 self.macs_told)
         self.clients, self.gateway = [], None
         self.known_lack = {}
 
@@ -235,7 +242,9 @@ class World:
             *self.addresses("srv0", SERVER_NET),
             "addr add 10.200.0.1/30 dev mid0", "addr add 2001:db8:200::1/64 dev mid0",
             "route add 198.51.100.0/24 via 10.200.0.2",
-            "route add 2001:db8:100::/64 via 2001:db8:200::2")
+            "route add 2001:db8:100::/64 via 2001:db8:200::2",
+            # IPv6 is not translated, so the way back has to be known.
+            f"route add 2001:db8:138::/64 via {OURS[6]}")
         server.ip("link set srv0 up", *self.addresses("srv0", SERVER), *self.defaults(SERVER_NET))
         mid.ip(f"link set gw0 mtu {SMALL_MTU}", "link set gw0 up", "addr add 10.200.0.2/30 dev gw0",
                "addr add 2001:db8:200::2/64 dev gw0",
@@ -271,6 +280,18 @@ class PlainUplink(World):
     options = ["--plain", "uplink"]
 
 
+class Unguarded(World):
+    """Clients whose MAC addresses nobody has told: attackers get further."""
+
+    macs_told = False
+
+
+class Fast(World):
+    """Compiled for speed."""
+
+    kind = "plain"
+
+
 class SmallUplink(World):
     """The firewall itself has the smaller link."""
 
@@ -279,3 +300,84 @@ class SmallUplink(World):
     def make_links(self):
         super().make_links()
         self.gateway.ip("link set uplink0 mtu 1400")
+
+
+UP_MAC = "00:16:3e:01:01:01"  # ours, as the program has them
+CLIENT_SIDE_MAC = "fe:ff:ff:ff:ff:ff"
+FAR_MAC = "00:16:3e:0a:0a:0a"
+LINK_LOCAL = "fe80::216:3eff:fe0a:a0a"
+
+
+class Packets(World):
+    """The test plays all neighbours itself: the namespaces have no addresses."""
+
+    kernels = False
+    flows = 1024
+    options = ["--flows", str(flows)]
+
+    def start(self):
+        super().start()
+        self.up_mac, self.client_side_mac = UP_MAC, CLIENT_SIDE_MAC
+        self.up = Wire(self.gateway, "uplink0", FAR_MAC, self.on_link)
+        self.wires = [Wire(space, client_name(i), client_mac(i), self.own(i))
+                      for i, space in enumerate(self.clients)]
+
+    @staticmethod
+    def on_link(address):
+        return address in (GATEWAY[4], GATEWAY[6], LINK_LOCAL)
+
+    @staticmethod
+    def own(i):
+        return lambda address: address in (CLIENT[4](i), CLIENT[6](i))
+
+    def make_links(self):
+        for space in [self.gateway] + self.clients:
+            space.set("net/ipv6/conf/all/disable_ipv6", 1)
+            space.set("net/ipv6/conf/default/disable_ipv6", 1)
+        super().make_links()
+
+    def before(self):
+        super().before()
+        for wire in [self.up] + self.wires:
+            wire.drain()
+
+    def lacks_fragments(self):
+        whole = IP(src=CLIENT[4](0), dst="203.0.113.7") / UDP(sport=9, dport=9) / Raw(b"x" * 64)
+        for piece in fragment(whole, 24):
+            self.client_send(0, piece)
+        return self.up.take(lambda f: IP in f) is None
+
+    def client_send(self, i, packet):
+        """From client i; its own source address where the packet says none."""
+        layer = packet.getlayer(0)
+        if "src" not in layer.fields:
+            layer.src = CLIENT[4 if isinstance(layer, IP) else 6](i)
+        self.wires[i].send(Ether(src=client_mac(i), dst=CLIENT_SIDE_MAC) / packet)
+
+    def up_send(self, packet):
+        """From the gateway."""
+        self.up.send(Ether(src=FAR_MAC, dst=UP_MAC) / packet)
+
+
+class Comparison:
+    """No firewall with links: tests that bring what they need."""
+
+    def __init__(self, build, seed):
+        self.random, self.program = random.Random(seed), build + "/asan/verdicts"
+
+    def start(self):
+        """Nothing to start."""
+
+    before = after = destroy = start
+
+    def lacks(self, _need):
+        return False
+
+    def is_alive(self):
+        return True
+
+    def end(self):
+        return None
+
+    def explain(self, _file):
+        """The failure says all."""
