@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/checksum.h"
 
-#include <string.h>
-
 static uint32_t fold64(uint64_t sum)
 {
 	sum = (sum & 0xffffffffu) + (sum >> 32);
@@ -17,32 +15,9 @@ static uint16_t fold32(uint32_t sum)
 	return (uint16_t)sum;
 }
 
-/* Ones' complement addition does not care how wide the words are, so 32 bits at a time. */
 uint32_t checksum_add(uint32_t sum, const void *data, size_t bytes)
 {
-	const uint8_t *p = data;
-	uint64_t wide = sum;
-
-	for (; bytes >= 8; bytes -= 8, p += 8) {
-		uint64_t word;
-
-		memcpy(&word, p, sizeof(word));
-		wide += (uint32_t)word;
-		wide += word >> 32;
-	}
-	for (; bytes >= 2; bytes -= 2, p += 2) {
-		uint16_t word;
-
-		memcpy(&word, p, sizeof(word));
-		wide += word;
-	}
-	if (bytes) {
-		uint16_t word = 0;
-
-		memcpy(&word, p, 1);
-		wide += word;
-	}
-	return fold64(wide);
+	return fold64(checksum_bytes(sum, data, bytes));
 }
 
 uint32_t checksum_add_be16(uint32_t sum, be16 value)

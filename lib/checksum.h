@@ -14,6 +14,14 @@
 /* Adds `bytes` bytes (at most 65,535; odd allowed only in the last part) to `sum`. */
 uint32_t checksum_add(uint32_t sum, const void *data, size_t bytes);
 
+/*
+ * The same as a sum of 64-bit words, each carry added at the other end: where checksum_add()
+ * spends its time. An image may link one made for its processor; lib/'s own is always there
+ * by its second name.
+ */
+uint64_t checksum_bytes(uint64_t sum, const void *data, size_t bytes);
+uint64_t checksum_bytes_portable(uint64_t sum, const void *data, size_t bytes);
+
 /* Adds one 16-bit or 32-bit field. */
 uint32_t checksum_add_be16(uint32_t sum, be16 value);
 uint32_t checksum_add_be32(uint32_t sum, be32 value);

@@ -1,5 +1,6 @@
 lib_SRCS := \
 	lib/checksum.c \
+	lib/checksum_bytes.c \
 	lib/drop.c \
 	lib/frame_hash.c \
 	lib/iopage.c \

@@ -7,7 +7,8 @@ UNIT_BUILD = $(BUILD)/unit
 UNIT_CFLAGS = -std=gnu11 -g -O1 $(WARNINGS) -I. -D__XEN_INTERFACE_VERSION__=0x00040e00 \
 	-fno-strict-aliasing -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all
-UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/store_wire.c tests/unit/panic.c tests/host/relax.c
+UNIT_SRCS = $(lib_SRCS) $(net_SRCS) arch/x86/checksum_bytes.c xen/store_wire.c \
+	tests/unit/panic.c tests/host/relax.c
 UNIT_TESTS = $(sort $(wildcard tests/lib/*_test.c tests/net/*_test.c tests/xen/*_test.c))
 UNIT_HELPERS = $(filter-out %_test.c,$(wildcard tests/lib/*.c tests/net/*.c))
 UNIT_OBJS = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(UNIT_SRCS) $(UNIT_HELPERS))
