@@ -10,11 +10,15 @@
 #include "net/wire.h"
 #include "tests/bench_net/world.h"
 
+#define HEADER_BYTES 54u /* Ethernet, IPv4, TCP */
+#define TURNS_IN_WINDOW 40u
+
 struct stream {
 	struct world *world;
 	uint32_t *order; /* of the flows of one client */
 	uint32_t per_client;
 	uint32_t at[WORLD_CLIENTS]; /* places in the order: every flow has its turn */
+	uint32_t turns[WORLD_CLIENTS];
 	uint32_t vectors;
 	bool translated;
 	struct world_frame frame;
@@ -26,8 +30,17 @@ static uint32_t next_flow(struct stream *stream, uint32_t client)
 	uint32_t *at = &stream->at[client];
 	uint32_t number = stream->order[*at];
 
-	*at = *at + 1 == stream->per_client ? 0 : *at + 1;
+	if (++*at == stream->per_client) {
+		*at = 0;
+		stream->turns[client]++;
+	}
 	return number * WORLD_CLIENTS + client;
+}
+
+/* Every turn sends the next bytes, as TCP does, and begins again before the window ends. */
+static uint32_t sequence_of(const struct stream *stream, uint32_t client)
+{
+	return 1 + stream->turns[client] % TURNS_IN_WINDOW * (stream->frame.bytes - HEADER_BYTES);
 }
 
 static void prepare_vector(struct stream *stream, uint32_t first, uint32_t count)
@@ -42,6 +55,7 @@ static void prepare_vector(struct stream *stream, uint32_t first, uint32_t count
 								 : WORLD_UP;
 		struct world_flow flow = world_flow(stream->world, traffic, index);
 
+		stream->frame.sequence = sequence_of(stream, index % WORLD_CLIENTS);
 		world_prepare(stream->world, i, &flow, &stream->frame);
 		stream->from[i] = flow.from;
 	}
