@@ -202,7 +202,7 @@ bool parse_ip4(struct packet *packet, uint8_t interface, struct packet_info *inf
 {
 	bool good = true;
 
-	*info = (struct packet_info){ .key.interface = interface, .key.version = 4 };
+	packet_info_begin(info, interface, 4);
 	if (!parse_header(packet, info, reason))
 		return false;
 	*reason = DROP_BAD_TRANSPORT;
