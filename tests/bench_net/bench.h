@@ -18,11 +18,10 @@
 
 struct bench_options {
 	uint32_t rounds;
-	uint32_t batches;      /* a round */
-	uint32_t flows_max;    /* larger tables are left out */
-	const char *only;      /* a group, or NULL */
-	bool large_pages;      /* tables in 2 MiB pages, as a PVH guest has them */
-	bool without_counting; /* for a profiler: one long round of one row */
+	uint32_t batches;   /* a round */
+	uint32_t flows_max; /* larger tables are left out */
+	const char *only;   /* a group, or NULL */
+	bool large_pages;   /* tables in 2 MiB pages, as a PVH guest has them */
 };
 
 extern struct bench_options bench_options;
@@ -78,6 +77,7 @@ uint64_t bench_random(uint64_t *state);
 uint32_t *bench_shuffled(uint32_t count, uint64_t seed);
 
 /* The groups. */
+void bench_machine(void);
 void bench_established(void);
 void bench_decision(void);
 void bench_new_flows(void);

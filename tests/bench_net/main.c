@@ -14,8 +14,9 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } groups[] = {
-	{ "established", bench_established },
-	{ "checksum", bench_checksum },
+	{ "machine", bench_machine },	{ "established", bench_established },
+	{ "decision", bench_decision }, { "new-flows", bench_new_flows },
+	{ "checksum", bench_checksum }, { "memory", bench_memory_use },
 };
 
 static uint32_t number(const char *text, uint32_t least, uint32_t most)
