@@ -32,10 +32,14 @@ $(BENCH_NET_BUILD)/bench-net: $(call bench_net_objects,$(BENCH_NET_PRODUCT) $(BE
 		$(BENCH_NET_BUILD)/image_memcpy.o
 	@echo "  link $@"
 	@$(CC) -no-pie -o $@ $^
+# What sends through Linux's own forwarding, for the rows beside ours.
+$(BENCH_NET_BUILD)/send: tests/bench_net/linux/send.c
+	@mkdir -p $(@D)
+	@$(CC) -std=gnu11 -O2 -g $(WARNINGS) -o $@ $<
 
 bench-net: packages
-	@$(MAKE) -s $(BENCH_NET_BUILD)/bench-net
-	@tests/bench_net/run $(BENCH_NET_BUILD)/bench-net $(BENCH_NET_BUILD) \
+	@$(MAKE) -s $(BENCH_NET_BUILD)/bench-net $(BENCH_NET_BUILD)/send
+	@tests/bench_net/run $(BENCH_NET_BUILD)/bench-net $(BENCH_NET_BUILD)/send $(BENCH_NET_BUILD) \
 		$(if $(ONLY),--only '$(ONLY)')
 
 -include $(shell [ -d $(BENCH_NET_BUILD) ] && find $(BENCH_NET_BUILD) -name '*.d')
