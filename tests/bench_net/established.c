@@ -76,7 +76,8 @@ static double run_batch(struct stream *stream, uint32_t vector)
 	return bench_ns(end - start) / WORLD_BATCH;
 }
 
-static void measure(struct stream *stream, uint32_t vector, const char *name, double target)
+/* Returns the median. */
+static double measure(struct stream *stream, uint32_t vector, const char *name, double target)
 {
 	struct bench_rounds rounds = { .count = 0 };
 	static struct bench_batches batches;
@@ -89,6 +90,7 @@ static void measure(struct stream *stream, uint32_t vector, const char *name, do
 		bench_round(&rounds, &batches);
 	}
 	bench_row("established", name, "ns/packet", &rounds, target);
+	return bench_median(rounds.values, rounds.count);
 }
 
 static const char *count_text(uint32_t count)
@@ -104,19 +106,26 @@ static const char *count_text(uint32_t count)
 	return text;
 }
 
-static void measure_both(struct stream *stream, const char *what, double single, double vectors)
+struct medians {
+	double single, vectors;
+};
+
+static struct medians measure_both(struct stream *stream, const char *what, double single,
+				   double vectors)
 {
+	struct medians medians;
 	char name[96];
 
 	snprintf(name, sizeof(name), "%s, %s flows, %u B, single", what,
 		 count_text(stream->world->flows), stream->frame.bytes);
-	measure(stream, 1, name, single);
+	medians.single = measure(stream, 1, name, single);
 	snprintf(name, sizeof(name), "%s, %s flows, %u B, vectors of 32", what,
 		 count_text(stream->world->flows), stream->frame.bytes);
-	measure(stream, 32, name, vectors);
+	medians.vectors = measure(stream, 32, name, vectors);
+	return medians;
 }
 
-static void measure_flows(uint32_t flows, bool translated, uint8_t protocol, bool sizes)
+static struct medians measure_flows(uint32_t flows, bool translated, uint8_t protocol, bool sizes)
 {
 	struct stream stream = {
 		.world = world_begin(flows, "pass\n"),
@@ -125,19 +134,21 @@ static void measure_flows(uint32_t flows, bool translated, uint8_t protocol, boo
 		.translated = translated,
 		.frame = { protocol, TCP_ACK, 1, 1, 60 },
 	};
+	struct medians medians;
 	bool targets = translated && flows == 100000;
 	char what[32];
 
 	snprintf(what, sizeof(what), "%s %s", protocol == IP_PROTOCOL_TCP ? "TCP" : "UDP",
 		 translated ? "with NAT" : "without NAT");
 	world_establish(stream.world, translated, protocol);
-	measure_both(&stream, what, targets ? 70 : 0, targets ? 45 : 0);
+	medians = measure_both(&stream, what, targets ? 70 : 0, targets ? 45 : 0);
 	if (sizes) {
 		stream.frame.bytes = 1514;
 		measure_both(&stream, what, 0, 0);
 	}
 	free(stream.order);
 	world_end(stream.world);
+	return medians;
 }
 
 /* What the bench itself costs: the driver's input hands the vector back at once. */
@@ -167,9 +178,22 @@ static void measure_empty(void)
 
 void bench_established(void)
 {
+	struct medians few = { 0, 0 };
+
 	measure_empty();
-	for (uint32_t flows = 100; flows <= bench_options.flows_max; flows *= 10)
-		measure_flows(flows, true, IP_PROTOCOL_TCP, flows == 100000);
+	for (uint32_t flows = 100; flows <= bench_options.flows_max; flows *= 10) {
+		struct medians medians =
+			measure_flows(flows, true, IP_PROTOCOL_TCP, flows == 100000);
+
+		if (flows == 1000)
+			few = medians;
+		if (flows != 1000000)
+			continue;
+		bench_row_exact("established", "1,000,000 flows / 1,000 flows, single", "x",
+				medians.single / few.single, 2);
+		bench_row_exact("established", "1,000,000 flows / 1,000 flows, vectors of 32", "x",
+				medians.vectors / few.vectors, 2);
+	}
 	if (bench_options.flows_max >= 100000) {
 		measure_flows(100000, true, IP_PROTOCOL_UDP, false);
 		measure_flows(100000, false, IP_PROTOCOL_TCP, false);
