@@ -1,6 +1,7 @@
 lib_SRCS := \
 	lib/base64.c \
 	lib/checksum.c \
+	lib/checksum_bytes.c \
 	lib/drop.c \
 	lib/frame_hash.c \
 	lib/iopage.c \

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/siphash.h"
 
-#include <string.h>
-
 struct sip {
 	uint64_t v0, v1, v2, v3;
 };
@@ -34,23 +32,32 @@ static inline void sip_word(struct sip *s, uint64_t word)
 	s->v0 ^= word;
 }
 
-uint64_t siphash(const struct siphash_key *key, const void *data, size_t bytes)
+static inline struct sip sip_begin(const struct siphash_key *key)
 {
-	const uint8_t *p = data;
-	uint64_t last = (uint64_t)bytes << 56;
-	struct sip s = {
+	return (struct sip){
 		.v0 = key->k0 ^ 0x736f6d6570736575ull,
 		.v1 = key->k1 ^ 0x646f72616e646f6dull,
 		.v2 = key->k0 ^ 0x6c7967656e657261ull,
 		.v3 = key->k1 ^ 0x7465646279746573ull,
 	};
+}
 
-	for (; bytes >= 8; bytes -= 8, p += 8) {
-		uint64_t word;
+static inline uint64_t load64(const uint8_t *p)
+{
+	uint64_t word;
 
-		memcpy(&word, p, sizeof(word));
-		sip_word(&s, word);
-	}
+	__builtin_memcpy(&word, p, sizeof(word)); /* never a call, also where freestanding */
+	return word;
+}
+
+uint64_t siphash(const struct siphash_key *key, const void *data, size_t bytes)
+{
+	const uint8_t *p = data;
+	uint64_t last = (uint64_t)bytes << 56;
+	struct sip s = sip_begin(key);
+
+	for (; bytes >= 8; bytes -= 8, p += 8)
+		sip_word(&s, load64(p));
 	for (size_t i = 0; i < bytes; i++)
 		last |= (uint64_t)p[i] << (8 * i);
 	sip_word(&s, last);
@@ -58,4 +65,41 @@ uint64_t siphash(const struct siphash_key *key, const void *data, size_t bytes)
 	for (unsigned int i = 0; i < 4; i++)
 		sip_round(&s);
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+static inline void sip13_word(struct sip *s, uint64_t word)
+{
+	s->v3 ^= word;
+	sip_round(s);
+	s->v0 ^= word;
+}
+
+static inline uint64_t sip13_end(struct sip *s, uint64_t bytes)
+{
+	sip13_word(s, bytes << 56);
+	s->v2 ^= 0xff;
+	sip_round(s);
+	sip_round(s);
+	sip_round(s);
+	return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+}
+
+uint64_t siphash13_16(const struct siphash_key *key, const void *data)
+{
+	struct sip s = sip_begin(key);
+	const uint8_t *p = data;
+
+	sip13_word(&s, load64(p));
+	sip13_word(&s, load64(p + 8));
+	return sip13_end(&s, 16);
+}
+
+uint64_t siphash13_48(const struct siphash_key *key, const void *data)
+{
+	struct sip s = sip_begin(key);
+	const uint8_t *p = data;
+
+	for (unsigned int i = 0; i < 48; i += 8)
+		sip13_word(&s, load64(p + i));
+	return sip13_end(&s, 48);
 }

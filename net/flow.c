@@ -79,9 +79,10 @@ void flow_table_set_timeouts(struct flow_table *table, const struct flow_timeout
 
 uint32_t flow_hash(const struct flow_table *table, const struct flow_tuple *tuple)
 {
-	size_t bytes = tuple->key.version == 6 ? sizeof(*tuple) : sizeof(tuple->key);
-
-	return (uint32_t)siphash(&table->hash_key, tuple, bytes);
+	static_assert(sizeof(tuple->key) == 16 && sizeof(*tuple) == 48, "what is hashed");
+	if (tuple->key.version == 6)
+		return (uint32_t)siphash13_48(&table->hash_key, tuple);
+	return (uint32_t)siphash13_16(&table->hash_key, &tuple->key);
 }
 
 void flow_prefetch_bucket(const struct flow_table *table, uint32_t hash)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "net/flow_key.h"
@@ -55,6 +56,20 @@ struct packet_info {
 static inline bool packet_is_fragment(const struct packet_info *info)
 {
 	return info->fragment.header && (info->fragment.offset || info->fragment.more);
+}
+
+/*
+ * Begins a description: nothing known but where it came from, ip6 undefined. In two pieces,
+ * for one of more than 48 bytes would be a slow string instruction where there are no
+ * vector registers.
+ */
+static inline void packet_info_begin(struct packet_info *info, uint8_t interface, uint8_t version)
+{
+	const size_t middle = offsetof(struct packet_info, payload_length);
+
+	info->key = (struct flow_key){ .interface = interface, .version = version };
+	__builtin_memset(&info->hash, 0, middle - offsetof(struct packet_info, hash));
+	__builtin_memset(&info->payload_length, 0, sizeof(*info) - middle);
 }
 
 /* The packet that an ICMP error quotes. */

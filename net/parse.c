@@ -243,7 +243,7 @@ static bool parse_offloads(struct packet *packet, const struct packet_info *info
 bool parse_ip4(struct packet *packet, uint8_t interface, struct packet_info *info,
 	       enum drop_reason *reason)
 {
-	*info = (struct packet_info){ .key.interface = interface, .key.version = 4 };
+	packet_info_begin(info, interface, 4);
 	if (!parse_header(packet, info, reason))
 		return false;
 	if (!parse_transport(packet, info, reason))

@@ -208,7 +208,7 @@ bool parse_ip6(struct packet *packet, uint8_t interface, struct packet_info *inf
 	struct parse6_chain chain;
 	uint32_t end;
 
-	*info = (struct packet_info){ .key.interface = interface, .key.version = 6 };
+	packet_info_begin(info, interface, 6);
 	if (!parse_header(packet, info, &end, reason))
 		return false;
 	if (!parse6_chain_walk(packet, start, end, info->key.protocol, &chain, reason))

@@ -7,6 +7,7 @@ include tests/stress.mk
 include tests/fuzz.mk
 include tests/model.mk
 include tests/tap.mk
+include tests/bench_net.mk
 
 packages:
 	@tests/bench/install-packages

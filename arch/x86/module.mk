@@ -1,6 +1,7 @@
 arch_SRCS := \
 	arch/x86/backtrace.c \
 	arch/x86/boot.S \
+	arch/x86/checksum_bytes.c \
 	arch/x86/clock.c \
 	arch/x86/context.c \
 	arch/x86/cpu.c \

@@ -36,6 +36,20 @@ START_TEST(siphash_vector)
 }
 END_TEST
 
+/* The same key and messages of 16 and 48 bytes; the values are those of OpenSSL 3. */
+START_TEST(siphash13_vectors)
+{
+	struct siphash_key key;
+	uint8_t bytes[49];
+
+	for (unsigned int i = 0; i < 48; i++)
+		bytes[i + 1] = (uint8_t)i;
+	memcpy(&key, bytes + 1, sizeof(key));
+	ck_assert_uint_eq(siphash13_16(&key, bytes + 1), 0xcc4fdd1a7d908b66ull);
+	ck_assert_uint_eq(siphash13_48(&key, bytes + 1), 0x9f3143f8df074c46ull);
+}
+END_TEST
+
 START_TEST(given_numbers_are_wiped_and_differ)
 {
 	uint8_t seed[RANDOM_SEED_BYTES] = { 1 };
@@ -60,6 +74,7 @@ static void add_cases(TCase *cases)
 {
 	tcase_add_test(cases, chacha20_vector);
 	tcase_add_test(cases, siphash_vector);
+	tcase_add_test(cases, siphash13_vectors);
 	tcase_add_test(cases, given_numbers_are_wiped_and_differ);
 }
 
