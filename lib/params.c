@@ -151,6 +151,14 @@ static void parse_dns(struct params *params, const struct word *value)
 	}
 }
 
+static void parse_nat(struct params *params, const struct word *value)
+{
+	params->masquerade4 = value_is(value, "ip4") || value_is(value, "both");
+	params->masquerade6 = value_is(value, "ip6") || value_is(value, "both");
+	if (!params->masquerade4 && !params->masquerade6 && !value_is(value, "none"))
+		complain(params, value->column, "nat= is ip4, ip6, both or none");
+}
+
 static void parse_log(struct params *params, const struct word *value)
 {
 	char text[8] = "";
@@ -180,7 +188,7 @@ static const struct {
 	const char *name;
 	void (*parse)(struct params *params, const struct word *value);
 } keys[] = {
-	{ "ip", parse_ip },   { "gw", parse_gateway },	{ "dns", parse_dns },
+	{ "ip", parse_ip },   { "gw", parse_gateway },	{ "dns", parse_dns }, { "nat", parse_nat },
 	{ "log", parse_log }, { "fault", parse_fault }, { "ip6", parse_ip6 },
 };
 
@@ -250,6 +258,7 @@ int params_parse(const char *cmdline, struct params *params)
 
 	memset(params, 0, sizeof(*params));
 	params->log = LOG_INFO;
+	params->masquerade4 = true;
 	while (*p) {
 		size_t length = strcspn(p, " \t\n");
 

@@ -9,6 +9,8 @@
  *	ip6=auto		both by router advertisements; without ip6= there is no IPv6
  *	dns=A[,B...]		resolvers of either version, up to PARAMS_DNS_MAX; with them
  *				those that DHCP or routers name do not count
+ *	nat=ip4|ip6|both|none	of which version what goes to the uplink has our address when
+ *				no rule says anything else; ip4 when it is not said
  *	log=error|warn|info|debug
  *	fault=WORD		fault on purpose after start (see arch/x86/fault.h)
  *
@@ -44,6 +46,7 @@ struct params {
 	bool ip6_auto, has_ip6; /* at most one of them */
 	uint8_t prefix6;
 	struct ip_address ip6, gateway6;
+	bool masquerade4, masquerade6;
 	struct ip_address dns[PARAMS_DNS_MAX];
 	uint32_t dns_count;
 	enum log_level log;

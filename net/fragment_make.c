@@ -49,12 +49,13 @@ static bool send_part(const struct own *own, struct netdev *netdev, const struct
 	return true;
 }
 
-void fragment_make4(const struct own *own, struct netdev *netdev, struct packet *packet)
+void fragment_make4(const struct own *own, struct netdev *netdev, uint16_t mtu,
+		    struct packet *packet)
 {
 	const uint32_t headers = sizeof(struct ethernet_header) + sizeof(struct ip4_header);
 	const struct ip4_header *ip = ip4_of(packet);
 	uint32_t payload = packet->length - headers;
-	uint32_t room = netdev->mtu < OWN_MAX_BYTES ? netdev->mtu : OWN_MAX_BYTES;
+	uint32_t room = mtu < OWN_MAX_BYTES ? mtu : OWN_MAX_BYTES;
 	uint32_t step;
 
 	if (ip->version_length >> 4 != 4 || be16_get(ip->fragment) & IP4_DONT_FRAGMENT ||

@@ -251,6 +251,19 @@ static void interface_begin(struct router *router, struct router_interface *inte
 	netdev->input = router_input;
 }
 
+/* What we are called on the uplink's link, if not by our MAC. */
+static void set_link_local(struct router *router)
+{
+	struct router_interface *uplink = router->uplink;
+
+	if (!uplink)
+		return;
+	if (ip6_address_is_unspecified(&router->ip6.link_local))
+		uplink->link_local = ip6_link_local_of_mac(uplink->netdev->mac);
+	else
+		uplink->link_local = router->ip6.link_local;
+}
+
 int router_attach_uplink(struct router *router, struct netdev *netdev)
 {
 	struct router_interface *interface = free_place(router, ROUTER_UPLINK);
@@ -259,6 +272,7 @@ int router_attach_uplink(struct router *router, struct netdev *netdev)
 		return -EBUSY;
 	interface_begin(router, interface, netdev, ROUTER_UPLINK);
 	router->uplink = interface;
+	set_link_local(router);
 	router_link_changed(router, netdev);
 	return 0;
 }
@@ -349,13 +363,19 @@ void router_detach(struct router *router, struct netdev *netdev)
 }
 
 /* Everybody on the uplink is told where our addresses are now. */
-static void announce(struct router *router)
+static void announce4(struct router *router)
 {
 	struct netdev *netdev = router->uplink->netdev;
 
-	if (router->has4)
+	if (router->has4 && netdev->up)
 		arp_announce(&router->arp, netdev, router->ip4.address, router->now_ns);
-	if (router->has6)
+}
+
+static void announce6(struct router *router)
+{
+	struct netdev *netdev = router->uplink->netdev;
+
+	if (router->has6 && netdev->up)
 		ndp_advertise(&router->ndp, netdev, &router->ip6.address, router->now_ns);
 }
 
@@ -369,21 +389,9 @@ void router_link_changed(struct router *router, struct netdev *netdev)
 		arp_forget(&router->arp, netdev);
 		ndp_forget(&router->ndp, netdev);
 	} else if (interface->kind == ROUTER_UPLINK) {
-		announce(router);
+		announce4(router);
+		announce6(router);
 	}
-	router_flush(router);
-}
-
-/* Neighbours of the old address are not those of the new one. */
-static void uplink_moved(struct router *router)
-{
-	router_rejudge(router);
-	if (!router->uplink)
-		return;
-	arp_forget(&router->arp, router->uplink->netdev);
-	ndp_forget(&router->ndp, router->uplink->netdev);
-	if (router->uplink->netdev->up)
-		announce(router);
 	router_flush(router);
 }
 
@@ -392,7 +400,12 @@ int router_set_uplink4(struct router *router, const struct router_uplink4 *ip4)
 	if (!uplink4_is_good(ip4))
 		return -EINVAL;
 	set4(router, ip4);
-	uplink_moved(router);
+	router_rejudge(router);
+	if (router->uplink) { /* neighbours of the old address are not those of the new one */
+		arp_forget(&router->arp, router->uplink->netdev);
+		announce4(router);
+		router_flush(router);
+	}
 	return 0;
 }
 
@@ -401,7 +414,13 @@ int router_set_uplink6(struct router *router, const struct router_uplink6 *ip6)
 	if (!uplink6_is_good(ip6))
 		return -EINVAL;
 	set6(router, ip6);
-	uplink_moved(router);
+	set_link_local(router);
+	router_rejudge(router);
+	if (router->uplink) {
+		ndp_forget(&router->ndp, router->uplink->netdev);
+		announce6(router);
+		router_flush(router);
+	}
 	return 0;
 }
 
@@ -433,10 +452,13 @@ void router_set_now(struct router *router, uint64_t now_ns)
 void router_run_timers(struct router *router)
 {
 	wheel_run(&router->wheel, router->now_ns, TIMER_BUDGET);
+	router_rejudge_run(router);
 	router_flush(router);
 }
 
 uint64_t router_next_ns(const struct router *router)
 {
+	if (router->rejudge_wanted || router->rejudge_at)
+		return router->now_ns;
 	return wheel_next_ns(&router->wheel);
 }

@@ -52,6 +52,7 @@
 #include "net/arp.h"
 #include "net/bucket.h"
 #include "net/flow.h"
+#include "net/service.h"
 #include "net/fragments.h"
 #include "net/nat_choose.h"
 #include "net/ndp.h"
@@ -59,6 +60,9 @@
 #include "net/own.h"
 #include "net/packet_log.h"
 #include "net/rules.h"
+
+struct names_udp;
+struct uplink_config;
 
 #define ROUTER_INTERFACES 128u	   /* one uplink and its clients */
 #define ROUTER_CLIENT_ADDRESSES 4u /* of one client */
@@ -77,12 +81,15 @@ struct router_uplink4 {
 	be32 address;
 	uint8_t prefix; /* of the uplink's network, 0 .. 32 */
 	be32 gateway;	/* may lie outside the prefix (then it is on the link all the same) */
+	uint16_t mtu;	/* largest packet, bytes; 0: what the link takes */
 };
 
 struct router_uplink6 {
 	struct ip6_address address;
-	uint8_t prefix;		    /* 0 .. 128 */
-	struct ip6_address gateway; /* often link-local; ::: nothing but the link is reachable */
+	uint8_t prefix;		       /* 0 .. 128 */
+	struct ip6_address gateway;    /* often link-local; ::: nothing but the link is reachable */
+	struct ip6_address link_local; /* ours there; ::: made from the MAC */
+	uint16_t mtu;		       /* 0: what the link takes */
 };
 
 struct router_config {
@@ -129,6 +136,10 @@ struct router {
 	struct packet_pool *packets;
 	struct random *random;
 	struct ruleset *rules;
+	/* Set by whoever composes the guest, after router_init(); NULL: there is none. */
+	const struct router_service *service; /* what runs on the firewall itself */
+	struct names_udp *names;	      /* learns host names from answers that pass */
+	struct uplink_config *uplink_config;  /* sees the uplink's packets first */
 	uint64_t now_ns;
 	struct wheel wheel;
 	struct flow_table flows;
@@ -141,6 +152,8 @@ struct router {
 	struct ndp ndp;
 	struct own own;
 	struct bucket answers;
+	bool rejudge_wanted;	     /* names have changed: begin (again) to look at the flows */
+	uint32_t rejudge_at;	     /* where to go on; 0: it is done */
 	uint64_t answers_suppressed; /* ICMP errors and resets not sent for want of tokens */
 	uint64_t attach_count;
 	uint32_t clients;
@@ -199,6 +212,19 @@ void router_link_changed(struct router *router, struct netdev *netdev);
  * that was in use.
  */
 struct ruleset *router_set_rules(struct router *router, struct ruleset *rules);
+
+/*
+ * Judges all flows again, a part at each router_run_timers(): the addresses of host names
+ * in the rules have changed.
+ */
+void router_rejudge_soon(struct router *router);
+
+/*
+ * Sends a UDP datagram from our address of that version; ports in host order. `data` is
+ * copied. What cannot be sent is dropped.
+ */
+void router_send_udp(struct router *router, const struct ip_address *to, uint16_t from_port,
+		     uint16_t to_port, const void *data, size_t bytes);
 
 /* Ends every flow, so that everything is judged again. */
 void router_flush_flows(struct router *router);

@@ -9,6 +9,18 @@
 #include "net/martian6.h"
 #include "net/offload.h"
 #include "net/router_parts.h"
+#include "net/udp.h"
+
+uint16_t router_mtu(const struct router_interface *out, uint8_t version)
+{
+	const struct router *router = out->router;
+	uint16_t mtu = out->netdev->mtu, told;
+
+	if (out->kind != ROUTER_UPLINK)
+		return mtu;
+	told = version == 4 ? router->ip4.mtu : router->ip6.mtu;
+	return told && told < mtu ? told : mtu;
+}
 
 bool router_egress_fits(const struct router_interface *out, const struct packet *packet,
 			const struct packet_info *info)
@@ -17,7 +29,7 @@ bool router_egress_fits(const struct router_interface *out, const struct packet 
 
 	if (packet->gso_type)
 		bytes = (uint32_t)info->header_length + packet->gso_size;
-	return bytes <= out->netdev->mtu;
+	return bytes <= router_mtu(out, info->key.version);
 }
 
 static void flush_interface(struct router_interface *out)
@@ -97,7 +109,7 @@ static void send_cut(struct router *router, struct router_interface *out, struct
 	if (packet->flags & PACKET_CSUM_BLANK && !sum_here(packet))
 		packet_drop(packet, DROP_NO_MEMORY);
 	else
-		fragment_make4(&router->own, out->netdev, packet);
+		fragment_make4(&router->own, out->netdev, router_mtu(out, 4), packet);
 }
 
 /* A complete frame; does in software what the link cannot. */
@@ -110,7 +122,8 @@ static void out_send(struct router *router, struct router_interface *out, struct
 		return;
 	}
 	if (unlikely(!packet->gso_type &&
-		     packet->length > netdev->mtu + sizeof(struct ethernet_header))) {
+		     packet->length > router_mtu(out, version_of(packet)) +
+					      sizeof(struct ethernet_header))) {
 		send_cut(router, out, packet);
 		return;
 	}
@@ -236,6 +249,25 @@ static struct packet *alloc_for(struct router *router, const struct router_inter
 		return packet_alloc(router->packets);
 	packet = packet_alloc_page(router->packets, IOPAGE_PRIVATE);
 	return packet ? packet : packet_alloc_page(router->packets, IOPAGE_UPLINK_READ);
+}
+
+void router_send_udp(struct router *router, const struct ip_address *to, uint16_t from_port,
+		     uint16_t to_port, const void *data, size_t bytes)
+{
+	struct router_interface *out = router_client_of(router, to);
+	struct udp_ends ends = { .to = *to, .from_port = from_port, .to_port = to_port };
+	struct packet *packet;
+
+	if (!out)
+		out = router->uplink;
+	if (!out)
+		return;
+	ends.from = router_own_address(router, out, to->version);
+	if (ends.from.version == 0)
+		return;
+	packet = udp_make(&router->own, out->netdev, &ends, data, bytes);
+	if (packet)
+		router_egress(router, out, packet, to->version);
 }
 
 struct packet *router_own_make(void *context, struct netdev *netdev, size_t bytes)

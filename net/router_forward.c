@@ -5,6 +5,7 @@
  * byte is rewritten, so that it is told about the packet that it sent.
  */
 #include "net/flow_follow.h"
+#include "net/names_udp.h"
 #include "net/martian6.h"
 #include "net/parse.h"
 #include "net/parse6.h"
@@ -27,7 +28,7 @@ bool router_may_leave(struct router *router, struct router_interface *in,
 		return true;
 	if (!info->dont_fragment && !packet->gso_type && !(packet->flags & PACKET_CSUM_BLANK))
 		return true; /* the way out cuts it */
-	router_refuse(router, in, packet, info, ROUTER_TOO_BIG, out->netdev->mtu);
+	router_refuse(router, in, packet, info, ROUTER_TOO_BIG, router_mtu(out, info->key.version));
 	return false;
 }
 
@@ -38,6 +39,17 @@ static void egress_known(struct router *router, struct router_interface *out, st
 		router_egress4(router, out, packet, flow->key[!direction].source);
 	else
 		router_egress6(router, out, packet, &flow_addresses6_of(flow, !direction)->source);
+}
+
+/* A question to a server, or its answer. */
+static void learn_names(const struct router *router, const struct packet *packet,
+			const struct packet_info *info, const struct flow *flow)
+{
+	struct flow_tuple reply = flow_tuple_of(flow, FLOW_REPLY);
+	struct ip_address server = reply.key.version == 4 ? ip_address_of4(reply.key.source)
+							  : ip_address_of6(reply.ip6.source.bytes);
+
+	names_udp_forwarded(router->names, flow->index, &server, packet, info);
 }
 
 /* A packet of a flow. */
@@ -56,6 +68,8 @@ static void forward_known(struct router *router, struct router_interface *in, st
 	}
 	if (unlikely(flow->max_mss && info->tcp_flags & TCP_SYN))
 		tcp_mss_clamp(packet, info, flow->max_mss);
+	if (unlikely(router->names && names_udp_cares(router->names, info)))
+		learn_names(router, packet, info, flow);
 	nat_rewrite(packet, info, flow, direction);
 	if (unlikely(router->judged))
 		router_fragment_passes(router, packet, info, out);
@@ -154,6 +168,18 @@ static void begin_flow(struct router *router, struct router_interface *in,
 	forward_known(router, in, packet, info, flow, FLOW_ORIGINAL);
 }
 
+/* Answers to what we have asked ourselves; whoever asked knows a forged one. */
+static bool is_for_service(const struct router *router, const struct router_interface *in,
+			   const struct packet_info *info)
+{
+	struct ip_address destination;
+
+	if (!service_wants(router->service, info))
+		return false;
+	destination = router_destination(info);
+	return router_is_own(router, in, &destination);
+}
+
 /* A packet that no flow claims. */
 static void forward_new(struct router *router, struct router_interface *in, struct packet *packet,
 			const struct packet_info *info)
@@ -162,6 +188,10 @@ static void forward_new(struct router *router, struct router_interface *in, stru
 	struct router_destination destination;
 	struct router_interface *out;
 
+	if (is_for_service(router, in, info)) {
+		service_input(router->service, in->netdev, packet, info);
+		return;
+	}
 	if (!router_judge(router, in, in, RULES_IN, packet, info, &verdicts.in))
 		return;
 	destination = router_new_destination(router, in, info, &verdicts.in);

@@ -10,6 +10,7 @@
 #include "net/parse.h"
 #include "net/parse6.h"
 #include "net/router_parts.h"
+#include "net/uplink_config.h"
 
 /* Is the frame from and to whom it may be? Group addresses are left to the protocol. */
 static bool ethernet_is_good(const struct router_interface *in,
@@ -104,6 +105,9 @@ static bool input_one(struct router *router, struct router_interface *in, struct
 		packet_drop(packet, reason);
 		return false;
 	}
+	if (in->kind == ROUTER_UPLINK && router->uplink_config && uplink_config_wants(packet) &&
+	    uplink_config_packet(router->uplink_config, packet, router->now_ns))
+		return false;
 	type = be16_get(ethernet->type);
 	if (!ethernet_is_good(in, ethernet)) {
 		packet_drop(packet, DROP_BAD_MAC);

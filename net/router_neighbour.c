@@ -83,7 +83,9 @@ static bool is_own6(const struct router *router, const struct router_interface *
 static bool uplink_ndp(struct router *router, const struct router_interface *in,
 		       const struct ndp_message *message)
 {
-	if (is_own6(router, in, &message->source))
+	if (is_own6(router, in, &message->source) ||
+	    (message->type == ICMP6_NEIGHBOUR_ADVERTISEMENT &&
+	     is_own6(router, in, &message->target)))
 		return false;
 	ndp_learn(&router->ndp, in->netdev, message, router->now_ns);
 	if (message->type == ICMP6_NEIGHBOUR_SOLICITATION && is_own6(router, in, &message->target))
@@ -121,6 +123,9 @@ static bool client_ndp(struct router *router, struct router_interface *in,
 	};
 
 	if (!client_speaks_as(in, &message->source) || message->type == ICMP6_ROUTER_ADVERTISEMENT)
+		return false;
+	if (message->type == ICMP6_NEIGHBOUR_ADVERTISEMENT &&
+	    !client_is_asked(in, &message->target))
 		return false;
 	if (!ip6_address_is_unspecified(&message->source))
 		router_learn_client(in, message->sender_mac);

@@ -137,6 +137,9 @@ void router_translation(const struct router *router, const struct router_interfa
 /* router_rejudge.c: ends the flows that the rules of now do not allow. */
 void router_rejudge(struct router *router);
 
+/* A part of what router_rejudge_soon() asked for. */
+void router_rejudge_run(struct router *router);
+
 /*
  * router_egress.c: sends a packet whose headers from IP on are complete towards
  * `destination`: fills the Ethernet addresses, or lets it wait for them. Consumes it.
@@ -149,6 +152,9 @@ void router_egress6(struct router *router, struct router_interface *out, struct 
 /* Sends it to the destination in its IP header. */
 void router_egress(struct router *router, struct router_interface *out, struct packet *packet,
 		   uint8_t version);
+
+/* The largest packet of that version on the link, bytes. */
+uint16_t router_mtu(const struct router_interface *out, uint8_t version);
 
 /* Does the packet, as it came, fit the link? Segmented ones by their segments. */
 bool router_egress_fits(const struct router_interface *out, const struct packet *packet,

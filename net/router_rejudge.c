@@ -8,6 +8,8 @@
 
 #include "net/router_parts.h"
 
+#define REJUDGE_STEP 1024u /* places of the table that one look at the timers is worth */
+
 /* The packet that began it, so far as rules can tell. */
 static struct packet_info first_packet(const struct flow *flow)
 {
@@ -96,6 +98,23 @@ static void visit(void *context, struct flow *flow)
 	flow_remove(flow);
 }
 
+void router_rejudge_soon(struct router *router)
+{
+	router->rejudge_wanted = true;
+}
+
+void router_rejudge_run(struct router *router)
+{
+	if (router->rejudge_wanted && router->rejudge_at == 0) {
+		router->rejudge_wanted = false;
+		fragments_purge_all(&router->fragments, DROP_BLOCKED);
+		router->rejudge_at = flow_visit(&router->flows, 0, REJUDGE_STEP, visit, router);
+	} else if (router->rejudge_at) {
+		router->rejudge_at =
+			flow_visit(&router->flows, router->rejudge_at, REJUDGE_STEP, visit, router);
+	}
+}
+
 void router_rejudge(struct router *router)
 {
 	uint32_t at = 0;
@@ -103,5 +122,7 @@ void router_rejudge(struct router *router)
 	do
 		at = flow_visit(&router->flows, at, router->flows.total, visit, router);
 	while (at);
+	router->rejudge_at = 0;
+	router->rejudge_wanted = false;
 	fragments_purge_all(&router->fragments, DROP_BLOCKED);
 }

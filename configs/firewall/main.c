@@ -16,6 +16,8 @@
 #include "arch/x86/fault.h"
 #include "arch/x86/memory.h"
 #include "configs/capture_lines.h"
+#include "configs/firewall/host_names.h"
+#include "configs/firewall/uplink.h"
 #include "configs/pools.h"
 #include "configs/rules_file.h"
 #include "configs/stats_lines.h"
@@ -122,7 +124,8 @@ static void router_make(size_t free_pages)
 		share(free_pages * PAGE_BYTES / (bytes_per_flow + 1), FLOW_SHARE, 1024, FLOWS_MOST);
 	struct router_config config = {
 		.ip4 = { firewall.params.ip, firewall.params.prefix, firewall.params.gateway },
-		.masquerade4 = true,
+		.masquerade4 = firewall.params.masquerade4,
+		.masquerade6 = firewall.params.masquerade6,
 		.flows = flows,
 		.memory = memory_alloc_pages(router_memory_bytes(flows) / PAGE_BYTES + 1),
 		.packets = &firewall.packets,
@@ -137,6 +140,8 @@ static void router_make(size_t free_pages)
 		log_line(LOG_ERROR, "router", "the addresses cannot be used together");
 		return;
 	}
+	host_names_make(&firewall.router, &firewall.random, firewall.rules);
+	uplink_make(&firewall.router, &firewall.random, &firewall.params, host_names_set_servers);
 	firewall.router_runs = true;
 }
 
@@ -173,7 +178,8 @@ static void ready_say(void)
 		return;
 	firewall.ready_said = true;
 	log_line(LOG_INFO, "firewall", "ready in %" PRIu64 " ms: %s/%u, %s", now / NS_PER_MS,
-		 ip4_text_format(firewall.params.ip, address), firewall.params.prefix,
+		 firewall.params.dhcp ? "dhcp" : ip4_text_format(firewall.params.ip, address),
+		 firewall.params.prefix,
 		 firewall.rules ? "rules loaded" : "CLOSED: nothing passes without rules");
 	log_line(LOG_INFO, "firewall", "it is %s", time_text_format(clock_wall_ns(), time));
 }
@@ -193,6 +199,8 @@ static void uplink_attached(struct netdev *netdev, void *context)
 	router_set_now(&firewall.router, clock_now_ns());
 	if (router_attach_uplink(&firewall.router, netdev))
 		log_line(LOG_ERROR, netdev->name, "there is an uplink already");
+	else
+		uplink_up(netdev);
 	ready_say();
 }
 
@@ -202,22 +210,27 @@ static struct log_limit refused_log = LOG_LIMIT_INIT;
 static void client_attached(struct netdev *netdev, const struct netback_client *client,
 			    void *context)
 {
+	struct router_address addresses[2];
 	struct ip6_address address6;
 	bool has_address, has_address6;
+	uint32_t count = 0;
 	be32 address;
 
 	(void)context;
 	netdev->input = input_closed;
 	if (!firewall.router_runs)
 		return;
-	if (client_addresses_parse(client->ip, &address, &has_address, &address6, &has_address6) ||
-	    !has_address) {
+	if (client_addresses_parse(client->ip, &address, &has_address, &address6, &has_address6)) {
 		log_limited(&refused_log, LOG_WARNING, netdev->name,
 			    "its vif has no ip=ADDRESS: nothing passes from or to it");
 		return;
 	}
+	if (has_address)
+		addresses[count++] = (struct router_address){ ip_address_of4(address), 32 };
+	if (has_address6)
+		addresses[count++] = (struct router_address){ ip_address_of6(address6.bytes), 128 };
 	router_set_now(&firewall.router, clock_now_ns());
-	if (router_attach_client4(&firewall.router, netdev, address))
+	if (router_attach_client(&firewall.router, netdev, addresses, count))
 		log_limited(&refused_log, LOG_WARNING, netdev->name,
 			    "%s cannot be a client's address", client->ip);
 }
@@ -229,17 +242,27 @@ static void detached(struct netdev *netdev, void *context)
 		router_detach(&firewall.router, netdev);
 }
 
+static void uplink_detached(struct netdev *netdev, void *context)
+{
+	if (firewall.router_runs)
+		uplink_down();
+	detached(netdev, context);
+}
+
 static void timer_run(struct loop_timer *timer, uint64_t now_ns)
 {
 	(void)timer;
 	router_set_now(&firewall.router, now_ns);
+	uplink_run(now_ns);
 	router_run_timers(&firewall.router);
 }
 
 static uint64_t timer_next(struct loop_timer *timer)
 {
+	uint64_t router = router_next_ns(&firewall.router), uplink = uplink_next_ns();
+
 	(void)timer;
-	return router_next_ns(&firewall.router);
+	return router < uplink ? router : uplink;
 }
 
 /* ---- console ---- */
@@ -261,6 +284,8 @@ static void stats_print(void)
 	netback_print_stats(stats_line_print, NULL);
 	if (firewall.router_runs)
 		router_print_stats(&firewall.router, stats_line_print, NULL);
+	if (firewall.router_runs)
+		host_names_print_stats(stats_line_print, NULL);
 	log_stats_print();
 	stats_line_print(NULL, "end");
 }
@@ -282,6 +307,8 @@ static void shutdown_requested(enum shutdown_request request, void *context)
 {
 	(void)request;
 	(void)context;
+	if (firewall.router_runs)
+		uplink_release();
 	netback_close_all();
 	netfront_close(firewall.uplink);
 }
@@ -305,7 +332,7 @@ static void drivers_start(uint32_t rx_pages, uint32_t tx_pages)
 					 .rx_pages = rx_pages,
 					 .tx_pages = tx_pages,
 					 .attached = uplink_attached,
-					 .detached = detached };
+					 .detached = uplink_detached };
 	struct netback_config back = { .packets = &firewall.packets,
 				       .mac = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff },
 				       .max_clients = MAX_CLIENTS,

@@ -39,6 +39,27 @@ START_TEST(what_the_network_tells)
 }
 END_TEST
 
+START_TEST(nat)
+{
+	static const struct {
+		const char *line;
+		bool ip4, ip6;
+	} cases[] = {
+		{ "ip=dhcp", true, false },	    { "ip=dhcp nat=none", false, false },
+		{ "ip=dhcp nat=ip6", false, true }, { "nat=both ip=dhcp", true, true },
+		{ "ip=dhcp nat=ip4", true, false },
+	};
+	struct params params;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ck_assert_int_eq(params_parse(cases[i].line, &params), 0);
+		ck_assert_int_eq(params.masquerade4, cases[i].ip4);
+		ck_assert_int_eq(params.masquerade6, cases[i].ip6);
+	}
+	ck_assert_int_ne(params_parse("ip=dhcp nat=ip5", &params), 0);
+}
+END_TEST
+
 START_TEST(ipv6)
 {
 	struct params params;
@@ -117,6 +138,7 @@ static void add_cases(TCase *cases)
 {
 	tcase_add_test(cases, a_good_line);
 	tcase_add_test(cases, what_the_network_tells);
+	tcase_add_test(cases, nat);
 	tcase_add_test(cases, ipv6);
 	tcase_add_loop_test(cases, mistake, 0, sizeof(mistakes) / sizeof(mistakes[0]));
 	tcase_add_test(cases, many_errors_are_bounded);
