@@ -296,12 +296,17 @@ START_TEST(our_own_ports_are_not_given)
 {
 	struct flow_tuple ours = tuple_of(4, UDP, 1, 1, OUTSIDE, 4000);
 	struct nat_endpoint external = nat_destination_of(&ours);
+	struct flow_tuple client = tuple_of(4, UDP, 1, 4000, 200, 1);
+	struct flow_tuple answer = tuple_of(4, UDP, 200, 1, OUTSIDE, 4000);
 
 	begin(20, 20);
 	ck_assert_int_eq(nat_reserve(&nat, &external), 0);
 	ck_assert_int_eq(nat_reserve(&nat, &external), -EADDRINUSE);
 	ck_assert_uint_ne(go(4, UDP, NAT_ENDPOINT_INDEPENDENT, 1, 4000, 200, 1), 4000);
 	ck_assert_uint_ne(go(4, UDP, NAT_SYMMETRIC, 1, 4000, 201, 1), 4000);
+	/* A reply that nobody chose gives nothing back. */
+	nat_cancel(&nat, &client, &answer);
+	ck_assert_int_eq(nat_reserve(&nat, &external), -EADDRINUSE);
 	nat_unreserve(&nat, &external);
 	ck_assert_uint_eq(go(4, UDP, NAT_ENDPOINT_INDEPENDENT, 2, 4000, 200, 1), 4000);
 	nat_unreserve(&nat, &external); /* not ours any more */
