@@ -215,10 +215,10 @@ static int limits_take(struct flow_table *table, const struct flow_limit limit[F
 		       const struct flow_limits_payer *payer, bool forced,
 		       uint16_t references[FLOW_LIMITS])
 {
+	memset(references, 0, FLOW_LIMITS * sizeof(references[0]));
 	for (unsigned int i = 0; i < FLOW_LIMITS; i++) {
 		int error;
 
-		references[i] = 0;
 		/* One rule that passed it both `in` and `out` counts it once. */
 		if (!limit[i].limits ||
 		    (i > 0 && limit[0].limits && limit[0].rule == limit[i].rule))
@@ -227,7 +227,6 @@ static int limits_take(struct flow_table *table, const struct flow_limit limit[F
 							 &references[i])
 				      : -ENOBUFS;
 		if (error) {
-			references[i] = 0;
 			limits_give(table, references, payer->original, payer->owner);
 			return error;
 		}
@@ -278,11 +277,34 @@ static void flow_begin(struct flow_table *table, struct flow *flow,
 	memset(flow->side_scale, 0, sizeof(flow->side_scale));
 }
 
+/* Counts a new flow for its rules and finds room for it, or neither. */
+static int claim(struct flow_table *table, const struct flow_request *request, uint64_t now_ns,
+		 uint16_t references[FLOW_LIMITS])
+{
+	const struct flow_limits_payer payer = {
+		.original = request->original,
+		.owner = request->owner,
+		.sources = table->limits ? source_share(table, request->quota) : 0,
+	};
+	int counted = limits_take(table, request->limit, &payer, false, references);
+	int room;
+
+	/* A flow that is refused by its rules pushes nothing out. */
+	if (counted && counted != -ENOBUFS)
+		return counted;
+	room = flow_owner_make_room(table, request, now_ns);
+	/* What has gone to make room may have been what was counted. */
+	if (counted && !room)
+		return limits_take(table, request->limit, &payer, false, references);
+	if (room && !counted)
+		limits_give(table, references, request->original, request->owner);
+	return counted ? counted : room;
+}
+
 int flow_create(struct flow_table *table, const struct flow_request *request, uint64_t now_ns,
 		struct flow **created)
 {
 	const struct flow_tuple *original = request->original, *reply = request->reply;
-	struct flow_limits_payer payer = { original, request->owner, 0 };
 	uint16_t references[FLOW_LIMITS];
 	struct flow *flow;
 	int error;
@@ -290,15 +312,9 @@ int flow_create(struct flow_table *table, const struct flow_request *request, ui
 	if (tuple_is_used(table, original) || tuple_is_used(table, reply) ||
 	    flow_tuple_equal(original, reply))
 		return -EEXIST;
-	payer.sources = table->limits ? source_share(table, request->quota) : 0;
-	error = limits_take(table, request->limit, &payer, false, references);
+	error = claim(table, request, now_ns, references);
 	if (error)
 		return error;
-	error = flow_owner_make_room(table, request, now_ns);
-	if (error) {
-		limits_give(table, references, original, request->owner);
-		return error;
-	}
 	flow = flow_of_reference(table, table->free);
 	table->free = flow->next[0];
 	flow_begin(table, flow, request);

@@ -5,7 +5,7 @@
  *   it begins no later than the other's largest window has reached,
  *   it ends no earlier than one such window before what has been sent,
  *   it acknowledges no more than the other has sent,
- *   and no less than that by its own largest window.
+ *   and no less than what it has acknowledged by its own largest window (RFC 5961, 5.2).
  *
  * Retransmissions, keep-alives (one before the end), probes of a closed window (at its
  * edge), reordered segments and segments of 64 KiB are all within these. What an end
@@ -154,10 +154,10 @@ static bool is_in_window(const struct flow *flow, const struct segment *segment)
 	const struct flow_side *side = &flow->side[segment->d];
 	const struct flow_side *other = &flow->side[!segment->d];
 	uint32_t slack = side->window > ACK_SLACK ? side->window : ACK_SLACK;
-	uint32_t lowest =
-		has(flow, segment->d, FLOW_SIDE_ACKED) ? other->end - slack - 1 : side->ack;
+	uint32_t lowest = has(flow, segment->d, FLOW_SIDE_ACKED) ? side->ack - slack : side->ack;
 
-	return !before(side->max_end, segment->info->tcp_sequence) &&
+	/* A FIN may lie one beyond the window, and what follows it begins there. */
+	return !before(side->max_end + 1, segment->info->tcp_sequence) &&
 	       !before(segment->end, side->end - other->window - 1) &&
 	       between(segment->info->tcp_acknowledgement, lowest, other->end);
 }
@@ -231,7 +231,9 @@ static enum finding judge_syn(struct flow *flow, const struct segment *segment)
 		if (segment->d == FLOW_REPLY || between(segment->info->tcp_sequence, receiver->ack,
 							receiver->ack + receiver->window))
 			return FINDING_STATE;
-		flow->side_flags[segment->d] |= FLOW_SIDE_RESYN;
+		/* One from before may be its first SYN, late; a new one lies ahead (RFC 6528). */
+		if (before(receiver->ack, segment->info->tcp_sequence))
+			flow->side_flags[segment->d] |= FLOW_SIDE_RESYN;
 		return FINDING_PASS_ALONE;
 	default:
 		return FINDING_STATE;
