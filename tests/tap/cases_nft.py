@@ -3,12 +3,12 @@
 import differential
 from harness import case
 
-SETS = 120
+SETS = 300
 ATTEMPTS = 60
 
 
 @case("nft", versions=(4, 6), seconds=120)
 def same_verdicts(world, version):
-    """Thousands of packets, more than a hundred rule sets: what passes is the same."""
+    """Thousands of packets, hundreds of rule sets: what passes is the same."""
     done = differential.run(world.program, world.random, version, SETS, ATTEMPTS)
     print(f"         {done.sets} rule sets, {done.packets} packets, {done.passes} flows", flush=True)

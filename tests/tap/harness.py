@@ -20,7 +20,8 @@ class Skip(Exception):
 
 # What the router is known to do. A test that does not see a feature of THERE fails; one
 # that does not see another is skipped, and says which.
-THERE = {"ip6", "fragments", "max-mss", "rdr", "hairpin", "eim", "rejudge"}
+THERE = {"ip6", "fragments", "max-mss", "rdr", "hairpin", "eim", "rejudge", "binat",
+         "tcp-window"}
 
 NAMES = {
     "ip6": "IPv6 forwarding",
