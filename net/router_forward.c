@@ -62,6 +62,10 @@ static void forward_known(struct router *router, struct router_interface *in, st
 
 	if (!router_may_leave(router, in, out, packet, info))
 		return;
+	if (unlikely(flow->flags & FLOW_TRANSLATED && info->authenticated)) {
+		packet_drop(packet, DROP_NO_TRANSLATION);
+		return;
+	}
 	if (!flow_follow(flow, direction, packet, info, router->now_ns, &reason)) {
 		packet_drop(packet, reason);
 		return;
