@@ -94,7 +94,7 @@ struct test_net *test_net_begin_cold(const char *rules, uint32_t flows)
 		test_link_init(&net->client[i], &net->packets, name, false, our_client_mac);
 		memcpy(net->client[i].netdev.peer_mac, client_mac[i], 6);
 		ck_assert_int_eq(router_attach_client4(&net->router, &net->client[i].netdev,
-						      be32_of(CLIENT_IP(i))),
+						       be32_of(CLIENT_IP(i))),
 				 0);
 	}
 	return net;
