@@ -470,7 +470,11 @@ void router_run_timers(struct router *router)
 
 uint64_t router_next_ns(const struct router *router)
 {
-	if (router->rejudge_wanted || router->rejudge_at)
+	uint64_t next_ns = wheel_next_ns(&router->wheel);
+
+	if (router->rejudge_at)
 		return router->now_ns;
-	return wheel_next_ns(&router->wheel);
+	if (router->rejudge_wanted && router->rejudge_again_ns < next_ns)
+		return router->rejudge_again_ns;
+	return next_ns;
 }

@@ -153,11 +153,45 @@ START_TEST(a_share_of_fragments_that_shrinks_is_given_back)
 }
 END_TEST
 
+/* Whoever makes a name's addresses change all the time costs no more than a look a second. */
+START_TEST(flows_are_judged_again_once_a_second)
+{
+	struct test_net *net = test_net_begin(RULES_OPEN, 64);
+	struct fragment_entry *entry;
+	struct ends ends = ends_out(0, SERVER_IP);
+	uint32_t passed = 0;
+
+	router_rejudge_soon(&net->router);
+	ck_assert_uint_le(router_next_ns(&net->router), net->now_ns);
+	test_net_advance(net, TEST_SECOND / 100);
+	/* A datagram's parts pass while names change between each of them. */
+	for (uint32_t i = 0; i < 10; i++) {
+		router_rejudge_soon(&net->router);
+		ck_assert_uint_gt(router_next_ns(&net->router), net->now_ns);
+		test_net_advance(net, TEST_SECOND / 100);
+		frame_udp(&frame, &ends, 9, 9, 56);
+		put16(frame.bytes + 18, 7);
+		put16(frame.bytes + 20, (uint16_t)(0x2000 | 8 * i));
+		frame_finish(&frame);
+		test_link_input(&net->client[0], &frame);
+		passed += test_link_take(&net->uplink) != NULL;
+	}
+	ck_assert_uint_eq(passed, 10);
+	ck_assert(net->router.rejudge_wanted);
+	test_net_advance(net, TEST_SECOND);
+	ck_assert(!net->router.rejudge_wanted);
+	entry = &net->router.fragments.entries[0];
+	ck_assert_uint_eq(entry->state, FRAGMENT_DEAD);
+	test_net_end(net);
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
 	tcase_add_test(cases, an_echo_opens_no_way_for_other_messages);
 	tcase_add_test(cases, packets_that_wait_are_charged_with_all_their_pieces);
 	tcase_add_test(cases, a_share_of_fragments_that_shrinks_is_given_back);
+	tcase_add_test(cases, flows_are_judged_again_once_a_second);
 }
 
 int main(void)
