@@ -339,6 +339,7 @@ uint32_t arp_waiting(const struct arp *arp)
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < ARP_ENTRIES; i++)
-		count += arp->entries[i].queued;
+		list_for_each(link, &arp->entries[i].queue)
+			count++;
 	return count;
 }

@@ -382,6 +382,7 @@ uint32_t ndp_waiting(const struct ndp *ndp)
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < NDP_ENTRIES; i++)
-		count += ndp->entries[i].queued;
+		list_for_each(link, &ndp->entries[i].queue)
+			count++;
 	return count;
 }
