@@ -101,9 +101,9 @@ struct fragment_entry {
 	uint32_t next; /* in its bucket's chain, or of the free ones: index + 1, 0 at the end */
 	uint8_t state; /* enum fragment_state */
 	uint8_t range_count;
-	uint16_t total;	   /* bytes of the whole; 0: its last fragment is not here */
-	uint32_t received; /* bytes */
-	uint16_t reason;   /* enum drop_reason, when dead */
+	uint16_t total;	       /* bytes of the whole; 0: its last fragment is not here */
+	uint32_t received;     /* bytes */
+	uint16_t reason;       /* enum drop_reason, when dead */
 	uint16_t held_packets; /* or pieces */
 	uint32_t held_bytes;
 	struct list held;

@@ -22,7 +22,7 @@
 #define FRAGMENTS_MOST 2048u
 #define FRAGMENTS_HELD 256u
 #define FRAGMENTS_HELD_SHARE 8u /* of all packets at most such a part */
-#define LIMITS_RULES 256u /* that have flows counted for them at one time */
+#define LIMITS_RULES 256u	/* that have flows counted for them at one time */
 #define LIMITS_SOURCES_LEAST 256u
 
 /* One block of memory holds, each at the start of a cache line: */

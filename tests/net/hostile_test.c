@@ -19,10 +19,11 @@ static void frame_icmp(const struct ends *ends, uint8_t type, uint8_t code)
 /* An echo with identifier 0 has the ports of a message that has none. */
 START_TEST(an_echo_opens_no_way_for_other_messages)
 {
-	struct test_net *net = test_net_begin("block\n"
-					      "pass in on clients inet proto icmp icmp-type echoreq\n"
-					      "pass out\n",
-					      64);
+	struct test_net *net =
+		test_net_begin("block\n"
+			       "pass in on clients inet proto icmp icmp-type echoreq\n"
+			       "pass out\n",
+			       64);
 	struct ends out_ends = ends_out(0, SERVER_IP), in_ends = ends_in(SERVER_IP);
 
 	frame_icmp(&out_ends, 5, 1);
@@ -143,7 +144,7 @@ START_TEST(a_share_of_fragments_that_shrinks_is_given_back)
 	ck_assert_uint_eq(fragments_of_client(net, 0, share + 5, 1), share);
 	for (unsigned int i = 1; i < TEST_CLIENTS; i++)
 		ck_assert_int_eq(router_attach_client4(&net->router, &net->client[i].netdev,
-						      be32_of(CLIENT_IP(i))),
+						       be32_of(CLIENT_IP(i))),
 				 0);
 	ck_assert_uint_lt(net->router.fragments.config.owner_entries, share);
 	share = net->router.fragments.config.owner_entries;

@@ -370,11 +370,11 @@ START_TEST(answers_to_us_go_to_no_client)
 	net->router.service = &service;
 	net->router.names = &tap;
 	frame_udp(frame, &out, 5000, 53, 4);
-	ck_assert_uint_eq(
-		frame_source_port(test_pass(net, &net->client[0], &net->uplink, frame)), 5000);
+	ck_assert_uint_eq(frame_source_port(test_pass(net, &net->client[0], &net->uplink, frame)),
+			  5000);
 	frame_udp(frame, &out, 5001, 53, 4);
-	ck_assert_uint_eq(
-		frame_source_port(test_pass(net, &net->client[0], &net->uplink, frame)), 5001);
+	ck_assert_uint_eq(frame_source_port(test_pass(net, &net->client[0], &net->uplink, frame)),
+			  5001);
 	frame_udp(frame, &back, 53, 5000, 4);
 	test_link_input(&net->uplink, frame);
 	ck_assert_ptr_null(test_link_take(&net->client[0]));
