@@ -409,7 +409,9 @@ void router_link_changed(struct router *router, struct netdev *netdev)
 
 int router_set_uplink4(struct router *router, const struct router_uplink4 *ip4)
 {
-	if (!uplink4_is_good(ip4))
+	const struct ip_address address = ip_address_of4(ip4->address);
+
+	if (!uplink4_is_good(ip4) || router_is_clients_own(router, &address))
 		return -EINVAL;
 	set4(router, ip4);
 	router_rejudge(router);
@@ -423,7 +425,9 @@ int router_set_uplink4(struct router *router, const struct router_uplink4 *ip4)
 
 int router_set_uplink6(struct router *router, const struct router_uplink6 *ip6)
 {
-	if (!uplink6_is_good(ip6))
+	const struct ip_address address = ip_address_of6(ip6->address.bytes);
+
+	if (!uplink6_is_good(ip6) || router_is_clients_own(router, &address))
 		return -EINVAL;
 	set6(router, ip6);
 	set_link_local(router);

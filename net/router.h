@@ -191,7 +191,8 @@ must_check int router_attach_client4(struct router *router, struct netdev *netde
 
 /*
  * Our addresses on the uplink from now on. Flows that were translated to an address that
- * is no longer ours end. 0, or -EINVAL as router_init(), and nothing has changed.
+ * is no longer ours end. 0, or -EINVAL as router_init() or when a client has that address,
+ * and nothing has changed.
  */
 must_check int router_set_uplink4(struct router *router, const struct router_uplink4 *ip4);
 must_check int router_set_uplink6(struct router *router, const struct router_uplink6 *ip6);

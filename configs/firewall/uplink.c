@@ -183,6 +183,7 @@ void uplink_down(void)
 void uplink_release(void)
 {
 	uplink_config_release(&uplink.config, uplink.router->now_ns);
+	router_run_timers(uplink.router); /* sends it: the links are about to go */
 }
 
 void uplink_run(uint64_t now_ns)
