@@ -31,7 +31,7 @@
  * Rules see addresses and ports as the sender wrote them, before translation, in both
  * directions. Packets that the router makes itself (ARP, ICMP errors, resets, echo
  * replies) are not judged; a request to the router itself is judged `in` only.
- * What goes to the uplink keeps state, also where a rule says "no state".
+ * What goes to the uplink or is translated keeps state, also where a rule says "no state".
  *
  * Fails closed: without rules nothing passes, and taking the rules away ends every
  * flow. No call allocates, blocks, or logs per packet.

@@ -297,6 +297,23 @@ START_TEST(what_is_link_local_stays_there)
 }
 END_TEST
 
+/* A rule that translates hides an address, whatever another one says of state. */
+START_TEST(what_is_translated_keeps_state)
+{
+	struct test_net *net = test_net_begin("match out on clients inet nat-to 10.9.9.9\n"
+					      "pass no state\n",
+					      64);
+	struct ends ends = ends_out(0, CLIENT_IP(1));
+	const struct frame *out;
+
+	frame_udp(&frame, &ends, 9, 9, 4);
+	out = test_pass(net, &net->client[0], &net->client[1], &frame);
+	ck_assert_uint_eq(frame_source(out), IP(10, 9, 9, 9));
+	ck_assert_uint_eq(net->router.flows.used, 1);
+	test_net_end(net);
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
 	tcase_add_test(cases, an_echo_opens_no_way_for_other_messages);
@@ -308,6 +325,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, errors_from_outside_are_from_no_client);
 	tcase_add_test(cases, no_answer_comes_from_nowhere);
 	tcase_add_test(cases, what_is_link_local_stays_there);
+	tcase_add_test(cases, what_is_translated_keeps_state);
 }
 
 int main(void)
