@@ -17,6 +17,9 @@
 #define ANSWERS_BURST 50u
 #define ALL_ANSWERS_PER_SECOND 1000u
 #define ALL_ANSWERS_BURST 200u
+/* Packets of one interface to neighbours that are not known: each may push out a question. */
+#define WAITS_PER_SECOND 100u
+#define WAITS_BURST 256u
 /* Datagrams in parts that are remembered, and packets that wait for their first part. */
 #define FRAGMENTS_LEAST 256u
 #define FRAGMENTS_MOST 2048u
@@ -259,6 +262,7 @@ static void interface_begin(struct router *router, struct router_interface *inte
 	interface->out.count = 0;
 	list_init(&interface->pending);
 	bucket_init(&interface->answers, ANSWERS_PER_SECOND, ANSWERS_BURST, router->now_ns);
+	bucket_init(&interface->waits, WAITS_PER_SECOND, WAITS_BURST, router->now_ns);
 	netdev->stack = interface;
 	netdev->input = router_input;
 }

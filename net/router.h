@@ -123,6 +123,7 @@ struct router_interface {
 	struct ip6_address link_local;				  /* ours on this link */
 	uint64_t attached;     /* counts up; of two clients with one address the later gets it */
 	struct bucket answers; /* ICMP errors and resets */
+	struct bucket waits;   /* packets from here that wait for a neighbour */
 	struct list pending;   /* in router->pending while `out` holds packets */
 	struct packet_vector out;
 };

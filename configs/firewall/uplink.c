@@ -171,6 +171,8 @@ void uplink_make(struct router *router, struct random *random, const struct para
 void uplink_up(struct netdev *netdev)
 {
 	uplink_config_up(&uplink.config, netdev, uplink.router->now_ns);
+	/* A search for others with our addresses may have ended with the link. */
+	use6(&uplink.now, uplink.router->now_ns);
 }
 
 void uplink_down(void)

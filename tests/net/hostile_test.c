@@ -314,6 +314,32 @@ START_TEST(what_is_translated_keeps_state)
 }
 END_TEST
 
+/* One client asks for neighbours that do not exist as fast as it can, another for one that does. */
+START_TEST(a_scan_pushes_out_no_question_of_others)
+{
+	struct test_net *net = test_net_begin(RULES_OPEN, 4096);
+	struct ends ends = ends_out(1, IP(10, 137, 0, 99)), back = ends_in(IP(10, 137, 0, 99));
+
+	for (uint32_t round = 0; round < 20; round++)
+		for (uint32_t host = 100; host < 250; host++) {
+			struct ends scan = ends_out(0, IP(10, 137, 0, host));
+
+			frame_udp(&frame, &scan, (uint16_t)(round + 1), 9, 4);
+			test_link_input(&net->client[0], &frame);
+			if (round == 10 && host == 100) {
+				frame_udp(&frame, &ends, 9, 9, 4);
+				test_link_input(&net->client[1], &frame);
+			}
+		}
+	ck_assert_uint_gt(test_net_drops(net, DROP_RATE_LIMIT), 1000);
+	test_link_skip(&net->uplink);
+	frame_arp(&frame, back.from_mac, our_uplink_mac, 2, IP(10, 137, 0, 99), OUR_IP);
+	test_link_input(&net->uplink, &frame);
+	ck_assert_ptr_nonnull(test_link_take(&net->uplink));
+	test_net_end(net);
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
 	tcase_add_test(cases, an_echo_opens_no_way_for_other_messages);
@@ -326,6 +352,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, no_answer_comes_from_nowhere);
 	tcase_add_test(cases, what_is_link_local_stays_there);
 	tcase_add_test(cases, what_is_translated_keeps_state);
+	tcase_add_test(cases, a_scan_pushes_out_no_question_of_others);
 }
 
 int main(void)
