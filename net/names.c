@@ -303,6 +303,30 @@ bool names_is_server(const struct names *names, const struct names_address *addr
 	return false;
 }
 
+/*
+ * Where another question is remembered: in place of the owner's oldest one when he has his
+ * share, else of the oldest of all; what has expired or is free is older than any.
+ */
+static struct names_seen *seen_take(struct names *names, uint64_t flow, uint64_t now_ns)
+{
+	struct names_seen *oldest = &names->seen[0], *his_oldest = NULL;
+	uint32_t his = 0;
+
+	for (uint32_t i = 0; i < NAMES_SEEN; i++) {
+		struct names_seen *seen = &names->seen[i];
+
+		if (seen->until_ns < oldest->until_ns)
+			oldest = seen;
+		if (seen->until_ns <= now_ns ||
+		    seen->flow >> NAMES_FLOW_OWNER_SHIFT != flow >> NAMES_FLOW_OWNER_SHIFT)
+			continue;
+		his++;
+		if (!his_oldest || seen->until_ns < his_oldest->until_ns)
+			his_oldest = seen;
+	}
+	return his >= NAMES_SEEN_SHARE ? his_oldest : oldest;
+}
+
 void names_see_query(struct names *names, uint64_t flow, const struct names_address *server,
 		     const void *data, size_t bytes, uint64_t now_ns)
 {
@@ -320,7 +344,7 @@ void names_see_query(struct names *names, uint64_t flow, const struct names_addr
 	name = names_find(names, &question.name);
 	if (name == NAMES_NONE)
 		return;
-	seen = &names->seen[names->seen_next++ % NAMES_SEEN];
+	seen = seen_take(names, flow, now_ns);
 	seen->until_ns = now_ns + NAMES_SEEN_S * SECOND_NS;
 	seen->flow = flow;
 	seen->id = message.id;

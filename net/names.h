@@ -35,10 +35,12 @@
 #define NAMES_MAX 16384u
 #define NAMES_ADDRESSES 32u /* a name, both families */
 #define NAMES_SERVERS 4u
-#define NAMES_QUERIES 32u /* under way at one time */
-#define NAMES_SEEN 256u	  /* clients' questions that wait for their answer */
-#define NAMES_CHAIN 8u	  /* CNAMEs followed, in one answer or by further queries */
-#define NAMES_ROUND 6u	  /* attempts before the resolver gives up for a while */
+#define NAMES_QUERIES 32u    /* under way at one time */
+#define NAMES_SEEN 256u	     /* clients' questions that wait for their answer */
+#define NAMES_SEEN_SHARE 32u /* of one client: a flood of his pushes out only his own */
+#define NAMES_FLOW_OWNER_SHIFT 32u
+#define NAMES_CHAIN 8u /* CNAMEs followed, in one answer or by further queries */
+#define NAMES_ROUND 6u /* attempts before the resolver gives up for a while */
 #define NAMES_TTL_MIN_S 5u
 #define NAMES_TTL_MAX_S 86400u
 #define NAMES_NEGATIVE_MAX_S 3600u /* RFC 2308, 5 recommends 1 to 3 hours */
@@ -157,7 +159,6 @@ struct names {
 	uint32_t servers_used;
 	struct names_address servers[NAMES_SERVERS];
 	uint64_t version; /* counts every change of a set */
-	uint32_t seen_next;
 	struct names_counters counters;
 	struct names_query queries[NAMES_QUERIES];
 	struct names_seen seen[NAMES_SEEN];
@@ -215,7 +216,8 @@ must_check int names_input(struct names *names, const struct names_address *from
 
 /*
  * A client's query (the UDP payload) passes to `server`; `flow` is whatever tells the
- * answer's flow. Only servers of ours count: any other could say what the client likes.
+ * answer's flow, and above NAMES_FLOW_OWNER_SHIFT whose it is. Only servers of ours count: any
+ * other could say what the client likes.
  */
 void names_see_query(struct names *names, uint64_t flow, const struct names_address *server,
 		     const void *data, size_t bytes, uint64_t now_ns);

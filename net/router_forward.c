@@ -48,8 +48,9 @@ static void learn_names(const struct router *router, const struct packet *packet
 	struct flow_tuple reply = flow_tuple_of(flow, FLOW_REPLY);
 	struct ip_address server = reply.key.version == 4 ? ip_address_of4(reply.key.source)
 							  : ip_address_of6(reply.ip6.source.bytes);
+	uint64_t id = (uint64_t)flow->owner << NAMES_FLOW_OWNER_SHIFT | flow->index;
 
-	names_udp_forwarded(router->names, flow->index, &server, packet, info);
+	names_udp_forwarded(router->names, id, &server, packet, info);
 }
 
 /* Answers to what we have asked ourselves; whoever asked knows a forged one. */

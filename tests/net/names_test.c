@@ -510,6 +510,33 @@ START_TEST(a_client_s_answer_is_learnt_from)
 }
 END_TEST
 
+START_TEST(a_flood_of_questions_pushes_out_nobody_elses)
+{
+	const uint64_t flooder = 1ull << NAMES_FLOW_OWNER_SHIFT, other = 2 * flooder + 5;
+	int name = add("www.example.org");
+	uint8_t query[DNS_QUERY_BYTES], message[MESSAGE_BYTES];
+	struct dns_name asked;
+	size_t query_bytes, bytes;
+
+	ck_assert_int_eq(dns_name_from_text(&asked, "www.example.org", 15), 0);
+	query_bytes = dns_query_write(query, 77, &asked, DNS_TYPE_A, true);
+	bytes = chain_answer(message, query, 0xc0000207);
+	names_see_query(&names, other, &servers[0], query, query_bytes, now);
+	for (uint32_t i = 0; i < 4 * NAMES_SEEN; i++)
+		names_see_query(&names, flooder + i, &servers[0], query, query_bytes, now + i);
+	now += SECOND;
+	/* His own latest ones are there too, and no more than his share. */
+	ck_assert_uint_eq(names_see_answer(&names, flooder + 4 * NAMES_SEEN - NAMES_SEEN_SHARE - 1,
+					   &servers[0], message, bytes, now),
+			  0);
+	ck_assert_uint_eq(names_see_answer(&names, flooder + 4 * NAMES_SEEN - NAMES_SEEN_SHARE,
+					   &servers[0], message, bytes, now),
+			  1);
+	ck_assert_uint_eq(names_see_answer(&names, other, &servers[0], message, bytes, now), 1);
+	ck_assert(has(name, 0xc0000207));
+}
+END_TEST
+
 START_TEST(a_set_is_bounded)
 {
 	int name = add("www.example.org");
@@ -666,6 +693,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc1034_3_6_2_chains_are_followed);
 	tcase_add_test(cases, a_loop_of_cnames_ends);
 	tcase_add_test(cases, a_client_s_answer_is_learnt_from);
+	tcase_add_test(cases, a_flood_of_questions_pushes_out_nobody_elses);
 	tcase_add_test(cases, a_set_is_bounded);
 	tcase_add_test(cases, more_names_than_queries_take_turns);
 	tcase_add_test(cases, the_names_of_an_address);
