@@ -61,6 +61,7 @@ net_SRCS := \
 	net/router_stats.c \
 	net/router_translate.c \
 	net/rules_axis.c \
+	net/rules_claims.c \
 	net/rules_expand.c \
 	net/rules_hostname.c \
 	net/rules_index.c \

@@ -26,7 +26,7 @@ bool router_may_leave(struct router *router, struct router_interface *in,
 	}
 	if (likely(router_egress_fits(out, packet, info)))
 		return true;
-	if (!info->dont_fragment && !packet->gso_type && !(packet->flags & PACKET_CSUM_BLANK))
+	if (!info->dont_fragment && !packet->gso_type)
 		return true; /* the way out cuts it */
 	router_refuse(router, in, packet, info, ROUTER_TOO_BIG, router_mtu(out, info->key.version));
 	return false;
