@@ -34,27 +34,33 @@ static struct flow_line *line_of(const struct flow_table *table, uint32_t hash)
 	return &table->lines[(uint64_t)hash * table->line_count >> 32];
 }
 
-/*
- * The places whose tag is that of the hash, one bit for each, in any order: three words of
- * four tags are compared at once. What equals has no bit that differs, and there alone the
- * subtraction borrows; a borrow can reach the next tag, so that a place may be found that
- * is none, and may be empty.
- */
-static uint64_t places_of(const struct flow_line *line, uint32_t hash)
+#define LOWEST 0x0001000100010001ull /* bits of four tags in a word */
+#define HIGHEST (LOWEST << 15)
+#define BEHIND (1ull << 34 | 1ull << 50) /* of places_of(): what follows the tags */
+
+/* The highest bit of each tag in the `i`-th word of the line that equals that in `tags`. */
+static inline uint64_t equal_tags(const struct flow_line *line, unsigned int i, uint64_t tags)
 {
-	const uint64_t lowest = 0x0001000100010001ull, tags = lowest * (uint16_t)hash;
-	const uint64_t no_places = 1ull << 34 | 1ull << 50; /* behind the tags in the third */
-	uint64_t places = 0;
+	uint64_t word;
+
+	__builtin_memcpy(&word, (const uint64_t *)(const void *)line + i, sizeof(word));
+	word ^= tags;
+	return (word - LOWEST) & ~word & HIGHEST;
+}
+
+/*
+ * The places whose tag is that of the hash, one bit for each, in any order. Four tags are
+ * compared at once: what equals has no bit that differs, and there the subtraction borrows;
+ * a borrow can reach the next tag, so that a place may be found that is none, or is empty.
+ */
+static inline uint64_t places_of(const struct flow_line *line, uint32_t hash)
+{
+	const uint64_t tags = LOWEST * (uint16_t)hash;
 
 	static_assert(FLOW_PLACES == 10 && offsetof(struct flow_line, tags) == 0, "3 words");
-	for (unsigned int i = 0; i < 3; i++) {
-		uint64_t word;
-
-		__builtin_memcpy(&word, (const uint64_t *)(const void *)line + i, sizeof(word));
-		word ^= tags;
-		places |= ((word - lowest) & ~word & lowest << 15) >> (15 - i);
-	}
-	return places & ~no_places;
+	return (equal_tags(line, 0, tags) >> 15 | equal_tags(line, 1, tags) >> 14 |
+		equal_tags(line, 2, tags) >> 13) &
+	       ~BEHIND;
 }
 
 /* The reference at the first of these places. */
@@ -100,7 +106,7 @@ void flow_prefetch_addresses6(const struct flow_table *table, uint32_t hash)
 		__builtin_prefetch(&table->lines6[line6 - 1]);
 }
 
-static bool is_flow_of(const struct flow_table *table, const struct flow *flow,
+static inline bool is_flow_of(const struct flow_table *table, const struct flow *flow,
 		       unsigned int direction, const struct flow_tuple *tuple)
 {
 	return flow_key_equal(&flow->key[direction], &tuple->key) &&

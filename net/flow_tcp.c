@@ -369,6 +369,39 @@ static void doubt(struct flow *flow, unsigned int d, uint64_t now_ns)
 	flow->deadline = deadline;
 }
 
+/* Has the end sent and acknowledged, and nothing that is not of an open connection? */
+static bool is_open(uint8_t side_flags)
+{
+	return (side_flags & ~FLOW_SIDE_SCALE) == (FLOW_SIDE_SEEN | FLOW_SIDE_ACKED);
+}
+
+/*
+ * Nearly all segments: of an open connection, in the window, and nothing but data or an
+ * acknowledgement. What judge() and follow() would do with them, and no more. False: it is
+ * for these to say.
+ */
+static bool track_open(struct flow *flow, const struct segment *segment, uint64_t now_ns)
+{
+	struct flow_side *side = &flow->side[segment->d], *other = &flow->side[!segment->d];
+	uint32_t acknowledgement = segment->info->tcp_acknowledgement, window;
+
+	if ((segment->flags & (TCP_SYN | TCP_RST | TCP_FIN | TCP_ACK)) != TCP_ACK ||
+	    flow->state != FLOW_TCP_ESTABLISHED || !is_open(flow->side_flags[0]) ||
+	    !is_open(flow->side_flags[1]) || !is_in_window(flow, segment))
+		return false;
+	window = window_of(flow, segment);
+	if (before(side->end, segment->end))
+		side->end = segment->end;
+	if (side->window < window)
+		side->window = window;
+	if (before(side->ack, acknowledgement))
+		side->ack = acknowledgement;
+	if (before(other->max_end, acknowledgement + window))
+		other->max_end = acknowledgement + window;
+	flow_refresh(flow, now_ns);
+	return true;
+}
+
 bool flow_tcp_track(struct flow *flow, enum flow_direction direction, const struct packet *packet,
 		    const struct packet_info *info, uint64_t now_ns, enum drop_reason *reason)
 {
@@ -382,6 +415,8 @@ bool flow_tcp_track(struct flow *flow, enum flow_direction direction, const stru
 		.flags = info->tcp_flags,
 	};
 
+	if (likely(track_open(flow, &segment, now_ns)))
+		return true;
 	switch (judge(flow, &segment)) {
 	case FINDING_PASS:
 		follow(flow, &segment, now_ns);
