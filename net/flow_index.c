@@ -24,8 +24,8 @@ uint32_t flow_hash(const struct flow_table *table, const struct flow_tuple *tupl
 {
 	static_assert(sizeof(tuple->key) == 16 && sizeof(*tuple) == 48, "what is hashed");
 	if (unlikely(tuple->key.version == 6))
-		return (uint32_t)siphash13_48(&table->hash_key, tuple);
-	return (uint32_t)siphash13_16(&table->hash_key, &tuple->key);
+		return (uint32_t)siphash13(&table->hash_key, tuple, sizeof(*tuple));
+	return (uint32_t)siphash13(&table->hash_key, &tuple->key, sizeof(tuple->key));
 }
 
 /* By the high bits of the hash: the tag is the low ones. */
@@ -77,7 +77,7 @@ void flow_prefetch_bucket(const struct flow_table *table, uint32_t hash)
 }
 
 /* What a look-up will look at first; 0: there is none, or it is in a chain. */
-static uint32_t likely_reference(const struct flow_table *table, uint32_t hash)
+static inline uint32_t likely_reference(const struct flow_table *table, uint32_t hash)
 {
 	const struct flow_line *line = line_of(table, hash);
 	uint64_t places = places_of(line, hash);
