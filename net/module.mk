@@ -8,6 +8,7 @@ net_SRCS := \
 	net/dhcp_message.c \
 	net/dns_message.c \
 	net/flow.c \
+	net/flow_index.c \
 	net/flow_limits.c \
 	net/flow_owner.c \
 	net/flow_state.c \
