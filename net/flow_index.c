@@ -41,10 +41,8 @@ static struct flow_line *line_of(const struct flow_table *table, uint32_t hash)
 /* The highest bit of each tag in the `i`-th word of the line that equals that in `tags`. */
 static inline uint64_t equal_tags(const struct flow_line *line, unsigned int i, uint64_t tags)
 {
-	uint64_t word;
+	uint64_t word = word64_at(line, i) ^ tags;
 
-	__builtin_memcpy(&word, (const uint64_t *)(const void *)line + i, sizeof(word));
-	word ^= tags;
 	return (word - LOWEST) & ~word & HIGHEST;
 }
 
