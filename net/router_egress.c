@@ -10,16 +10,6 @@
 #include "net/offload.h"
 #include "net/router_parts.h"
 
-bool router_egress_fits(const struct router_interface *out, const struct packet *packet,
-			const struct packet_info *info)
-{
-	uint32_t bytes = info->ip_length;
-
-	if (packet->gso_type)
-		bytes = (uint32_t)info->header_length + packet->gso_size;
-	return bytes <= out->netdev->mtu;
-}
-
 static void flush_interface(struct router_interface *out)
 {
 	list_remove(&out->pending);

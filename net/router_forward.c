@@ -40,6 +40,13 @@ static void egress_known(struct router *router, struct router_interface *out, st
 		router_egress6(router, out, packet, &flow_addresses6_of(flow, !direction)->source);
 }
 
+/* Is there nothing for router_may_leave() to say? */
+static inline bool leaves_as_it_is(const struct router_interface *out, const struct packet *packet,
+				   const struct packet_info *info)
+{
+	return out->netdev && info->ttl > 1 && router_egress_fits(out, packet, info);
+}
+
 /* A packet of a flow. */
 static void forward_known(struct router *router, struct router_interface *in, struct packet *packet,
 			  const struct packet_info *info, struct flow *flow,
@@ -48,7 +55,8 @@ static void forward_known(struct router *router, struct router_interface *in, st
 	struct router_interface *out = &router->interfaces[flow->key[!direction].interface];
 	enum drop_reason reason;
 
-	if (!router_may_leave(router, in, out, packet, info))
+	if (unlikely(!leaves_as_it_is(out, packet, info)) &&
+	    !router_may_leave(router, in, out, packet, info))
 		return;
 	if (!flow_follow(flow, direction, packet, info, router->now_ns, &reason)) {
 		packet_drop(packet, reason);
