@@ -92,7 +92,7 @@ static struct packet *packet_of(enum bridge_side side, const struct box_frame *f
 	uint32_t head = frame->length;
 	struct packet *packet;
 
-	if (side == BRIDGE_UPLINK && head > HEAD_BYTES)
+	if (side == BRIDGE_UPLINK && head > HEAD_BYTES && box.pages.free_count[IOPAGE_UPLINK_WRITE])
 		head = HEAD_BYTES;
 	packet = box6_packet(frame, head);
 	packet->in = netdev_of(side);
