@@ -77,15 +77,19 @@ static uint64_t next_tick(const struct flow_table *table)
 }
 
 /* Arms the timer for the next slot that holds flows, or not at all. */
-static void arm(struct flow_table *table)
+static void arm(struct flow_table *table, uint64_t now_ns)
 {
+	uint64_t due_ns;
+
 	if (!table->used) {
 		wheel_stop(table->wheel, &table->timer);
 		table->timer_armed = UINT64_MAX;
 		return;
 	}
 	table->timer_armed = next_tick(table);
-	wheel_start(table->wheel, &table->timer, table->timer_armed << SLOT_NS_SHIFT);
+	due_ns = table->timer_armed << SLOT_NS_SHIFT;
+	/* What is left over waits for the common wheel's next round, also after a long sleep. */
+	wheel_start(table->wheel, &table->timer, due_ns > now_ns ? due_ns : now_ns + 1);
 }
 
 void flow_timer_begin(struct flow_table *table, struct flow *flow, uint64_t now_ns)
@@ -144,7 +148,7 @@ static void fired(struct wheel_timer *timer, uint64_t now_ns)
 	}
 	if (table->used && next_tick(table) > now)
 		table->timer_tick = now;
-	arm(table);
+	arm(table, now_ns);
 }
 
 static bool slot_is_valid(const struct flow_table *table, uint32_t slot, uint32_t *linked)

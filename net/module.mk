@@ -11,6 +11,7 @@ net_SRCS := \
 	net/dhcp_message.c \
 	net/dns_message.c \
 	net/flow.c \
+	net/flow_index.c \
 	net/flow_limits.c \
 	net/flow_owner.c \
 	net/flow_state.c \
@@ -64,6 +65,7 @@ net_SRCS := \
 	net/router_stats.c \
 	net/router_translate.c \
 	net/rules_axis.c \
+	net/rules_claims.c \
 	net/rules_expand.c \
 	net/rules_hostname.c \
 	net/rules_index.c \

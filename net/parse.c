@@ -7,14 +7,6 @@
 #define QUOTED_BYTES 8u	     /* of a transport header in an ICMP error: RFC 792 */
 #define TCP_FLAGS_CHECKED (TCP_FIN | TCP_SYN | TCP_RST | TCP_PSH | TCP_ACK | TCP_URG)
 
-bool address_is_martian(be32 address)
-{
-	uint32_t a = be32_get(address);
-	uint32_t first = a >> 24;
-
-	return first == 0 || first == 127 || first >= 224 || a >> 16 == 0xa9fe;
-}
-
 bool address_is_multicast(be32 address)
 {
 	uint32_t a = be32_get(address);
@@ -166,12 +158,14 @@ static bool parse_header(struct packet *packet, struct packet_info *info, enum d
 	total = be16_get(ip->total_length);
 	fragment = be16_get(ip->fragment);
 	*reason = DROP_BAD_IP_HEADER;
-	if (ip->version_length >> 4 != 4 || (ip->version_length & 15) < 5 || total < sizeof(*ip))
-		return false;
-	if (ip->version_length != IP4_VERSION_NO_OPTIONS) {
-		*reason = DROP_IP_OPTIONS;
+	if (unlikely(ip->version_length != IP4_VERSION_NO_OPTIONS)) {
+		if (ip->version_length >> 4 == 4 && (ip->version_length & 15) > 5 &&
+		    total >= sizeof(*ip))
+			*reason = DROP_IP_OPTIONS;
 		return false;
 	}
+	if (total < sizeof(*ip))
+		return false;
 	if (total > available) {
 		*reason = DROP_SHORT;
 		return false;

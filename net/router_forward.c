@@ -26,7 +26,7 @@ bool router_may_leave(struct router *router, struct router_interface *in,
 	}
 	if (likely(router_egress_fits(out, packet, info)))
 		return true;
-	if (!info->dont_fragment && !packet->gso_type && !(packet->flags & PACKET_CSUM_BLANK))
+	if (!info->dont_fragment && !packet->gso_type)
 		return true; /* the way out cuts it */
 	router_refuse(router, in, packet, info, ROUTER_TOO_BIG, router_mtu(out, info->key.version));
 	return false;
@@ -62,6 +62,10 @@ static void forward_known(struct router *router, struct router_interface *in, st
 
 	if (!router_may_leave(router, in, out, packet, info))
 		return;
+	if (unlikely(flow->flags & FLOW_TRANSLATED && info->authenticated)) {
+		packet_drop(packet, DROP_NO_TRANSLATION);
+		return;
+	}
 	if (!flow_follow(flow, direction, packet, info, router->now_ns, &reason)) {
 		packet_drop(packet, reason);
 		return;

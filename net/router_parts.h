@@ -16,6 +16,7 @@ struct router_destination {
 	struct ip_address address;
 	bool changed;		      /* it is not what the sender wrote */
 	uint16_t port_low, port_high; /* the new port, when it changes; else 0 */
+	uint16_t port_base;	      /* the first port that goes there */
 };
 
 /* router_forward.c: a packet that has been parsed and checked. Consumes it. */
@@ -92,6 +93,8 @@ struct router_quota router_quota(const struct router *router, bool inbound);
 /* router_address.c: who has an address? */
 struct ip_address router_source(const struct packet_info *info);
 struct ip_address router_destination(const struct packet_info *info);
+struct ip_address router_tuple_source(const struct flow_tuple *tuple);
+struct ip_address router_tuple_destination(const struct flow_tuple *tuple);
 
 /* The client that has `address`, or NULL. */
 struct router_interface *router_client_of(struct router *router, const struct ip_address *address);
@@ -108,6 +111,9 @@ must_check bool router_is_own(const struct router *router, const struct router_i
 struct ip_address router_own_address(const struct router *router, const struct router_interface *on,
 				     uint8_t version);
 
+/* Is it what rules make of somebody's address on the uplink, in the uplink's network? */
+must_check bool router_claims(struct router *router, const struct ip_address *address);
+
 /* Never a sender, never forwarded to. */
 must_check bool router_is_martian(const struct ip_address *address);
 must_check bool router_is_multicast(const struct ip_address *address);
@@ -123,7 +129,7 @@ must_check int router_make_flow(struct router *router, const struct router_inter
 				enum drop_reason *reason);
 
 /* Where a packet goes after what the rules said on its way in. */
-struct router_destination router_new_destination(const struct router *router,
+struct router_destination router_new_destination(struct router *router,
 						 const struct router_interface *in,
 						 const struct packet_info *info,
 						 const struct rules_verdict *verdict);

@@ -123,7 +123,7 @@ static void router_make(size_t free_pages)
 	uint32_t flows =
 		share(free_pages * PAGE_BYTES / (bytes_per_flow + 1), FLOW_SHARE, 1024, FLOWS_MOST);
 	struct router_config config = {
-		.ip4 = { firewall.params.ip, firewall.params.prefix, firewall.params.gateway },
+		.ip4 = { firewall.params.ip, firewall.params.prefix, firewall.params.gateway, 0 },
 		.masquerade4 = firewall.params.masquerade4,
 		.masquerade6 = firewall.params.masquerade6,
 		.flows = flows,

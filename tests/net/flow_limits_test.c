@@ -217,6 +217,21 @@ START_TEST(a_refused_flow_counts_for_nothing)
 }
 END_TEST
 
+START_TEST(a_rule_that_refuses_pushes_nothing_out)
+{
+	const struct rules_limits one = { .max_states = 1 };
+	struct ask ask = { .quota = 8, .limit = { { &one, 1 } } }, other = { .quota = 8 };
+
+	begin(2, 8);
+	make(&ask);
+	for (uint32_t i = 0; i < 7; i++)
+		make(&other);
+	refused(&ask, -EMFILE);
+	ck_assert_uint_eq(world.table.evicted, 0);
+	end();
+}
+END_TEST
+
 START_TEST(eviction_gives_back)
 {
 	const struct rules_limits ten = { .max_states = 10, .max_source_states = 10 };
@@ -446,6 +461,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, both_rules_count);
 	tcase_add_test(cases, without_memory_it_stays_closed);
 	tcase_add_test(cases, a_refused_flow_counts_for_nothing);
+	tcase_add_test(cases, a_rule_that_refuses_pushes_nothing_out);
 	tcase_add_test(cases, eviction_gives_back);
 	tcase_add_test(cases, other_rules_count_from_nothing);
 	tcase_add_test(cases, each_state_has_a_time);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "net/flow_follow.h"
 #include "net/nat.h"
 #include "tests/net/test_flows.h"
 
@@ -167,8 +168,207 @@ START_TEST(ports_are_given_once)
 }
 END_TEST
 
+/* ---- visits ---- */
+
+struct visits {
+	uint32_t seen[FLOWS];
+	uint32_t count;
+	bool remove;
+};
+
+static void visit(void *context, struct flow *flow)
+{
+	struct visits *visits = context;
+
+	visits->seen[flow->index]++;
+	visits->count++;
+	if (visits->remove && flow->index % 3 == 0)
+		flow_remove(flow);
+}
+
+START_TEST(every_flow_is_visited_once)
+{
+	struct table_world world;
+	struct flow *flow;
+
+	world_begin(&world, FLOWS, FLOWS / 2);
+	for (uint32_t i = 0; i < 90; i++) {
+		struct flow_tuple key = key_number(i, 1), reply = flow_tuple_reverse(&key, 2);
+
+		ck_assert_int_eq(create(&world, &key, &reply, FLOWS, FLOW_OTHER, &flow), 0);
+	}
+	for (uint32_t budget = 1; budget < 2 * FLOWS; budget += 7) {
+		struct visits visits = { .remove = budget > FLOWS };
+		uint32_t used = world.table.used, at = 0, calls = 0;
+
+		do {
+			uint32_t before = visits.count;
+
+			at = flow_visit(&world.table, at, budget, visit, &visits);
+			ck_assert_uint_le(visits.count - before, budget);
+			calls++;
+		} while (at);
+		ck_assert_uint_eq(calls, (FLOWS + budget - 1) / budget);
+		ck_assert_uint_eq(visits.count, used);
+		for (uint32_t i = 0; i < FLOWS; i++)
+			ck_assert_uint_le(visits.seen[i], 1);
+	}
+	ck_assert_uint_eq(world.table.used, 60);
+	world_end(&world);
+}
+END_TEST
+
+/* However many flows come due at once, one round looks at a bounded number of them. */
+START_TEST(many_end_at_once_in_slices)
+{
+	static struct table_world world;
+	const uint32_t flows = 40000, slice = 512;
+	uint32_t rounds = 0;
+	struct flow *flow;
+
+	world_begin(&world, flows, 0);
+	for (uint32_t i = 0; i < flows; i++) {
+		struct flow_tuple key = key_number(i, 1), reply = flow_tuple_reverse(&key, 2);
+
+		ck_assert_int_eq(create(&world, &key, &reply, flows, FLOW_UDP_NEW, &flow), 0);
+	}
+	world.now_ns += 121 * TEST_SECOND;
+	while (world.table.used) {
+		uint32_t used = world.table.used;
+
+		wheel_run(&world.wheel, world.now_ns, 256);
+		ck_assert_uint_le(used - world.table.used, slice);
+		ck_assert_uint_lt(rounds++, 3 * flows / slice);
+		/* Whoever asks when to come again is not sent to sleep. */
+		ck_assert_uint_le(wheel_next_ns(&world.wheel),
+				  world.table.used ? world.now_ns + TEST_SECOND / 20 : UINT64_MAX);
+		world.now_ns += TEST_SECOND / 50;
+	}
+	ck_assert_uint_eq(world.table.expired, flows);
+	world_end(&world);
+}
+END_TEST
+
+/* Far deadlines are looked at once in a while, and not all at once. */
+START_TEST(long_times_are_kept)
+{
+	static struct table_world world;
+	struct flow_timeouts timeouts = { .seconds = { [FLOW_OTHER] = 5000000 } };
+	struct flow *flow;
+
+	world_begin(&world, FLOWS, 0);
+	flow_table_set_timeouts(&world.table, &timeouts);
+	for (uint32_t i = 0; i < FLOWS; i++) {
+		struct flow_tuple key = key_number(i, 1), reply = flow_tuple_reverse(&key, 2);
+
+		ck_assert_int_eq(create(&world, &key, &reply, FLOWS, FLOW_OTHER, &flow), 0);
+	}
+	for (uint64_t day = 0; day < 57; day++) {
+		for (uint32_t i = 0; i < 1440; i++)
+			wheel_run(&world.wheel, world.now_ns += 60 * TEST_SECOND, 256);
+		ck_assert_uint_eq(world.table.used, FLOWS);
+		ck_assert(flow_table_is_valid(&world.table));
+	}
+	for (uint32_t i = 0; i < 1440; i++)
+		wheel_run(&world.wheel, world.now_ns += 60 * TEST_SECOND, 256);
+	ck_assert_uint_eq(world.table.used, 0);
+	world_end(&world);
+}
+END_TEST
+
+/* ---- protocols other than TCP ---- */
+
+struct turn {
+	enum flow_direction direction;
+	enum flow_state after;
+};
+
+static void follow_turns(uint8_t protocol, uint8_t version, const struct turn *turns, size_t count)
+{
+	struct table_world world;
+	struct packet_info info = { .tuple = tuple_number(5, version, protocol, 1) };
+	struct flow_tuple reply = flow_tuple_reverse(&info.tuple, 2);
+	struct flow *flow;
+
+	world_begin(&world, FLOWS, FLOWS / 2);
+	ck_assert_int_eq(create(&world, &info.tuple, &reply, FLOWS, flow_first_state(&info), &flow),
+			 0);
+	for (size_t i = 0; i < count; i++) {
+		enum drop_reason reason;
+
+		ck_assert(
+			flow_follow(flow, turns[i].direction, NULL, &info, world.now_ns, &reason));
+		ck_assert_msg(flow->state == turns[i].after, "turn %zu of protocol %u: %s", i,
+			      protocol, flow_state_name(flow->state));
+		ck_assert(flow_table_is_valid(&world.table));
+	}
+	world_end(&world);
+}
+
+START_TEST(one_packet_more_packets_and_answers_differ)
+{
+	static const struct turn udp[] = { { FLOW_ORIGINAL, FLOW_UDP_NEW },
+					   { FLOW_ORIGINAL, FLOW_UDP_SINGLE },
+					   { FLOW_ORIGINAL, FLOW_UDP_SINGLE },
+					   { FLOW_REPLY, FLOW_UDP_REPLIED },
+					   { FLOW_ORIGINAL, FLOW_UDP_REPLIED } };
+	static const struct turn udp_at_once[] = { { FLOW_ORIGINAL, FLOW_UDP_NEW },
+						   { FLOW_REPLY, FLOW_UDP_REPLIED } };
+	static const struct turn other[] = { { FLOW_ORIGINAL, FLOW_OTHER },
+					     { FLOW_ORIGINAL, FLOW_OTHER_SINGLE },
+					     { FLOW_REPLY, FLOW_OTHER_REPLIED },
+					     { FLOW_ORIGINAL, FLOW_OTHER_REPLIED } };
+	static const struct turn icmp[] = { { FLOW_ORIGINAL, FLOW_ICMP },
+					    { FLOW_ORIGINAL, FLOW_ICMP },
+					    { FLOW_REPLY, FLOW_ICMP_REPLIED },
+					    { FLOW_ORIGINAL, FLOW_ICMP_REPLIED } };
+	static const uint8_t others[] = { 47, 50, 51, 132, 4, 41 };
+
+	for (uint8_t version = 4; version <= 6; version += 2) {
+		follow_turns(17, version, udp, ARRAY_SIZE(udp));
+		follow_turns(17, version, udp_at_once, ARRAY_SIZE(udp_at_once));
+		for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+			follow_turns(others[i], version, other, ARRAY_SIZE(other));
+		/* Each version has an ICMP of its own; the other's is nothing special. */
+		follow_turns(version == 4 ? 1 : 58, version, icmp, ARRAY_SIZE(icmp));
+		follow_turns(version == 4 ? 58 : 1, version, other, ARRAY_SIZE(other));
+	}
+}
+END_TEST
+
+START_TEST(what_may_begin)
+{
+	struct packet_info info = { .key = { .version = 4, .protocol = IP_PROTOCOL_ICMP } };
+
+	for (unsigned int type = 0; type < 256; type++) {
+		info.icmp_type = (uint8_t)type;
+		info.key.version = 4;
+		info.key.protocol = IP_PROTOCOL_ICMP;
+		ck_assert_int_eq(flow_may_begin(&info), type == ICMP4_ECHO_REQUEST);
+		info.key.protocol = IP_PROTOCOL_ICMP6;
+		ck_assert(flow_may_begin(&info));
+		info.key.version = 6;
+		ck_assert_int_eq(flow_may_begin(&info), type == ICMP6_ECHO_REQUEST);
+		info.key.protocol = IP_PROTOCOL_ICMP;
+		ck_assert(flow_may_begin(&info));
+	}
+	for (unsigned int flags = 0; flags < 256; flags++) {
+		info.key.protocol = IP_PROTOCOL_TCP;
+		info.tcp_flags = (uint8_t)flags;
+		ck_assert_int_eq(flow_may_begin(&info), (flags & (SYN | ACK | FIN | RST)) == SYN);
+	}
+	info.key.protocol = IP_PROTOCOL_UDP;
+	ck_assert(flow_may_begin(&info));
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
+	tcase_add_test(cases, every_flow_is_visited_once);
+	tcase_add_test(cases, many_end_at_once_in_slices);
+	tcase_add_test(cases, long_times_are_kept);
+	tcase_add_test(cases, one_packet_more_packets_and_answers_differ);
+	tcase_add_test(cases, what_may_begin);
 	tcase_add_test(cases, agrees_with_a_model);
 	tcase_add_test(cases, purges_only_what_touches_the_interface);
 	tcase_add_test(cases, deadlines_wrap);

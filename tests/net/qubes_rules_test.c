@@ -795,8 +795,8 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, entries_of_qubesdb);
 	tcase_add_test(cases, wrong_entries_close);
 	tcase_add_test(cases, bounds);
-	tcase_add_loop_test(cases, agrees_with_the_text, 0, 100);
-	tcase_add_loop_test(cases, random_words, 0, 300);
+	tcase_add_loop_test(cases, agrees_with_the_text, 0, 40);
+	tcase_add_loop_test(cases, random_words, 0, 100);
 }
 
 int main(void)
