@@ -2,6 +2,9 @@ net_SRCS := \
 	net/address_probe.c \
 	net/arp.c \
 	net/bridge_filter.c \
+	net/bridge_flow.c \
+	net/bridge_fragment.c \
+	net/bridge_link.c \
 	net/client_addresses.c \
 	net/counters.c \
 	net/dhcp_client.c \
