@@ -357,7 +357,7 @@ static const char nat_rules[] = "pass\npass out on uplink inet from 10.138.0.11 
 
 START_TEST(another_address_ends_what_had_the_old_one)
 {
-	struct router_uplink4 ip4 = { be32_of(OUR_IP + 1), 24, be32_of(GATEWAY_IP) };
+	struct router_uplink4 ip4 = { be32_of(OUR_IP + 1), 24, be32_of(GATEWAY_IP), 0 };
 
 	begin_four(nat_rules);
 	ck_assert_int_eq(router_set_uplink4(&net->router, &ip4), 0);
@@ -370,7 +370,7 @@ END_TEST
 
 START_TEST(the_same_address_again_ends_nothing)
 {
-	struct router_uplink4 ip4 = { be32_of(OUR_IP), 16, be32_of(GATEWAY_IP + 7) };
+	struct router_uplink4 ip4 = { be32_of(OUR_IP), 16, be32_of(GATEWAY_IP + 7), 0 };
 	struct router_uplink6 ip6;
 
 	begin_four(nat_rules);
