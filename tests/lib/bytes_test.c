@@ -28,7 +28,8 @@ static void expect_moved(const uint8_t *memory, size_t at, size_t from, size_t b
 		uint8_t wanted = i >= at && i - at < bytes ? pattern(from + i - at) : pattern(i);
 
 		if (memory[i] != wanted)
-			ck_abort_msg("byte %zu after %zu bytes from %zu to %zu", i, bytes, from, at);
+			ck_abort_msg("byte %zu after %zu bytes from %zu to %zu", i, bytes, from,
+				     at);
 	}
 }
 
