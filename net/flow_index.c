@@ -105,7 +105,7 @@ void flow_prefetch_addresses6(const struct flow_table *table, uint32_t hash)
 }
 
 static inline bool is_flow_of(const struct flow_table *table, const struct flow *flow,
-		       unsigned int direction, const struct flow_tuple *tuple)
+			      unsigned int direction, const struct flow_tuple *tuple)
 {
 	return flow_key_equal(&flow->key[direction], &tuple->key) &&
 	       (!flow->line6 ||
