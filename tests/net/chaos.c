@@ -215,7 +215,8 @@ static void some_packet4(struct frame *to, const struct test_link *link, const s
 			  ends->to);
 		break;
 	default:
-		frame_ip4(to, ends, chaos_byte(bytes), payload);
+		frame_ip4(to, ends, chaos_byte(bytes), payload + 20);
+		frame_finish(to);
 		break;
 	}
 }
@@ -259,7 +260,8 @@ static void some_packet6(struct frame *to, const struct test_link *link, const s
 		some_neighbour(to, ends, shape, bytes);
 		return;
 	default:
-		frame6_ip(to, ends, chaos_byte(bytes) | 1, payload);
+		frame6_ip(to, ends, chaos_byte(bytes) | 1, payload + 20);
+		frame6_finish(to);
 		break;
 	}
 	if (shape % 32 == 1)
