@@ -104,9 +104,8 @@ static struct ends some_ends(const struct test_net *net, const struct test_link 
 static struct six some_address6(uint8_t choice)
 {
 	static const char *const addresses[] = {
-		SERVER_IP6,    "fd00:2::10", "fd00:2::11",    "fd00:2::12", OUR_IP6,
-		"2001:db8::1", "fd00:1::9",  "2001:db8:1::9", "ff02::1",    "fe80::77",
-		"::",	       "fd00:1::1",
+		SERVER_IP6,  "fd00:2::10",    "fd00:2::11", "fd00:2::12", OUR_IP6, "2001:db8::1",
+		"fd00:1::9", "2001:db8:1::9", "ff02::1",    "fe80::77",	  "::",	   "fd00:1::1",
 	};
 
 	if (choice < 96)
@@ -406,13 +405,13 @@ static void tell(struct test_link *uplink, const struct frame *question)
 	static struct frame frame;
 
 	if (frame_is_arp(question) && question->bytes[21] == 1) {
-		frame_arp(&frame, gateway_mac, question->bytes + 6, 2,
-			  get32(question->bytes + 38), get32(question->bytes + 28));
+		frame_arp(&frame, gateway_mac, question->bytes + 6, 2, get32(question->bytes + 38),
+			  get32(question->bytes + 28));
 		test_link_input(uplink, &frame);
-	} else if (frame_is6(question) && question->bytes[20] == 58 &&
-		   question->bytes[54] == 135) {
-		struct ends6 ends = { gateway_mac, question->bytes + 6, { { 0 } },
-				      frame6_source(question) };
+	} else if (frame_is6(question) && question->bytes[20] == 58 && question->bytes[54] == 135) {
+		struct ends6 ends = {
+			gateway_mac, question->bytes + 6, { { 0 } }, frame6_source(question)
+		};
 
 		memcpy(&ends.from, question->bytes + 62, sizeof(ends.from));
 		frame6_neighbour(&frame, &ends, 136, 0x60, ends.from);
@@ -521,9 +520,8 @@ static void change_something(struct test_net *net, struct chaos_bytes *bytes)
 		change_link(net, link, !rare);
 		break;
 	case 4:
-		test_net_set_rules(net, rare ? NULL
-					     : rule_files[chaos_byte(bytes) %
-							  ARRAY_SIZE(rule_files)]);
+		test_net_set_rules(
+			net, rare ? NULL : rule_files[chaos_byte(bytes) % ARRAY_SIZE(rule_files)]);
 		break;
 	case 5:
 		change_address(net, what);

@@ -21,7 +21,7 @@ uint16_t chaos_word(struct chaos_bytes *bytes);
 struct chaos {
 	struct test_net *net;
 	uint32_t answers; /* that came back */
-	bool bends;	  /* else all frames that go in are good, and so must be those that come out */
+	bool bends; /* else all frames that go in are good, and so must be those that come out */
 };
 
 /* A net for chaos, and what it does with the bytes until they are used up. */
