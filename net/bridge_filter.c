@@ -205,8 +205,8 @@ void bridge_filter_flush(struct bridge_filter *filter)
 
 void bridge_filter_forget_fragments(struct bridge_filter *filter)
 {
-	for (uint8_t side = 0; side < BRIDGE_SIDES; side++)
-		fragments_purge_interface(&filter->fragments, side);
+	for (unsigned int side = 0; side < BRIDGE_SIDES; side++)
+		fragments_purge_interface(&filter->fragments, (uint8_t)side);
 }
 
 void bridge_filter_set_now(struct bridge_filter *filter, uint64_t now_ns)

@@ -221,8 +221,8 @@ static void forward_new(struct router *router, struct router_interface *in, stru
 	if (!out || !router_judge(router, in, out, RULES_OUT, packet, info, &verdicts.out) ||
 	    !router_may_leave(router, in, out, packet, info))
 		return;
-	if (out->kind == ROUTER_CLIENT && !destination.changed &&
-	    !(verdicts.in.keep_state && verdicts.out.keep_state))
+	if (out->kind == ROUTER_CLIENT && !destination.changed && !verdicts.in.nat_to &&
+	    !verdicts.out.nat_to && !(verdicts.in.keep_state && verdicts.out.keep_state))
 		forward_stateless(router, out, packet, info);
 	else
 		begin_flow(router, in, out, packet, info, &verdicts, &destination);

@@ -176,6 +176,28 @@ START_TEST(one_side_cannot_take_all_memory)
 }
 END_TEST
 
+/* The shares of datagrams, and of packets that wait, each by itself. */
+START_TEST(shares_are_halves)
+{
+	static struct box_frame part;
+
+	test_bridge_begin("pass\n", FLOWS);
+	question(_i, 53);
+	for (uint32_t id = 0; id < 200; id++) {
+		bridge_cut(&part, &whole, id, 0, 400);
+		test_bridge_crosses(BRIDGE_CLIENTS, &part);
+	}
+	ck_assert_uint_eq(test_bridge.filter.fragments.used, 128);
+	for (uint32_t i = 0; i < 150; i++) {
+		bridge_cut(&part, &whole, 1000 + i / 50, 8 + i % 50 * 8, 8);
+		test_bridge_send(BRIDGE_UPLINK, &part, 1);
+		ck_assert_uint_le(test_bridge.filter.fragments.held_packets, 128);
+	}
+	ck_assert_uint_gt(test_bridge.filter.fragments.held_packets, 90);
+	test_bridge_end();
+}
+END_TEST
+
 /* Neither the vector nor the order of others suffers from what joins in. */
 START_TEST(a_full_vector_may_release_more)
 {
@@ -215,6 +237,7 @@ static void add_cases(TCase *cases)
 	tcase_add_loop_test(cases, without_state_too, 0, 2);
 	tcase_add_loop_test(cases, tricks_with_fragments_do_not_pass, 0, 2);
 	tcase_add_loop_test(cases, one_side_cannot_take_all_memory, 0, 2);
+	tcase_add_loop_test(cases, shares_are_halves, 0, 2);
 	tcase_add_loop_test(cases, a_full_vector_may_release_more, 0, 2);
 }
 

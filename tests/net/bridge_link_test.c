@@ -146,6 +146,20 @@ static void listener(enum bridge_side side, const char *from, uint8_t type)
 	bridge_finish(&frame);
 }
 
+/* The same with a fragment header, though it is whole. */
+static void listener_in_one_piece(void)
+{
+	static const uint8_t alert[8] = { 44, 0, 5, 2, 0, 0, 1, 0 };
+	static const uint8_t fragment[8] = { 58, 0, 0, 0, 0, 0, 0, 9 };
+
+	bridge_ip(&frame, BRIDGE_CLIENTS, "fe80::1", "ff02::16", 0);
+	frame.bytes[21] = 1;
+	box6_append(&frame, alert, sizeof(alert));
+	box6_append(&frame, fragment, sizeof(fragment));
+	box6_add(&frame, 24)[0] = 143;
+	bridge_finish(&frame);
+}
+
 START_TEST(clients_say_which_groups_they_hear)
 {
 	static const struct {
@@ -178,6 +192,8 @@ START_TEST(clients_say_which_groups_they_hear)
 	test_bridge_crosses(BRIDGE_CLIENTS, &frame);
 	listener(BRIDGE_UPLINK, "::", 130);
 	test_bridge_stops(BRIDGE_UPLINK, &frame, DROP_BLOCKED);
+	listener_in_one_piece();
+	test_bridge_stops(BRIDGE_CLIENTS, &frame, DROP_BLOCKED);
 	listener(BRIDGE_CLIENTS, "fe80::1", 144); /* of another protocol */
 	test_bridge_stops(BRIDGE_CLIENTS, &frame, DROP_BLOCKED);
 	test_bridge_end();

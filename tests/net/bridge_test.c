@@ -450,9 +450,9 @@ END_TEST
 /* What rules want that would change a packet cannot be: it is not passed without that. */
 START_TEST(what_would_be_changed_is_dropped)
 {
-	begin("pass\nmatch out on uplink proto udp nat-to 192.0.2.1\n"
+	begin("pass\nmatch out on uplink proto udp to any port 53 nat-to 192.0.2.1\n"
 	      "match in on uplink proto udp to any port 80 rdr-to 10.0.0.1\n"
-	      "match proto tcp to any port 80 scrub (max-mss 1000)\n");
+	      "match in on clients proto { tcp udp } to any port 80 scrub (max-mss 1000)\n");
 	udp(outwards(), 5000, 53);
 	stops(BRIDGE_CLIENTS, DROP_NO_TRANSLATION);
 	udp(inwards(), 5000, 80);
@@ -462,6 +462,8 @@ START_TEST(what_would_be_changed_is_dropped)
 	tcp(outwards(), 5000, 80, SYN);
 	stops(BRIDGE_CLIENTS, DROP_NO_TRANSLATION);
 	tcp(outwards(), 5000, 81, SYN);
+	crosses(BRIDGE_CLIENTS);
+	udp(outwards(), 5000, 80); /* has no segments */
 	crosses(BRIDGE_CLIENTS);
 	end();
 }
