@@ -16,7 +16,7 @@ uint64_t siphash(const struct siphash_key *key, const void *data, size_t bytes)
 	struct sip s = sip_begin(key);
 
 	for (; bytes >= 8; bytes -= 8, p += 8)
-		sip_word(&s, sip_load(p));
+		sip_word(&s, word64_at(p, 0));
 	for (size_t i = 0; i < bytes; i++)
 		last |= (uint64_t)p[i] << (8 * i);
 	sip_word(&s, last);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/byteorder.h"
 #include "lib/compiler.h"
 
 struct siphash_key {
@@ -52,14 +53,6 @@ static inline struct sip sip_begin(const struct siphash_key *key)
 	};
 }
 
-static inline uint64_t sip_load(const uint8_t *p)
-{
-	uint64_t word;
-
-	__builtin_memcpy(&word, p, sizeof(word)); /* never a call, also where freestanding */
-	return word;
-}
-
 static always_inline void sip13_word(struct sip *s, uint64_t word)
 {
 	s->v3 ^= word;
@@ -77,11 +70,10 @@ static always_inline uint64_t siphash13(const struct siphash_key *key, const voi
 					size_t bytes)
 {
 	struct sip s = sip_begin(key);
-	const uint8_t *p = data;
 
 #pragma GCC unroll 6
-	for (size_t i = 0; i < bytes; i += 8)
-		sip13_word(&s, sip_load(p + i));
+	for (unsigned int i = 0; i < bytes / 8; i++)
+		sip13_word(&s, word64_at(data, i));
 	sip13_word(&s, (uint64_t)bytes << 56);
 	s.v2 ^= 0xff;
 	sip_round(&s);

@@ -67,7 +67,7 @@ struct flow_side {
 	uint32_t end;	  /* sequence number after the last byte it has sent */
 	uint32_t max_end; /* where the other's largest window has let it send to */
 	uint32_t ack;	  /* highest acknowledgement it has sent; at first the lowest it may */
-	uint32_t window;  /* largest window it has offered, bytes, at least 1 */
+	uint32_t window;  /* largest window it has offered, bytes */
 };
 
 /* Neighbours in a list; flow index + 1, 0 at the ends. */

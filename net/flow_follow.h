@@ -41,6 +41,19 @@ static inline bool flow_may_begin(const struct packet_info *info)
 	       (info->key.version == 6 ? ICMP6_ECHO_REQUEST : ICMP4_ECHO_REQUEST);
 }
 
+/*
+ * Whoever began an echo sends requests and gets replies. Other messages have no ports, and
+ * the flow of an echo with identifier 0 looks like theirs: it is not.
+ */
+static inline bool flow_icmp_fits(enum flow_direction direction, const struct packet_info *info)
+{
+	bool six = info->key.version == 6;
+
+	if (direction == FLOW_ORIGINAL)
+		return info->icmp_type == (six ? ICMP6_ECHO_REQUEST : ICMP4_ECHO_REQUEST);
+	return info->icmp_type == (six ? ICMP6_ECHO_REPLY : ICMP4_ECHO_REPLY);
+}
+
 /* The state after a packet of anything but TCP. */
 static inline enum flow_state flow_state_after(const struct flow *flow,
 					       enum flow_direction direction)
@@ -76,6 +89,10 @@ must_check static inline bool flow_follow(struct flow *flow, enum flow_direction
 
 	if (info->key.protocol == IP_PROTOCOL_TCP)
 		return flow_tcp_track(flow, direction, packet, info, now_ns, reason);
+	if (flow_is_icmp(&info->key) && unlikely(!flow_icmp_fits(direction, info))) {
+		*reason = DROP_NO_FLOW;
+		return false;
+	}
 	state = flow_state_after(flow, direction);
 	flow->flags |= FLOW_CONTINUED;
 	if (unlikely(state != flow->state))

@@ -41,10 +41,8 @@ static struct flow_line *line_of(const struct flow_table *table, uint32_t hash)
 /* The highest bit of each tag in the `i`-th word of the line that equals that in `tags`. */
 static inline uint64_t equal_tags(const struct flow_line *line, unsigned int i, uint64_t tags)
 {
-	uint64_t word;
+	uint64_t word = word64_at(line, i) ^ tags;
 
-	__builtin_memcpy(&word, (const uint64_t *)(const void *)line + i, sizeof(word));
-	word ^= tags;
 	return (word - LOWEST) & ~word & HIGHEST;
 }
 
@@ -107,25 +105,36 @@ void flow_prefetch_addresses6(const struct flow_table *table, uint32_t hash)
 }
 
 static inline bool is_flow_of(const struct flow_table *table, const struct flow *flow,
-		       unsigned int direction, const struct flow_tuple *tuple)
+			      unsigned int direction, const struct flow_tuple *tuple)
 {
 	return flow_key_equal(&flow->key[direction], &tuple->key) &&
 	       (!flow->line6 ||
 		flow_addresses6_equal(&table->lines6[flow->line6 - 1].key[direction], &tuple->ip6));
 }
 
-static struct flow *find_in_chain(const struct flow_table *table, uint32_t reference,
-				  const struct flow_tuple *tuple, enum flow_direction *direction)
+/* Wherever it is. */
+static __attribute__((noinline)) struct flow *find_anywhere(const struct flow_table *table,
+							    const struct flow_line *line,
+							    uint64_t places,
+							    const struct flow_tuple *tuple,
+							    enum flow_direction *direction)
 {
-	while (reference) {
-		struct flow *flow = flow_of_reference(table, reference);
-		unsigned int d = flow_direction_of_reference(reference);
+	uint32_t reference;
 
-		if (is_flow_of(table, flow, d, tuple)) {
-			*direction = d;
+	for (; places; places &= places - 1) {
+		reference = first_of(line, places);
+		*direction = flow_direction_of_reference(reference);
+		if (reference &&
+		    is_flow_of(table, flow_of_reference(table, reference), *direction, tuple))
+			return flow_of_reference(table, reference);
+	}
+	for (reference = line->chain; reference;) {
+		struct flow *flow = flow_of_reference(table, reference);
+
+		*direction = flow_direction_of_reference(reference);
+		if (is_flow_of(table, flow, *direction, tuple))
 			return flow;
-		}
-		reference = flow->next[d];
+		reference = flow->next[*direction];
 	}
 	return NULL;
 }
@@ -134,19 +143,20 @@ struct flow *flow_find(const struct flow_table *table, const struct flow_tuple *
 		       uint32_t hash, enum flow_direction *direction)
 {
 	const struct flow_line *line = line_of(table, hash);
+	uint64_t places = places_of(line, hash);
+	uint32_t reference = likely(places) ? first_of(line, places) : 0;
 
-	for (uint64_t places = places_of(line, hash); places; places &= places - 1) {
-		uint32_t reference = first_of(line, places);
-		unsigned int d = flow_direction_of_reference(reference);
+	if (likely(reference)) {
 		struct flow *flow = flow_of_reference(table, reference);
+		unsigned int d = flow_direction_of_reference(reference);
 
 		__builtin_prefetch(&flow->index); /* the other line, at the same time */
-		if (likely(reference && is_flow_of(table, flow, d, tuple))) {
+		if (likely(is_flow_of(table, flow, d, tuple))) {
 			*direction = d;
 			return flow;
 		}
 	}
-	return find_in_chain(table, line->chain, tuple, direction);
+	return find_anywhere(table, line, places, tuple, direction);
 }
 
 static uint32_t hash_of(const struct flow_table *table, const struct flow *flow,

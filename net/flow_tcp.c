@@ -101,7 +101,7 @@ static uint32_t window_of(const struct flow *flow, const struct segment *segment
 	if (!(segment->flags & TCP_SYN) && has(flow, 0, FLOW_SIDE_SCALE) &&
 	    has(flow, 1, FLOW_SIDE_SCALE))
 		window <<= flow->side_scale[segment->d];
-	return window ? window : 1; /* a closed window is probed with one byte */
+	return window;
 }
 
 /* A SYN: all that its sender has said before is void. */
@@ -158,7 +158,7 @@ static always_inline bool is_in_window(const struct flow *flow, unsigned int d,
 	uint32_t slack = side->window > ACK_SLACK ? side->window : ACK_SLACK;
 	uint32_t lowest = has(flow, d, FLOW_SIDE_ACKED) ? side->ack - slack : side->ack;
 
-	/* A FIN may lie one beyond the window, and what follows it begins there. */
+	/* A FIN, or the probe of a closed window, may lie one beyond; and what follows it. */
 	return !before(side->max_end + 1, info->tcp_sequence) &&
 	       !before(end, side->end - other->window - 1) &&
 	       between(info->tcp_acknowledgement, lowest, other->end);
@@ -402,7 +402,6 @@ static always_inline bool track_open(struct flow *flow, unsigned int d,
 		return false;
 	if (flow->side_flags[0] & flow->side_flags[1] & FLOW_SIDE_SCALE)
 		window <<= flow->side_scale[d];
-	window += window == 0; /* as window_of() */
 	if (before(side->end, end))
 		side->end = end;
 	if (side->window < window)

@@ -52,6 +52,13 @@ static void learn_names(const struct router *router, const struct packet *packet
 	names_udp_forwarded(router->names, flow->index, &server, packet, info);
 }
 
+/* Is there nothing for router_may_leave() to say? */
+static inline bool leaves_as_it_is(const struct router_interface *out, const struct packet *packet,
+				   const struct packet_info *info)
+{
+	return out->netdev && info->ttl > 1 && router_egress_fits(out, packet, info);
+}
+
 /* A packet of a flow. */
 static void forward_known(struct router *router, struct router_interface *in, struct packet *packet,
 			  const struct packet_info *info, struct flow *flow,
@@ -60,7 +67,8 @@ static void forward_known(struct router *router, struct router_interface *in, st
 	struct router_interface *out = &router->interfaces[flow->key[!direction].interface];
 	enum drop_reason reason;
 
-	if (!router_may_leave(router, in, out, packet, info))
+	if (unlikely(!leaves_as_it_is(out, packet, info)) &&
+	    !router_may_leave(router, in, out, packet, info))
 		return;
 	if (unlikely(flow->flags & FLOW_TRANSLATED && info->authenticated)) {
 		packet_drop(packet, DROP_NO_TRANSLATION);

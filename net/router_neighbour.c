@@ -74,12 +74,6 @@ void router_input_arp(struct router *router, struct router_interface *in, struct
 
 /* ---- neighbour discovery ---- */
 
-bool router_is_ndp(const struct packet_info *info)
-{
-	return info->key.version == 6 && info->key.protocol == IP_PROTOCOL_ICMP6 &&
-	       info->icmp_type >= ICMP6_ROUTER_SOLICITATION && info->icmp_type <= ICMP6_REDIRECT;
-}
-
 static bool is_own6(const struct router *router, const struct router_interface *on,
 		    const struct ip6_address *address)
 {

@@ -54,7 +54,11 @@ void router_input_ndp(struct router *router, struct router_interface *in, struct
 		      const struct packet_info *info);
 
 /* Is it a message that router_input_ndp() takes? */
-must_check bool router_is_ndp(const struct packet_info *info);
+must_check static inline bool router_is_ndp(const struct packet_info *info)
+{
+	return info->key.protocol == IP_PROTOCOL_ICMP6 && info->key.version == 6 &&
+	       info->icmp_type >= ICMP6_ROUTER_SOLICITATION && info->icmp_type <= ICMP6_REDIRECT;
+}
 
 /* A client whose MAC the toolstack did not tell is believed when its address is right. */
 void router_learn_client(struct router_interface *in, const uint8_t *mac);
@@ -160,11 +164,27 @@ void router_egress(struct router *router, struct router_interface *out, struct p
 		   uint8_t version);
 
 /* The largest packet of that version on the link, bytes. */
-uint16_t router_mtu(const struct router_interface *out, uint8_t version);
+static inline uint16_t router_mtu(const struct router_interface *out, uint8_t version)
+{
+	const struct router *router = out->router;
+	uint16_t mtu = out->netdev->mtu, told;
+
+	if (out->kind != ROUTER_UPLINK)
+		return mtu;
+	told = version == 4 ? router->ip4.mtu : router->ip6.mtu;
+	return told && told < mtu ? told : mtu;
+}
 
 /* Does the packet, as it came, fit the link? Segmented ones by their segments. */
-bool router_egress_fits(const struct router_interface *out, const struct packet *packet,
-			const struct packet_info *info);
+static inline bool router_egress_fits(const struct router_interface *out,
+				      const struct packet *packet, const struct packet_info *info)
+{
+	uint32_t bytes = info->ip_length;
+
+	if (packet->gso_type)
+		bytes = (uint32_t)info->header_length + packet->gso_size;
+	return bytes <= router_mtu(out, info->key.version);
+}
 
 /* Hands every vector that holds packets to its driver. */
 void router_flush(struct router *router);

@@ -30,8 +30,8 @@ static bool outer_of_rdr(const struct rules_rule *rule, const struct rules_param
 			 struct rules_entry *entry)
 {
 	const struct rules_host *to = &rule->destination;
-	bool by_prefix = p->rdr_to.mode == RULES_TARGET_BITMASK ||
-			 p->rdr_to.mode == RULES_TARGET_NPTV6;
+	bool by_prefix =
+		p->rdr_to.mode == RULES_TARGET_BITMASK || p->rdr_to.mode == RULES_TARGET_NPTV6;
 
 	if (!p->has_rdr || !(rule->directions & RULES_IN) || to->kind != RULES_HOST_PREFIX ||
 	    to->negated)

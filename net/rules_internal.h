@@ -177,7 +177,7 @@ bool rules_table_has(const struct ruleset *set, const struct rules_table *table,
 /* Is it in the ranges of the table, and in which? Its names are not asked. */
 bool rules_table_contains(const struct rules_table *table, const struct ip_address *address);
 const struct rules_range *rules_table_range(const struct rules_table *table,
-					   const struct ip_address *address);
+					    const struct ip_address *address);
 
 /* Frees what the table points to. */
 void rules_table_free(struct rules_table *table);

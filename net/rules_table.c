@@ -199,7 +199,7 @@ int rules_table_finish(struct rules_table *table)
 }
 
 const struct rules_range *rules_table_range(const struct rules_table *table,
-					   const struct ip_address *address)
+					    const struct ip_address *address)
 {
 	const struct rules_range *ranges = address->version == 4 ? table->ranges4 : table->ranges6;
 	uint32_t low = 0, high = address->version == 4 ? table->count4 : table->count6;

@@ -174,8 +174,7 @@ static void decide(struct table *table, uint32_t slot)
 	enum drop_reason reason;
 	struct flow *flow = flow_find(&table->flows, &info->tuple, info->hash, &direction);
 
-	if (!flow ||
-	    !flow_follow(flow, direction, packet, info, table->world->now_ns, &reason))
+	if (!flow || !flow_follow(flow, direction, packet, info, table->world->now_ns, &reason))
 		bench_fail("a flow is lost");
 	nat_rewrite(packet, info, flow, direction);
 }

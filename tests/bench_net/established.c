@@ -21,7 +21,7 @@ struct stream {
 	uint32_t vectors;
 	bool translated;
 	struct world_frame frame;
-	uint32_t payload; /* of a frame */
+	uint32_t payload;		      /* of a frame */
 	struct world_link *from[WORLD_BATCH]; /* of the vector that begins here */
 };
 

@@ -425,8 +425,8 @@ static void pass_answer_across(struct world *world, uint32_t index, const struct
 uint32_t world_least_bytes(const struct world *world, uint8_t protocol)
 {
 	size_t ip = world->version == 4 ? sizeof(struct ip4_header) : sizeof(struct ip6_header);
-	size_t transport = protocol == IP_PROTOCOL_TCP ? sizeof(struct tcp_header)
-						       : sizeof(struct udp_header);
+	size_t transport =
+		protocol == IP_PROTOCOL_TCP ? sizeof(struct tcp_header) : sizeof(struct udp_header);
 
 	return (uint32_t)(sizeof(struct ethernet_header) + ip + transport);
 }

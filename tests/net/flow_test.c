@@ -294,8 +294,11 @@ static void follow_turns(uint8_t protocol, uint8_t version, const struct turn *t
 	ck_assert_int_eq(create(&world, &info.tuple, &reply, FLOWS, flow_first_state(&info), &flow),
 			 0);
 	for (size_t i = 0; i < count; i++) {
+		bool reply_now = turns[i].direction == FLOW_REPLY;
 		enum drop_reason reason;
 
+		/* An echo's request, or its reply. */
+		info.icmp_type = version == 4 ? (reply_now ? 0 : 8) : (reply_now ? 129 : 128);
 		ck_assert(
 			flow_follow(flow, turns[i].direction, NULL, &info, world.now_ns, &reason));
 		ck_assert_msg(flow->state == turns[i].after, "turn %zu of protocol %u: %s", i,

@@ -299,8 +299,9 @@ static struct six group_of(struct six target)
 static void solicit(struct test_link *link, const uint8_t *mac, struct six from, struct six target)
 {
 	struct six group = group_of(target);
-	const uint8_t to[6] = { 0x33, 0x33, 0xff, group.bytes[13], group.bytes[14],
-				group.bytes[15] };
+	const uint8_t to[6] = {
+		0x33, 0x33, 0xff, group.bytes[13], group.bytes[14], group.bytes[15]
+	};
 	const struct ends6 ends = { mac, to, from, group };
 
 	frame6_neighbour(&frame, &ends, 135, 0, target);

@@ -83,8 +83,8 @@ static void build(uint32_t payload)
 
 START_TEST(parts_fit_and_make_the_whole)
 {
-	static const uint16_t mtus[] = { 68, 69, 76, 500, 576, 1279, 1280, 1499, 1500, 3999,
-					 4010, 4032, 4050, 4096, 9000, 65535 };
+	static const uint16_t mtus[] = { 68,   69,   76,   500,	 576,  1279, 1280, 1499,
+					 1500, 3999, 4010, 4032, 4050, 4096, 9000, 65535 };
 
 	for (size_t i = 0; i < sizeof(mtus) / sizeof(*mtus); i++)
 		for (uint32_t payload = 1; payload < 14000; payload += 1 + payload / 3) {

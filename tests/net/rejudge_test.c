@@ -118,11 +118,13 @@ static void set_random_rules(void)
 	int n = 0;
 
 	rule_count = 1 + below(RULES);
-	rules[0] = (struct model_rule){ .pass = true, .direction = RULES_IN, .client = -1,
-					.rdr_client = -1 };
+	rules[0] = (struct model_rule){
+		.pass = true, .direction = RULES_IN, .client = -1, .rdr_client = -1
+	};
 	if (rule_count > 1)
-		rules[1] = (struct model_rule){ .pass = true, .direction = RULES_OUT, .client = -1,
-						.rdr_client = -1 };
+		rules[1] = (struct model_rule){
+			.pass = true, .direction = RULES_OUT, .client = -1, .rdr_client = -1
+		};
 	for (uint32_t i = 2; i < rule_count; i++)
 		rules[i] = random_rule();
 	for (uint32_t i = 0; i < rule_count; i++)
@@ -352,12 +354,13 @@ static void begin_four(const char *text)
 	ck_assert_uint_eq(net->router.flows.used, 4);
 }
 
-static const char nat_rules[] = "pass\npass out on uplink inet from 10.138.0.11 nat-to 10.137.0.77\n"
-				"pass out on uplink inet6 nat-to (uplink)\n";
+static const char nat_rules[] =
+	"pass\npass out on uplink inet from 10.138.0.11 nat-to 10.137.0.77\n"
+	"pass out on uplink inet6 nat-to (uplink)\n";
 
 START_TEST(another_address_ends_what_had_the_old_one)
 {
-	struct router_uplink4 ip4 = { be32_of(OUR_IP + 1), 24, be32_of(GATEWAY_IP) };
+	struct router_uplink4 ip4 = { be32_of(OUR_IP + 1), 24, be32_of(GATEWAY_IP), 0 };
 
 	begin_four(nat_rules);
 	ck_assert_int_eq(router_set_uplink4(&net->router, &ip4), 0);
@@ -370,7 +373,7 @@ END_TEST
 
 START_TEST(the_same_address_again_ends_nothing)
 {
-	struct router_uplink4 ip4 = { be32_of(OUR_IP), 16, be32_of(GATEWAY_IP + 7) };
+	struct router_uplink4 ip4 = { be32_of(OUR_IP), 16, be32_of(GATEWAY_IP + 7), 0 };
 	struct router_uplink6 ip6;
 
 	begin_four(nat_rules);

@@ -166,9 +166,9 @@ START_TEST(others_addresses_are_not_claimed)
 		}
 		ck_assert_ptr_null(test_link_take(&net->uplink));
 	}
-	test_net_set_rules(
-		net, CLOSED "pass out on uplink inet from 10.200.0.0/28 nat-to 10.137.0.64/28 "
-			    "bitmask\n");
+	test_net_set_rules(net, CLOSED
+			   "pass out on uplink inet from 10.200.0.0/28 nat-to 10.137.0.64/28 "
+			   "bitmask\n");
 	for (uint32_t host = 0; host < 255; host++) {
 		frame_arp(&frame, gateway_mac, all, 1, IP(10, 137, 0, 250), IP(10, 137, 0, host));
 		test_link_input(&net->uplink, &frame);
@@ -187,8 +187,8 @@ START_TEST(redirects_address_and_port)
 			   "pass in on uplink proto udp to self port 8080 rdr-to 10.138.0.11 "
 			   "port 80\npass out on clients\n");
 	make_in(SERVER_IP, OUR_IP, 999, 8080);
-	expect(test_pass(net, &net->uplink, &net->client[1], &answer), SERVER_IP, 999,
-	       CLIENT_IP(1), 80);
+	expect(test_pass(net, &net->uplink, &net->client[1], &answer), SERVER_IP, 999, CLIENT_IP(1),
+	       80);
 	expect(udp_out(1, SERVER_IP, 80, 999), OUR_IP, 8080, SERVER_IP, 999);
 	make_in(SERVER_IP, OUR_IP, 999, 8081);
 	test_drop(net, &net->uplink, &answer, DROP_BLOCKED);
@@ -261,8 +261,8 @@ START_TEST(binat_both_ways)
 				"10.137.0.77\npass in on clients\npass out on clients\n");
 	expect(udp_out(1, SERVER_IP, 5000, 53), OTHER_IP, 5000, SERVER_IP, 53);
 	make_in(SERVER2_IP, OTHER_IP, 99, 7777);
-	expect(test_pass(net, &net->uplink, &net->client[1], &answer), SERVER2_IP, 99,
-	       CLIENT_IP(1), 7777);
+	expect(test_pass(net, &net->uplink, &net->client[1], &answer), SERVER2_IP, 99, CLIENT_IP(1),
+	       7777);
 	expect(udp_out(1, SERVER2_IP, 7777, 99), OTHER_IP, 7777, SERVER2_IP, 99);
 	make_in(SERVER2_IP, OUR_IP, 99, 7777);
 	test_drop(net, &net->uplink, &answer, DROP_BLOCKED);
@@ -278,8 +278,8 @@ START_TEST(bitmask_keeps_the_host)
 				"bitmask\n");
 	expect(udp_out(2, SERVER_IP, 5000, 53), IP(10, 144, 16, 12), 5000, SERVER_IP, 53);
 	make_in(SERVER2_IP, IP(10, 144, 16, 11), 99, 7777);
-	expect(test_pass(net, &net->uplink, &net->client[1], &answer), SERVER2_IP, 99,
-	       CLIENT_IP(1), 7777);
+	expect(test_pass(net, &net->uplink, &net->client[1], &answer), SERVER2_IP, 99, CLIENT_IP(1),
+	       7777);
 }
 END_TEST
 

@@ -99,20 +99,25 @@ void test_net_set_rules(struct test_net *net, const char *text)
 	net->rules = rules;
 }
 
-static void attach_client(struct test_net *net, unsigned int i, bool six_too)
+int test_net_attach_client(struct test_net *net, unsigned int i, bool six_too)
 {
 	const struct router_address addresses[] = {
 		{ ip_address_of4(be32_of(CLIENT_IP(i))), 32 },
 		{ ip_address_of6(client_ip6(i).bytes), 128 },
 	};
+
+	return router_attach_client(&net->router, &net->client[i].netdev, addresses,
+				    six_too ? 2 : 1);
+}
+
+static void make_client(struct test_net *net, unsigned int i, bool six_too)
+{
 	char name[NETDEV_NAME_BYTES];
 
 	snprintf(name, sizeof(name), "client%u.0", i);
 	test_link_init(&net->client[i], &net->packets, name, false, our_client_mac);
 	memcpy(net->client[i].netdev.peer_mac, client_mac[i], 6);
-	ck_assert_int_eq(router_attach_client(&net->router, &net->client[i].netdev, addresses,
-					      six_too ? 2 : 1),
-			 0);
+	ck_assert_int_eq(test_net_attach_client(net, i, six_too), 0);
 	if (six_too)
 		net->client[i].netdev.features |= TEST_ALL_FEATURES6;
 }
@@ -130,7 +135,7 @@ static struct test_net *begin_cold(const char *rules, uint32_t flows, bool six_t
 		net->uplink.netdev.features |= TEST_ALL_FEATURES6;
 	ck_assert_int_eq(router_attach_uplink(&net->router, &net->uplink.netdev), 0);
 	for (unsigned int i = 0; i < TEST_CLIENTS; i++)
-		attach_client(net, i, six_too);
+		make_client(net, i, six_too);
 	return net;
 }
 

@@ -69,6 +69,9 @@ void test_net_end(struct test_net *net);
 /* Other rules; NULL: closed. */
 void test_net_set_rules(struct test_net *net, const char *rules);
 
+/* Attaches client i with its address, or both. 0 or a negative errno. */
+int test_net_attach_client(struct test_net *net, unsigned int i, bool six_too);
+
 /* Lets time pass in steps of the timer wheel. */
 void test_net_advance(struct test_net *net, uint64_t ns);
 
