@@ -167,6 +167,12 @@ must_check int packet_copy_out(const struct packet *packet, uint32_t offset, voi
 /* Is the packet consistent? For tests: lengths add up, bounds hold. */
 bool packet_is_valid(const struct packet *packet);
 
+/* Pieces of memory that it takes up: what a packet that waits keeps from others. */
+static inline uint32_t packet_pieces(const struct packet *packet)
+{
+	return 1u + packet->frag_count;
+}
+
 /* Adds at the end; the vector must not be full. */
 static inline void packet_vector_add(struct packet_vector *vector, struct packet *packet)
 {

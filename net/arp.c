@@ -66,21 +66,23 @@ static uint32_t entry_index(const struct arp *arp, const struct arp_entry *entry
 }
 
 /* A packet has left the entry's queue. */
-static void queue_count_down(struct arp_entry *entry)
+static void queue_count_down(struct arp_entry *entry, const struct packet *packet)
 {
-	entry->queued--;
+	entry->queued -= packet_pieces(packet);
 	if (!entry->pinned)
-		entry->arp->queued--;
+		entry->arp->queued -= packet_pieces(packet);
 }
 
 static struct packet *queue_pop(struct arp_entry *entry)
 {
 	struct list *link = list_pop_front(&entry->queue);
+	struct packet *packet;
 
 	if (!link)
 		return NULL;
-	queue_count_down(entry);
-	return list_entry(link, struct packet, link);
+	packet = list_entry(link, struct packet, link);
+	queue_count_down(entry, packet);
+	return packet;
 }
 
 static void entry_free(struct arp_entry *entry, enum drop_reason reason)
@@ -241,6 +243,7 @@ void arp_queue(struct arp *arp, struct netdev *netdev, be32 own, be32 address, b
 	       struct packet *packet, uint64_t now_ns)
 {
 	struct arp_entry *entry = entry_find(arp, netdev, address);
+	uint32_t pieces;
 
 	if (!entry)
 		entry = entry_make(arp, netdev, own, address, pin, now_ns);
@@ -248,14 +251,15 @@ void arp_queue(struct arp *arp, struct netdev *netdev, be32 own, be32 address, b
 		packet_drop(packet, DROP_NO_NEIGHBOUR);
 		return;
 	}
-	if (entry->queued >= ARP_QUEUE_ENTRY ||
-	    (!entry->pinned && arp->queued >= ARP_QUEUE_TOTAL)) {
+	pieces = packet_pieces(packet);
+	if (entry->queued + pieces > ARP_QUEUE_ENTRY ||
+	    (!entry->pinned && arp->queued + pieces > ARP_QUEUE_TOTAL)) {
 		packet_drop(packet, DROP_QUOTA);
 		return;
 	}
-	entry->queued++;
+	entry->queued += pieces;
 	if (!entry->pinned)
-		arp->queued++;
+		arp->queued += pieces;
 	list_push_back(&entry->queue, &packet->link);
 }
 
@@ -315,7 +319,7 @@ void arp_drop_from(struct arp *arp, const struct netdev *netdev)
 			if (packet->in != netdev)
 				continue;
 			list_remove(link);
-			queue_count_down(entry);
+			queue_count_down(entry, packet);
 			packet_drop(packet, DROP_DETACHED);
 		}
 	}
@@ -335,6 +339,7 @@ uint32_t arp_waiting(const struct arp *arp)
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < ARP_ENTRIES; i++)
-		count += arp->entries[i].queued;
+		list_for_each(link, &arp->entries[i].queue)
+			count++;
 	return count;
 }

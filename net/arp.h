@@ -22,7 +22,7 @@
 #include "net/wire.h"
 
 #define ARP_ENTRIES 128u
-#define ARP_QUEUE_ENTRY 16u
+#define ARP_QUEUE_ENTRY 16u /* packets that wait; each piece of one counts */
 #define ARP_QUEUE_TOTAL 64u
 #define ARP_REQUEST_TRIES 5u /* 1 + 2 + 4 + 8 + 8 seconds */
 #define ARP_PROBE_TRIES 3u   /* by unicast, one a second */

@@ -160,8 +160,7 @@ enum fragment_result fragments_input(struct fragment_table *table, struct packet
 		return FRAGMENT_DROP;
 	holds = info->offset && is_held_in(found);
 	*reason = DROP_FRAGMENT_QUOTA;
-	if (holds &&
-	    !fragment_hold_room(table, &table->owners[info->key.interface], found, packet->length))
+	if (holds && !fragment_hold_room(table, &table->owners[info->key.interface], found, packet))
 		return FRAGMENT_DROP;
 	if (!found)
 		found = fragment_create(table, &info->key, now_ns);

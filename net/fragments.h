@@ -101,10 +101,10 @@ struct fragment_entry {
 	uint32_t next; /* in its bucket's chain, or of the free ones: index + 1, 0 at the end */
 	uint8_t state; /* enum fragment_state */
 	uint8_t range_count;
-	uint16_t total;	   /* bytes of the whole; 0: its last fragment is not here */
-	uint32_t received; /* bytes */
-	uint16_t reason;   /* enum drop_reason, when dead */
-	uint16_t held_packets;
+	uint16_t total;	       /* bytes of the whole; 0: its last fragment is not here */
+	uint32_t received;     /* bytes */
+	uint16_t reason;       /* enum drop_reason, when dead */
+	uint16_t held_packets; /* or pieces */
 	uint32_t held_bytes;
 	struct list held;
 	struct list link; /* in its owner's list for its state, the oldest first */
@@ -124,7 +124,7 @@ struct fragment_owner {
 struct fragments_config {
 	uint32_t entries;      /* datagrams in all, 1 .. FRAGMENT_ENTRIES_MAX */
 	uint32_t owners;       /* interfaces, 1 .. FRAGMENT_OWNERS */
-	uint32_t held_packets; /* in all */
+	uint32_t held_packets; /* in all; each piece of a packet counts (packet_pieces()) */
 	uint32_t held_bytes;
 	uint32_t owner_entries; /* of one interface */
 	uint32_t owner_held_packets;

@@ -24,11 +24,11 @@ void fragment_kill(struct fragment_entry *entry, enum drop_reason reason);
 void fragment_set_state(struct fragment_entry *entry, enum fragment_state state);
 
 /*
- * Makes room to hold a packet of `bytes` for the owner, out of what it holds for datagrams
+ * Makes room to hold the packet for the owner, out of what it holds for datagrams
  * other than `kept` (which may be NULL). False: there is no such room.
  */
 must_check bool fragment_hold_room(struct fragment_table *table, struct fragment_owner *owner,
-				   const struct fragment_entry *kept, uint32_t bytes);
+				   const struct fragment_entry *kept, const struct packet *packet);
 
 /* Takes the packet; there is room. */
 void fragment_hold(struct fragment_entry *entry, struct packet *packet);

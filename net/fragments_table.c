@@ -192,6 +192,9 @@ struct fragment_entry *fragment_create(struct fragment_table *table, const struc
 	uint32_t reference;
 	uint32_t *bucket;
 
+	/* Shares may have become smaller: two go for one that comes, until it is enough. */
+	if (owner->entries > table->config.owner_entries)
+		(void)owner_evict(owner);
 	if ((owner->entries >= table->config.owner_entries || !table->free) && !owner_evict(owner))
 		return NULL;
 	reference = table->free;
@@ -214,45 +217,51 @@ struct fragment_entry *fragment_create(struct fragment_table *table, const struc
 /* ---- holding ---- */
 
 static bool hold_fits(const struct fragment_table *table, const struct fragment_owner *owner,
-		      uint32_t bytes)
+		      const struct packet *packet)
 {
 	const struct fragments_config *config = &table->config;
+	uint32_t pieces = packet_pieces(packet), bytes = packet->length;
 
-	return owner->held_packets < config->owner_held_packets &&
+	return owner->held_packets + pieces <= config->owner_held_packets &&
 	       owner->held_bytes + bytes <= config->owner_held_bytes &&
-	       table->held_packets < config->held_packets &&
+	       table->held_packets + pieces <= config->held_packets &&
 	       table->held_bytes + bytes <= config->held_bytes;
 }
 
-/* Makes room for a packet of `kept`'s owner out of what that one holds for others. */
+/*
+ * Makes room for a packet of `kept`'s owner out of what that one holds for others. Small
+ * packets in many pieces keep as much memory from others as large ones.
+ */
 bool fragment_hold_room(struct fragment_table *table, struct fragment_owner *owner,
-			const struct fragment_entry *kept, uint32_t bytes)
+			const struct fragment_entry *kept, const struct packet *packet)
 {
 	struct list *waiting = &owner->states[FRAGMENT_WAITING];
 
-	if (bytes > table->config.owner_held_bytes)
+	if (packet->length > table->config.owner_held_bytes ||
+	    packet_pieces(packet) > table->config.owner_held_packets)
 		return false;
 	list_for_each_safe(link, spare, waiting) {
 		struct fragment_entry *entry = list_entry(link, struct fragment_entry, link);
 
-		if (hold_fits(table, owner, bytes))
+		if (hold_fits(table, owner, packet))
 			return true;
 		if (entry != kept)
 			fragment_free(entry, DROP_FRAGMENT_QUOTA);
 	}
-	return hold_fits(table, owner, bytes);
+	return hold_fits(table, owner, packet);
 }
 
 void fragment_hold(struct fragment_entry *entry, struct packet *packet)
 {
 	struct fragment_owner *owner = owner_of(entry);
+	uint32_t pieces = packet_pieces(packet);
 
 	list_push_back(&entry->held, &packet->link);
-	entry->held_packets++;
+	entry->held_packets = (uint16_t)(entry->held_packets + pieces);
 	entry->held_bytes += packet->length;
-	owner->held_packets++;
+	owner->held_packets += pieces;
 	owner->held_bytes += packet->length;
-	entry->table->held_packets++;
+	entry->table->held_packets += pieces;
 	entry->table->held_bytes += packet->length;
 }
 
@@ -294,8 +303,10 @@ static bool entry_check(const struct fragment_entry *entry)
 		received += range->end - range->start;
 	}
 	list_for_each(link, &entry->held) {
-		packets++;
-		bytes += list_entry(link, struct packet, link)->length;
+		const struct packet *packet = list_entry(link, struct packet, link);
+
+		packets += packet_pieces(packet);
+		bytes += packet->length;
 	}
 	return received == entry->received && packets == entry->held_packets &&
 	       bytes == entry->held_bytes && wheel_timer_is_armed(&entry->timer) &&

@@ -13,21 +13,23 @@ static uint32_t entry_index(const struct ndp *ndp, const struct ndp_entry *entry
 }
 
 /* A packet has left the entry's queue. */
-static void queue_count_down(struct ndp_entry *entry)
+static void queue_count_down(struct ndp_entry *entry, const struct packet *packet)
 {
-	entry->queued--;
+	entry->queued -= packet_pieces(packet);
 	if (!entry->pinned)
-		entry->ndp->queued--;
+		entry->ndp->queued -= packet_pieces(packet);
 }
 
 static struct packet *queue_pop(struct ndp_entry *entry)
 {
 	struct list *link = list_pop_front(&entry->queue);
+	struct packet *packet;
 
 	if (!link)
 		return NULL;
-	queue_count_down(entry);
-	return list_entry(link, struct packet, link);
+	packet = list_entry(link, struct packet, link);
+	queue_count_down(entry, packet);
+	return packet;
 }
 
 static bool is_resolved(const struct ndp_entry *entry)
@@ -213,6 +215,7 @@ void ndp_queue(struct ndp *ndp, struct netdev *netdev, const struct ip6_address 
 	       const struct ip6_address *address, bool pin, struct packet *packet, uint64_t now_ns)
 {
 	struct ndp_entry *entry = entry_find(ndp, netdev, address);
+	uint32_t pieces;
 
 	if (!entry) {
 		if (!pin && !bucket_take(&ndp->questions, now_ns)) {
@@ -226,14 +229,15 @@ void ndp_queue(struct ndp *ndp, struct netdev *netdev, const struct ip6_address 
 		}
 		entry_begin(entry, netdev, own, address, pin, now_ns);
 	}
-	if (entry->queued >= NDP_QUEUE_ENTRY ||
-	    (!entry->pinned && ndp->queued >= NDP_QUEUE_TOTAL)) {
+	pieces = packet_pieces(packet);
+	if (entry->queued + pieces > NDP_QUEUE_ENTRY ||
+	    (!entry->pinned && ndp->queued + pieces > NDP_QUEUE_TOTAL)) {
 		packet_drop(packet, DROP_QUOTA);
 		return;
 	}
-	entry->queued++;
+	entry->queued += pieces;
 	if (!entry->pinned)
-		ndp->queued++;
+		ndp->queued += pieces;
 	list_push_back(&entry->queue, &packet->link);
 }
 
@@ -358,7 +362,7 @@ void ndp_drop_from(struct ndp *ndp, const struct netdev *netdev)
 			if (packet->in != netdev)
 				continue;
 			list_remove(link);
-			queue_count_down(entry);
+			queue_count_down(entry, packet);
 			packet_drop(packet, DROP_DETACHED);
 		}
 	}
@@ -378,6 +382,7 @@ uint32_t ndp_waiting(const struct ndp *ndp)
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < NDP_ENTRIES; i++)
-		count += ndp->entries[i].queued;
+		list_for_each(link, &ndp->entries[i].queue)
+			count++;
 	return count;
 }

@@ -31,7 +31,7 @@
 
 #define NDP_ENTRIES 128u
 #define NDP_RESOLVED_MAX 112u /* the other places are for questions only */
-#define NDP_QUEUE_ENTRY 16u
+#define NDP_QUEUE_ENTRY 16u   /* packets that wait; each piece of one counts */
 #define NDP_QUEUE_TOTAL 64u
 #define NDP_SOLICIT_TRIES 5u /* 1 + 2 + 4 + 8 + 8 seconds (RFC 7048) */
 #define NDP_PROBE_TRIES 3u   /* by unicast, one a second */

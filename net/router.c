@@ -21,7 +21,8 @@
 #define FRAGMENTS_LEAST 256u
 #define FRAGMENTS_MOST 2048u
 #define FRAGMENTS_HELD 256u
-#define LIMITS_RULES 256u /* that have flows counted for them at one time */
+#define FRAGMENTS_HELD_SHARE 8u /* of all packets at most such a part */
+#define LIMITS_RULES 256u	/* that have flows counted for them at one time */
 #define LIMITS_SOURCES_LEAST 256u
 
 /* One block of memory holds, each at the start of a cache line: */
@@ -67,6 +68,16 @@ static struct fragments_config fragments_of(uint32_t flows)
 		.owner_held_packets = FRAGMENTS_HELD,
 		.owner_held_bytes = FRAGMENTS_HELD * IOPAGE_SIZE,
 	};
+}
+
+/* What waits for its first part is kept from the rings: little where there is little. */
+static void limit_held(struct fragments_config *config, const struct packet_pool *packets)
+{
+	uint32_t part = packets->total / FRAGMENTS_HELD_SHARE;
+
+	if (part < config->held_packets)
+		config->held_packets = part ? part : 1;
+	config->held_bytes = config->held_packets * IOPAGE_SIZE;
 }
 
 static struct layout layout_of(uint32_t flows)
@@ -141,6 +152,7 @@ static void memory_lay(struct router *router, const struct router_config *config
 	struct layout layout = layout_of(config->flows);
 	uint8_t *memory = config->memory;
 
+	limit_held(&fragments, config->packets);
 	memory += -(uintptr_t)memory & 63;
 	flow_table_init(&router->flows, memory + layout.flows, config->flows,
 			flows6_of(config->flows), &router->wheel, config->random);
@@ -459,7 +471,11 @@ void router_run_timers(struct router *router)
 
 uint64_t router_next_ns(const struct router *router)
 {
-	if (router->rejudge_wanted || router->rejudge_at)
+	uint64_t next_ns = wheel_next_ns(&router->wheel);
+
+	if (router->rejudge_at)
 		return router->now_ns;
-	return wheel_next_ns(&router->wheel);
+	if (router->rejudge_wanted && router->rejudge_again_ns < next_ns)
+		return router->rejudge_again_ns;
+	return next_ns;
 }

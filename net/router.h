@@ -154,6 +154,7 @@ struct router {
 	struct bucket answers;
 	bool rejudge_wanted;	     /* names have changed: begin (again) to look at the flows */
 	uint32_t rejudge_at;	     /* where to go on; 0: it is done */
+	uint64_t rejudge_again_ns;   /* not to begin before */
 	uint64_t answers_suppressed; /* ICMP errors and resets not sent for want of tokens */
 	uint64_t attach_count;
 	uint32_t clients;
@@ -215,7 +216,8 @@ struct ruleset *router_set_rules(struct router *router, struct ruleset *rules);
 
 /*
  * Judges all flows again, a part at each router_run_timers(): the addresses of host names
- * in the rules have changed.
+ * in the rules have changed. Begins at once, but no more than once a second: name servers
+ * decide how often that is.
  */
 void router_rejudge_soon(struct router *router);
 

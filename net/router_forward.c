@@ -59,6 +59,18 @@ static inline bool leaves_as_it_is(const struct router_interface *out, const str
 	return out->netdev && info->ttl > 1 && router_egress_fits(out, packet, info);
 }
 
+/* Answers to what we have asked ourselves; whoever asked knows a forged one. */
+static bool is_for_service(const struct router *router, const struct router_interface *in,
+			   const struct packet_info *info)
+{
+	struct ip_address destination;
+
+	if (!service_wants(router->service, info))
+		return false;
+	destination = router_destination(info);
+	return router_is_own(router, in, &destination);
+}
+
 /* A packet of a flow. */
 static void forward_known(struct router *router, struct router_interface *in, struct packet *packet,
 			  const struct packet_info *info, struct flow *flow,
@@ -80,8 +92,14 @@ static void forward_known(struct router *router, struct router_interface *in, st
 	}
 	if (unlikely(flow->max_mss && info->tcp_flags & TCP_SYN))
 		tcp_mss_clamp(packet, info, flow->max_mss);
-	if (unlikely(router->names && names_udp_cares(router->names, info)))
+	if (unlikely(router->names && names_udp_cares(router->names, info))) {
+		/* A client's own questions from the same port take no answer from us. */
+		if (is_for_service(router, in, info)) {
+			service_input(router->service, in->netdev, packet, info);
+			return;
+		}
 		learn_names(router, packet, info, flow);
+	}
 	nat_rewrite(packet, info, flow, direction);
 	if (unlikely(router->judged))
 		router_fragment_passes(router, packet, info, out);
@@ -178,18 +196,6 @@ static void begin_flow(struct router *router, struct router_interface *in,
 		return;
 	}
 	forward_known(router, in, packet, info, flow, FLOW_ORIGINAL);
-}
-
-/* Answers to what we have asked ourselves; whoever asked knows a forged one. */
-static bool is_for_service(const struct router *router, const struct router_interface *in,
-			   const struct packet_info *info)
-{
-	struct ip_address destination;
-
-	if (!service_wants(router->service, info))
-		return false;
-	destination = router_destination(info);
-	return router_is_own(router, in, &destination);
 }
 
 /* A packet that no flow claims. */

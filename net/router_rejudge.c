@@ -9,6 +9,7 @@
 #include "net/router_parts.h"
 
 #define REJUDGE_STEP 1024u /* places of the table that one look at the timers is worth */
+#define REJUDGE_PAUSE_NS 1000000000ull
 
 /* The packet that began it, so far as rules can tell. */
 static struct packet_info first_packet(const struct flow *flow)
@@ -122,7 +123,10 @@ void router_rejudge_soon(struct router *router)
 void router_rejudge_run(struct router *router)
 {
 	if (router->rejudge_wanted && router->rejudge_at == 0) {
+		if (router->now_ns < router->rejudge_again_ns)
+			return;
 		router->rejudge_wanted = false;
+		router->rejudge_again_ns = router->now_ns + REJUDGE_PAUSE_NS;
 		fragments_purge_all(&router->fragments, DROP_BLOCKED);
 		router->rejudge_at = flow_visit(&router->flows, 0, REJUDGE_STEP, visit, router);
 	} else if (router->rejudge_at) {

@@ -15,13 +15,21 @@ static bool is_of_uplink(const struct rules_rule *rule)
 	       (strncmp(rule->interface, "uplink", 6) == 0) != rule->interface_negated;
 }
 
+static struct rules_entry prefix_of(const struct ip_address *address, uint8_t prefix)
+{
+	struct rules_entry entry = { .address = *address, .prefix = prefix };
+
+	ip_address_mask(&entry.address, prefix);
+	return entry;
+}
+
 /* What the rule makes of a sender's address on its way out. */
 static bool outer_of_nat(const struct rules_rule *rule, const struct rules_parameters *p,
 			 struct rules_entry *entry)
 {
 	if (!p->has_nat || !(rule->directions & RULES_OUT) || !p->nat_to.address.version)
 		return false;
-	*entry = (struct rules_entry){ .address = p->nat_to.address, .prefix = p->nat_to.prefix };
+	*entry = prefix_of(&p->nat_to.address, p->nat_to.prefix);
 	return true;
 }
 
@@ -38,7 +46,7 @@ static bool outer_of_rdr(const struct rules_rule *rule, const struct rules_param
 		return false;
 	if (!by_prefix && to->prefix != ip_address_bits(to->address.version))
 		return false;
-	*entry = (struct rules_entry){ .address = to->address, .prefix = to->prefix };
+	*entry = prefix_of(&to->address, to->prefix);
 	return true;
 }
 
@@ -63,8 +71,6 @@ int ruleset_collect_claims(struct ruleset *set)
 		if (outer_of_rdr(rule, p, &claims->entries[claims->entry_count]))
 			claims->entry_count++;
 	}
-	for (uint32_t i = 0; i < claims->entry_count; i++)
-		ip_address_mask(&claims->entries[i].address, claims->entries[i].prefix);
 	return rules_table_finish(claims);
 }
 

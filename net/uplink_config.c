@@ -19,6 +19,8 @@ static bool has_ip6(const struct uplink_config *config)
 				      : config->setup.fixed.has6 && !config->conflicts6;
 }
 
+#define TELL_WAIT_NS 1000000000ull
+
 /* ---- what is told ---- */
 
 static void put_ip4(const struct uplink_config *config, struct uplink_address *now)
@@ -125,8 +127,14 @@ static void tell(struct uplink_config *config)
 	put_ip4(config, &now);
 	put_ip6(config, &now);
 	put_dns(config, &now);
+	config->tell_ns = 0;
 	if (memcmp(&now, &config->told, sizeof(now)) == 0)
 		return;
+	/* What others do with it is dear, and a neighbour decides how often. */
+	if (!bucket_take(&config->tells, config->now_ns)) {
+		config->tell_ns = config->now_ns + TELL_WAIT_NS;
+		return;
+	}
 	config->told = now;
 	config->setup.changed(config->setup.context, &config->told);
 }
@@ -264,6 +272,7 @@ void uplink_config_up(struct uplink_config *config, struct netdev *netdev, uint6
 	config->netdev = netdev;
 	config->now_ns = now_ns;
 	config->conflicts6 = 0;
+	bucket_init(&config->tells, UPLINK_TELLS_PER_SECOND, UPLINK_TELLS_BURST, now_ns);
 	mac_copy(dhcp.mac, netdev->mac);
 	dhcp_client_init(&config->dhcp, &dhcp);
 	address_probe_init(&config->probe, netdev->mac, config->setup.random, on_send, config);
@@ -360,6 +369,8 @@ void uplink_config_run(struct uplink_config *config, uint64_t now_ns)
 		slaac_run(&config->slaac, now_ns);
 		tell(config); /* a prefix that is not preferred any more */
 	}
+	if (config->tell_ns && now_ns >= config->tell_ns)
+		tell(config);
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -392,6 +403,8 @@ uint64_t uplink_config_next_ns(const struct uplink_config *config)
 	if (config->setup.ip6_auto && has_ip6(config))
 		next_ns =
 			least(next_ns, least(slaac_next_ns(&config->slaac), deprecated_ns(config)));
+	if (config->tell_ns)
+		next_ns = least(next_ns, config->tell_ns);
 	return next_ns;
 }
 

@@ -27,12 +27,16 @@
 #include "lib/random.h"
 #include "lib/siphash.h"
 #include "net/address_probe.h"
+#include "net/bucket.h"
 #include "net/dhcp_client.h"
 #include "net/own.h"
 #include "net/slaac.h"
 
 #define UPLINK_DNS 8u
 #define UPLINK_CONFIG_FRAME_BYTES 1514u
+/* Who advertises other things all the time has them told at such a pace. */
+#define UPLINK_TELLS_PER_SECOND 1u
+#define UPLINK_TELLS_BURST 16u
 #define UPLINK_IP6_TRIES 3u /* RFC 7217, 7: IDGEN_RETRIES */
 
 /* All zero but what holds, and without gaps: two are equal when all bytes are. */
@@ -66,7 +70,10 @@ struct uplink_config_setup {
 	bool ip6_auto;		     /* otherwise has6, address6, prefix6 and router6 of `fixed` */
 	struct uplink_address fixed; /* its resolvers, if any, are the only ones */
 	struct siphash_key secret;   /* for interface identifiers; may be zero */
-	/* Something is different; `now` holds until the next call. */
+	/*
+	 * Something is different; `now` holds until the next call. Told at once, or when it
+	 * is much that changes (UPLINK_TELLS_PER_SECOND) a second later.
+	 */
 	void (*changed)(void *context, const struct uplink_address *now);
 	void *context;
 };
@@ -81,6 +88,8 @@ struct uplink_config {
 	struct address_probe probe;
 	struct slaac slaac;
 	struct uplink_address told;
+	struct bucket tells;
+	uint64_t tell_ns; /* when something that is different is told; 0: nothing is */
 	uint8_t frame[UPLINK_CONFIG_FRAME_BYTES];
 };
 

@@ -49,10 +49,21 @@ static void check_link(const struct test_link *link)
 	require(link->netdev.stack == NULL || link->netdev.input == router_input, "a loose input");
 }
 
+static uint32_t fragments_waiting(const struct fragment_table *table)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < table->config.entries; i++)
+		if (table->entries[i].state != FRAGMENT_FREE)
+			list_for_each(link, &table->entries[i].held)
+				count++;
+	return count;
+}
+
 void chaos_check(const struct test_net *net)
 {
 	uint32_t queued = arp_waiting(&net->router.arp) + ndp_waiting(&net->router.ndp) +
-			  net->router.fragments.held_packets;
+			  fragments_waiting(&net->router.fragments);
 
 	require(net->packets.free_count + queued == TEST_PACKETS, "a packet is lost");
 	require(fragments_check(&net->router.fragments), "the fragment table is not consistent");

@@ -3,6 +3,7 @@
 #include "net/udp.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "net/names_udp.h"
@@ -357,6 +358,36 @@ START_TEST(clients_answers_are_learnt)
 }
 END_TEST
 
+/* A client that asks the same server from every port would else get the answers for us. */
+START_TEST(answers_to_us_go_to_no_client)
+{
+	struct router_service service = own_udp_service(&udp);
+	struct ends out = ends_out(0, GATEWAY_IP), back = ends_in(GATEWAY_IP);
+	struct frame *frame = calloc(1, sizeof(*frame));
+
+	names_begin();
+	ck_assert_int_ge(names_add(&names, "a.example", 9, now), 0);
+	net->router.service = &service;
+	net->router.names = &tap;
+	frame_udp(frame, &out, 5000, 53, 4);
+	ck_assert_uint_eq(frame_source_port(test_pass(net, &net->client[0], &net->uplink, frame)),
+			  5000);
+	frame_udp(frame, &out, 5001, 53, 4);
+	ck_assert_uint_eq(frame_source_port(test_pass(net, &net->client[0], &net->uplink, frame)),
+			  5001);
+	frame_udp(frame, &back, 53, 5000, 4);
+	test_link_input(&net->uplink, frame);
+	ck_assert_ptr_null(test_link_take(&net->client[0]));
+	ck_assert_uint_eq(got_count, 1);
+	frame_udp(frame, &back, 53, 5001, 4);
+	test_pass(net, &net->uplink, &net->client[0], frame);
+	ck_assert_uint_eq(got_count, 1);
+	net->router.names = NULL;
+	net->router.service = NULL;
+	free(frame);
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
 	tcase_add_checked_fixture(cases, setup, teardown);
@@ -367,6 +398,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, names_ask_and_hear);
 	tcase_add_test(cases, servers_change);
 	tcase_add_test(cases, clients_answers_are_learnt);
+	tcase_add_test(cases, answers_to_us_go_to_no_client);
 }
 
 int main(void)

@@ -328,6 +328,29 @@ START_TEST(ip6_by_advertisements)
 }
 END_TEST
 
+/* A router that says other things a thousand times a second: they are told at our pace. */
+START_TEST(a_flood_of_changes_is_told_slowly)
+{
+	begin(false, true);
+	for (uint32_t i = 0; i < 10000; i++) {
+		advertise(1, i % 2 ? 5000 : 0);
+		advertise(2, i % 2 ? 0 : 5000);
+		run_to(now + TEST_SECOND / 1000);
+	}
+	ck_assert_uint_gt(changes, UPLINK_TELLS_BURST);
+	ck_assert_uint_le(changes, UPLINK_TELLS_BURST + 12);
+	/* What was said last holds. */
+	advertise(1, 0);
+	advertise(2, 5000);
+	run_to(now + 2 * TEST_SECOND);
+	ck_assert_uint_eq(told.address6.bytes[5], 2);
+	advertise(2, 0);
+	advertise(1, 5000);
+	run_to(now + 2 * TEST_SECOND);
+	ck_assert_uint_eq(told.address6.bytes[5], 1);
+}
+END_TEST
+
 START_TEST(what_is_fixed_is_told_at_once)
 {
 	setup_of.fixed.has4 = true;
@@ -427,6 +450,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc5227_2_4_ours_is_defended_not_given_up);
 	tcase_add_test(cases, a_link_that_comes_again);
 	tcase_add_test(cases, ip6_by_advertisements);
+	tcase_add_test(cases, a_flood_of_changes_is_told_slowly);
 	tcase_add_test(cases, what_is_fixed_is_told_at_once);
 	tcase_add_test(cases, the_command_line);
 	tcase_add_test(cases, fixed_resolvers);
