@@ -487,7 +487,7 @@ static void change_link(struct test_net *net, struct test_link *link, bool up)
 /* One of ours, another, or none; of either version. */
 static void change_address(struct test_net *net, uint8_t what)
 {
-	struct router_uplink4 ip4 = { be32_of(OUR_IP), 24, be32_of(GATEWAY_IP) };
+	struct router_uplink4 ip4 = { be32_of(OUR_IP), 24, be32_of(GATEWAY_IP), 0 };
 	struct router_uplink6 ip6 = { .prefix = 64 };
 	struct six ours = six(OUR_IP6), gateway = six_link_local(gateway_mac);
 	uint8_t which = what / 16 % 4;
