@@ -142,12 +142,13 @@ static struct fragments_config fragments_of(uint32_t flows)
 static struct layout layout_of(uint32_t flows)
 {
 	struct fragments_config fragments = fragments_of(flows);
-	struct layout layout = { .flows = 64 };
+	struct layout layout = { .flows = 0 };
 
 	layout.limits = layout.flows + line_up(flow_table_bytes(flows, flows6_of(flows)));
 	layout.fragments =
 		layout.limits + line_up(flow_limits_bytes(LIMITS_RULES, sources_of(flows)));
-	layout.total = layout.fragments + line_up(fragments_bytes(&fragments));
+	/* And one line, for memory that does not begin with one. */
+	layout.total = layout.fragments + line_up(fragments_bytes(&fragments)) + 64;
 	return layout;
 }
 
@@ -165,7 +166,7 @@ static void memory_lay(struct bridge_filter *filter, const struct bridge_filter_
 
 	if (limit && limit < fragments.entries)
 		fragments.owner_entries = half(limit);
-	memory += (-(uintptr_t)memory & 63) - layout.flows;
+	memory += -(uintptr_t)memory & 63;
 	flow_table_init(&filter->flows, memory + layout.flows, config->flows,
 			flows6_of(config->flows), &filter->wheel, config->random);
 	flow_limits_init(&filter->limits, memory + layout.limits, LIMITS_RULES,

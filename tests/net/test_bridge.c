@@ -175,7 +175,7 @@ void test_bridge_waits(enum bridge_side side, const struct box_frame *frame)
 
 	test_bridge_send(side, frame, 1);
 	ck_assert_uint_eq(drops_in_all(), before);
-	ck_assert_uint_eq(test_bridge.filter.fragments.held_packets, held + 1);
+	ck_assert_uint_gt(test_bridge.filter.fragments.held_packets, held); /* by pieces */
 	ck_assert_ptr_null(test_bridge_take());
 }
 
