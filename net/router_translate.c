@@ -44,15 +44,16 @@ static struct ip_address with_prefix(const struct rules_target *target,
 static struct ip_address with_nptv6(const struct rules_target *target,
 				    const struct ip_address *written, bool inward)
 {
-	struct ip_address prefix = *written;
+	struct ip_address prefix = *written, head = target->address;
 	struct ip6_address packets, targets, from, to;
 	struct nptv6 nptv6;
 	int error;
 
 	ip_address_mask(&prefix, target->prefix);
+	ip_address_mask(&head, target->prefix);
 	memcpy(&from, written->bytes, sizeof(from));
 	memcpy(&packets, prefix.bytes, sizeof(packets));
-	memcpy(&targets, target->address.bytes, sizeof(targets));
+	memcpy(&targets, head.bytes, sizeof(targets));
 	error = inward ? nptv6_init(&nptv6, &targets, target->prefix, &packets, target->prefix)
 		       : nptv6_init(&nptv6, &packets, target->prefix, &targets, target->prefix);
 	if (error ||

@@ -291,7 +291,7 @@ START_TEST(prefix_for_prefix_both_ways)
 	struct six outer;
 
 	test_net_set_rules(net, "pass\npass on uplink inet6 from fd00:2::/48 to any binat-to "
-				"2001:db8:1::/48 nptv6\n");
+				"2001:db8:1::5/48 nptv6\n");
 	frame6_udp(&frame, &ends, 5000, 53, 20);
 	out = test_pass(net, &net->client[1], &net->uplink, &frame);
 	outer = frame6_source(out);
