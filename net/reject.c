@@ -113,6 +113,8 @@ static void reject4(const struct own *own, struct netdev *netdev, const struct p
 	}
 	if (kind == REJECT_RETURN && info->key.protocol == IP_PROTOCOL_UDP)
 		code = ICMP4_PORT_UNREACHABLE;
+	if (own_address->version != 4)
+		return;
 	icmp4_send_error(own, netdev, packet, ip_address_get4(own_address), ICMP4_UNREACHABLE, code,
 			 0);
 }
@@ -154,7 +156,7 @@ static void answer_code(const struct own *own, struct netdev *netdev, const stru
 	struct ip6_address from;
 
 	if (info->key.version == 4) {
-		if (icmp4_may_report(info))
+		if (icmp4_may_report(info) && own_address->version == 4)
 			icmp4_send_error(own, netdev, packet, ip_address_get4(own_address),
 					 ICMP4_UNREACHABLE, verdict->icmp4_answer, 0);
 		return;

@@ -17,6 +17,9 @@
 #define ANSWERS_BURST 50u
 #define ALL_ANSWERS_PER_SECOND 1000u
 #define ALL_ANSWERS_BURST 200u
+/* Packets of one interface to neighbours that are not known: each may push out a question. */
+#define WAITS_PER_SECOND 100u
+#define WAITS_BURST 256u
 /* Datagrams in parts that are remembered, and packets that wait for their first part. */
 #define FRAGMENTS_LEAST 256u
 #define FRAGMENTS_MOST 2048u
@@ -260,6 +263,7 @@ static void interface_begin(struct router *router, struct router_interface *inte
 	interface->out.count = 0;
 	list_init(&interface->pending);
 	bucket_init(&interface->answers, ANSWERS_PER_SECOND, ANSWERS_BURST, router->now_ns);
+	bucket_init(&interface->waits, WAITS_PER_SECOND, WAITS_BURST, router->now_ns);
 	netdev->stack = interface;
 	netdev->input = router_input;
 }
@@ -410,7 +414,9 @@ void router_link_changed(struct router *router, struct netdev *netdev)
 
 int router_set_uplink4(struct router *router, const struct router_uplink4 *ip4)
 {
-	if (!uplink4_is_good(ip4))
+	const struct ip_address address = ip_address_of4(ip4->address);
+
+	if (!uplink4_is_good(ip4) || router_is_clients_own(router, &address))
 		return -EINVAL;
 	set4(router, ip4);
 	router_rejudge(router);
@@ -424,7 +430,9 @@ int router_set_uplink4(struct router *router, const struct router_uplink4 *ip4)
 
 int router_set_uplink6(struct router *router, const struct router_uplink6 *ip6)
 {
-	if (!uplink6_is_good(ip6))
+	const struct ip_address address = ip_address_of6(ip6->address.bytes);
+
+	if (!uplink6_is_good(ip6) || router_is_clients_own(router, &address))
 		return -EINVAL;
 	set6(router, ip6);
 	set_link_local(router);

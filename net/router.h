@@ -31,7 +31,7 @@
  * Rules see addresses and ports as the sender wrote them, before translation, in both
  * directions. Packets that the router makes itself (ARP, ICMP errors, resets, echo
  * replies) are not judged; a request to the router itself is judged `in` only.
- * What goes to the uplink keeps state, also where a rule says "no state".
+ * What goes to the uplink or is translated keeps state, also where a rule says "no state".
  *
  * Fails closed: without rules nothing passes, and taking the rules away ends every
  * flow. No call allocates, blocks, or logs per packet.
@@ -123,6 +123,7 @@ struct router_interface {
 	struct ip6_address link_local;				  /* ours on this link */
 	uint64_t attached;     /* counts up; of two clients with one address the later gets it */
 	struct bucket answers; /* ICMP errors and resets */
+	struct bucket waits;   /* packets from here that wait for a neighbour */
 	struct list pending;   /* in router->pending while `out` holds packets */
 	struct packet_vector out;
 };
@@ -191,7 +192,8 @@ must_check int router_attach_client4(struct router *router, struct netdev *netde
 
 /*
  * Our addresses on the uplink from now on. Flows that were translated to an address that
- * is no longer ours end. 0, or -EINVAL as router_init(), and nothing has changed.
+ * is no longer ours end. 0, or -EINVAL as router_init() or when a client has that address,
+ * and nothing has changed.
  */
 must_check int router_set_uplink4(struct router *router, const struct router_uplink4 *ip4);
 must_check int router_set_uplink6(struct router *router, const struct router_uplink6 *ip6);

@@ -76,6 +76,21 @@ struct router_interface *router_client_of(struct router *router, const struct ip
 	return found;
 }
 
+bool router_is_clients_own(const struct router *router, const struct ip_address *address)
+{
+	for (uint32_t i = 0; i < router->interfaces_used; i++) {
+		const struct router_interface *client = &router->interfaces[i];
+
+		if (!client->netdev || client->kind != ROUTER_CLIENT)
+			continue;
+		for (uint32_t a = 0; a < client->address_count; a++)
+			if (client->addresses[a].prefix == ip_address_bits(address->version) &&
+			    ip_address_equal(&client->addresses[a].address, address))
+				return true;
+	}
+	return false;
+}
+
 bool router_is_own(const struct router *router, const struct router_interface *on,
 		   const struct ip_address *address)
 {

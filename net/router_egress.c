@@ -153,10 +153,25 @@ static void send_to(struct router *router, struct router_interface *out, struct 
 	out_send(router, out, packet);
 }
 
+/*
+ * May it wait for a neighbour? One who sends to many that do not exist takes the questions
+ * of nobody else. False: it has been dropped.
+ */
+static bool may_wait(const struct router *router, struct packet *packet)
+{
+	struct router_interface *in = packet->in ? packet->in->stack : NULL;
+
+	if (!in || bucket_take(&in->waits, router->now_ns))
+		return true;
+	packet_drop(packet, DROP_RATE_LIMIT);
+	return false;
+}
+
 void router_egress4(struct router *router, struct router_interface *out, struct packet *packet,
 		    be32 destination)
 {
 	be32 hop = next_hop4(router, out, destination);
+	bool is_gateway = be32_equal(hop, router->ip4.gateway);
 	const uint8_t *mac;
 
 	if (!out->netdev->up) {
@@ -167,9 +182,9 @@ void router_egress4(struct router *router, struct router_interface *out, struct 
 	mac = out->peer_known ? out->peer_mac : arp_find(&router->arp, out->netdev, hop);
 	if (mac)
 		send_to(router, out, packet, mac);
-	else
-		arp_queue(&router->arp, out->netdev, router->ip4.address, hop,
-			  be32_equal(hop, router->ip4.gateway), packet, router->now_ns);
+	else if (is_gateway || may_wait(router, packet))
+		arp_queue(&router->arp, out->netdev, router->ip4.address, hop, is_gateway, packet,
+			  router->now_ns);
 }
 
 /* What neighbours are asked from: of our own addresses the one in the same scope. */
@@ -186,6 +201,7 @@ void router_egress6(struct router *router, struct router_interface *out, struct 
 		    const struct ip6_address *destination)
 {
 	const struct ip6_address *hop = next_hop6(router, out, destination);
+	bool is_gateway = ip6_address_equal(hop, &router->ip6.gateway);
 	const uint8_t *mac;
 
 	if (!out->netdev->up) {
@@ -198,9 +214,9 @@ void router_egress6(struct router *router, struct router_interface *out, struct 
 		send_to(router, out, packet, mac);
 	else if (ip6_address_is_unspecified(hop))
 		packet_drop(packet, DROP_NO_ROUTE);
-	else
-		ndp_queue(&router->ndp, out->netdev, asker6(router, out, hop), hop,
-			  ip6_address_equal(hop, &router->ip6.gateway), packet, router->now_ns);
+	else if (is_gateway || may_wait(router, packet))
+		ndp_queue(&router->ndp, out->netdev, asker6(router, out, hop), hop, is_gateway,
+			  packet, router->now_ns);
 }
 
 void router_egress(struct router *router, struct router_interface *out, struct packet *packet,

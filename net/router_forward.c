@@ -121,6 +121,17 @@ static bool is_for_sender(const struct packet_info *info, const struct quoted_pa
 		ip6_address_equal(&info->ip6.destination, &quoted->answer.ip6.destination));
 }
 
+static bool is_spoofed(struct router *router, const struct router_interface *in,
+		       const struct packet_info *info)
+{
+	struct ip_address source;
+
+	if (in->kind != ROUTER_UPLINK)
+		return false;
+	source = router_source(info);
+	return router_client_of(router, &source) != NULL;
+}
+
 /* An ICMP error goes where the packet that it quotes came from. */
 static void forward_error(struct router *router, struct router_interface *in, struct packet *packet,
 			  const struct packet_info *info)
@@ -130,6 +141,10 @@ static void forward_error(struct router *router, struct router_interface *in, st
 	struct router_interface *out;
 	struct flow *flow;
 
+	if (is_spoofed(router, in, info)) {
+		packet_drop(packet, DROP_SPOOFED);
+		return;
+	}
 	if (!parse_quote(packet, info, &quoted)) {
 		packet_drop(packet, DROP_BAD_TRANSPORT);
 		return;
@@ -148,6 +163,23 @@ static void forward_error(struct router *router, struct router_interface *in, st
 	egress_known(router, out, packet, flow, direction);
 }
 
+/* Of the uplink's network: a neighbour is asked for hosts, never for all (RFC 2644). */
+static bool is_broadcast(const struct router *router, const struct ip_address *address)
+{
+	be32 address4;
+
+	if (address->version != 4 || !router->has4 || router->ip4.prefix > 30)
+		return false;
+	address4 = ip_address_get4(address);
+	return address4.raw == (router->ip4.address.raw | ~router->mask4.raw);
+}
+
+/* What neighbours say to each other stays on their link, whatever a rule makes of it. */
+static bool is_from_link(const struct packet_info *info)
+{
+	return info->key.version == 6 && ip6_address_is_link_local(&info->ip6.source);
+}
+
 /* Where a packet for `destination` goes, or NULL: it has been consumed. */
 static struct router_interface *route(struct router *router, struct router_interface *in,
 				      struct packet *packet, const struct packet_info *info,
@@ -155,7 +187,8 @@ static struct router_interface *route(struct router *router, struct router_inter
 {
 	struct router_interface *out;
 
-	if (router_is_martian(destination) || router_client_has(in, destination)) {
+	if (router_is_martian(destination) || router_client_has(in, destination) ||
+	    is_from_link(info)) {
 		packet_drop(packet,
 			    router_is_multicast(destination) ? DROP_MULTICAST : DROP_MARTIAN);
 		return NULL;
@@ -164,8 +197,12 @@ static struct router_interface *route(struct router *router, struct router_inter
 	if (!out && in->kind == ROUTER_CLIENT &&
 	    (destination->version == 4 ? router->has4 : router->has6))
 		out = router->uplink;
-	if (!out)
+	if (!out) {
 		router_refuse(router, in, packet, info, ROUTER_NO_ROUTE, 0);
+	} else if (out == router->uplink && is_broadcast(router, destination)) {
+		packet_drop(packet, DROP_MULTICAST);
+		return NULL;
+	}
 	return out;
 }
 
@@ -226,17 +263,6 @@ static void forward_new(struct router *router, struct router_interface *in, stru
 		forward_stateless(router, out, packet, info);
 	else
 		begin_flow(router, in, out, packet, info, &verdicts, &destination);
-}
-
-static bool is_spoofed(struct router *router, const struct router_interface *in,
-		       const struct packet_info *info)
-{
-	struct ip_address source;
-
-	if (in->kind != ROUTER_UPLINK)
-		return false;
-	source = router_source(info);
-	return router_client_of(router, &source) != NULL;
 }
 
 void router_forward(struct router *router, struct router_interface *in, struct packet *packet,

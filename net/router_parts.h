@@ -107,6 +107,10 @@ struct router_interface *router_client_of(struct router *router, const struct ip
 must_check bool router_client_has(const struct router_interface *client,
 				  const struct ip_address *address);
 
+/* Is it a client's own, and not just inside a network of his? */
+must_check bool router_is_clients_own(const struct router *router,
+				      const struct ip_address *address);
+
 /* Is it ours, as seen on this interface? */
 must_check bool router_is_own(const struct router *router, const struct router_interface *on,
 			      const struct ip_address *address);

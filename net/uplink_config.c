@@ -116,8 +116,8 @@ static void put_dns(const struct uplink_config *config, struct uplink_address *n
 			now->dns[now->dns_count++] = ip_address_of6(config->slaac.dns[i].address);
 }
 
-/* Tells what there is, if it is not what was told before. */
-static void tell(struct uplink_config *config)
+/* Tells what there is, if it is not what was told before, and if it is time. */
+static void tell_when(struct uplink_config *config, bool at_once)
 {
 	struct uplink_address now;
 
@@ -131,12 +131,17 @@ static void tell(struct uplink_config *config)
 	if (memcmp(&now, &config->told, sizeof(now)) == 0)
 		return;
 	/* What others do with it is dear, and a neighbour decides how often. */
-	if (!bucket_take(&config->tells, config->now_ns)) {
+	if (!bucket_take(&config->tells, config->now_ns) && !at_once) {
 		config->tell_ns = config->now_ns + TELL_WAIT_NS;
 		return;
 	}
 	config->told = now;
 	config->setup.changed(config->setup.context, &config->told);
+}
+
+static void tell(struct uplink_config *config)
+{
+	tell_when(config, false);
 }
 
 const struct uplink_address *uplink_config_now(const struct uplink_config *config)
@@ -416,5 +421,5 @@ void uplink_config_conflict6(struct uplink_config *config, uint64_t now_ns)
 	config->conflicts6++;
 	if (config->setup.ip6_auto)
 		slaac_begin(config);
-	tell(config);
+	tell_when(config, true); /* not so often: UPLINK_IP6_TRIES */
 }

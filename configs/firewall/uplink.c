@@ -171,6 +171,8 @@ void uplink_make(struct router *router, struct random *random, const struct para
 void uplink_up(struct netdev *netdev)
 {
 	uplink_config_up(&uplink.config, netdev, uplink.router->now_ns);
+	/* A search for others with our addresses may have ended with the link. */
+	use6(&uplink.now, uplink.router->now_ns);
 }
 
 void uplink_down(void)
@@ -183,6 +185,7 @@ void uplink_down(void)
 void uplink_release(void)
 {
 	uplink_config_release(&uplink.config, uplink.router->now_ns);
+	router_run_timers(uplink.router); /* sends it: the links are about to go */
 }
 
 void uplink_run(uint64_t now_ns)

@@ -348,6 +348,13 @@ START_TEST(a_flood_of_changes_is_told_slowly)
 	advertise(1, 5000);
 	run_to(now + 2 * TEST_SECOND);
 	ck_assert_uint_eq(told.address6.bytes[5], 1);
+	/* An address that somebody else has is given up at once. */
+	for (uint32_t i = 0; i < 2 * UPLINK_TELLS_BURST; i++) {
+		advertise(1, i % 2 ? 5000 : 0);
+		advertise(2, i % 2 ? 0 : 5000);
+	}
+	uplink_config_conflict6(&uplink, now);
+	ck_assert(!told.has6);
 }
 END_TEST
 
