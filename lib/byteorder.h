@@ -49,3 +49,12 @@ static inline bool be32_equal(be32 a, be32 b)
 {
 	return a.raw == b.raw;
 }
+
+/* Word i of what may lie anywhere: in a register, and never by a call or an array. */
+static inline uint64_t word64_at(const void *what, unsigned int i)
+{
+	uint64_t word;
+
+	__builtin_memcpy(&word, (const uint8_t *)what + i * sizeof(word), sizeof(word));
+	return word;
+}

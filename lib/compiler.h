@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #define must_check __attribute__((warn_unused_result))
+#define always_inline inline __attribute__((always_inline))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

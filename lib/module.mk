@@ -1,5 +1,6 @@
 lib_SRCS := \
 	lib/base64.c \
+	lib/bytes.c \
 	lib/checksum.c \
 	lib/checksum_bytes.c \
 	lib/drop.c \

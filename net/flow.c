@@ -1,32 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The memory is one line that leads back to the table, the flows, aligned to cache lines,
- * then the third lines, and then the buckets: two to four for each flow, one word each.
+ * The memory is one entry that leads back to the table, the flows, aligned to two cache
+ * lines, then the third lines, and then those of the index.
  */
 #include "net/flow.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "lib/panic.h"
 #include "net/flow_parts.h"
 
-#define LINE_BYTES 64u
-
-static uint32_t bucket_count(uint32_t flows)
-{
-	uint32_t count = 2;
-
-	while (count < flows * 2)
-		count *= 2;
-	return count;
-}
+#define FLOW_BYTES sizeof(struct flow)
 
 size_t flow_table_bytes(uint32_t flows, uint32_t flows6)
 {
-	return LINE_BYTES + ((size_t)flows + 1) * sizeof(struct flow) +
-	       (size_t)flows6 * sizeof(struct flow_line6) +
-	       (size_t)bucket_count(flows) * sizeof(uint32_t);
+	return ((size_t)flows + 2) * FLOW_BYTES + (size_t)flows6 * sizeof(struct flow_line6) +
+	       (size_t)flow_index_lines(flows) * sizeof(struct flow_line);
 }
 
 static void lines6_init(struct flow_table *table)
@@ -41,20 +30,20 @@ static void lines6_init(struct flow_table *table)
 void flow_table_init(struct flow_table *table, void *memory, uint32_t flows, uint32_t flows6,
 		     struct wheel *wheel, struct random *random)
 {
-	uintptr_t start = ((uintptr_t)memory + LINE_BYTES - 1) & ~(uintptr_t)(LINE_BYTES - 1);
+	uintptr_t start = ((uintptr_t)memory + FLOW_BYTES - 1) & ~(uintptr_t)(FLOW_BYTES - 1);
 
 	memset(table, 0, sizeof(*table));
 	table->flows = (struct flow *)start + 1;
 	memcpy(table->flows - 1, &table, sizeof(table)); /* flow_table_of() */
 	table->lines6 = (struct flow_line6 *)(table->flows + flows);
 	table->total6 = flows6;
-	table->buckets = (uint32_t *)(table->lines6 + flows6);
-	table->bucket_mask = bucket_count(flows) - 1;
+	table->lines = (struct flow_line *)(table->lines6 + flows6);
+	table->line_count = flow_index_lines(flows);
 	table->total = flows;
 	table->wheel = wheel;
 	random_bytes(random, &table->hash_key, sizeof(table->hash_key));
 	memset(table->flows, 0, (size_t)flows * sizeof(struct flow));
-	memset(table->buckets, 0, (size_t)bucket_count(flows) * sizeof(uint32_t));
+	memset(table->lines, 0, (size_t)table->line_count * sizeof(struct flow_line));
 	lines6_init(table);
 	flow_timer_init(table);
 	flow_table_set_timeouts(table, &(const struct flow_timeouts){ { 0 } });
@@ -75,31 +64,6 @@ void flow_table_set_timeouts(struct flow_table *table, const struct flow_timeout
 					     : flow_idle_default(state);
 }
 
-/* ---- finding ---- */
-
-uint32_t flow_hash(const struct flow_table *table, const struct flow_tuple *tuple)
-{
-	static_assert(sizeof(tuple->key) == 16 && sizeof(*tuple) == 48, "what is hashed");
-	if (tuple->key.version == 6)
-		return (uint32_t)siphash13_48(&table->hash_key, tuple);
-	return (uint32_t)siphash13_16(&table->hash_key, &tuple->key);
-}
-
-void flow_prefetch_bucket(const struct flow_table *table, uint32_t hash)
-{
-	__builtin_prefetch(&table->buckets[hash & table->bucket_mask]);
-}
-
-void flow_prefetch_entry(const struct flow_table *table, uint32_t hash)
-{
-	uint32_t reference = table->buckets[hash & table->bucket_mask];
-
-	if (!reference)
-		return;
-	__builtin_prefetch(flow_of_reference(table, reference));
-	__builtin_prefetch(&flow_of_reference(table, reference)->index);
-}
-
 struct flow_tuple flow_tuple_of(const struct flow *flow, enum flow_direction direction)
 {
 	const struct flow_addresses6 *addresses = flow_addresses6_of(flow, direction);
@@ -108,61 +72,6 @@ struct flow_tuple flow_tuple_of(const struct flow *flow, enum flow_direction dir
 	if (addresses)
 		tuple.ip6 = *addresses;
 	return tuple;
-}
-
-static bool is_flow_of(const struct flow_table *table, const struct flow *flow,
-		       unsigned int direction, const struct flow_tuple *tuple)
-{
-	return flow_key_equal(&flow->key[direction], &tuple->key) &&
-	       (!flow->line6 ||
-		flow_addresses6_equal(&table->lines6[flow->line6 - 1].key[direction], &tuple->ip6));
-}
-
-struct flow *flow_find(const struct flow_table *table, const struct flow_tuple *tuple,
-		       uint32_t hash, enum flow_direction *direction)
-{
-	uint32_t reference = table->buckets[hash & table->bucket_mask];
-
-	while (reference) {
-		struct flow *flow = flow_of_reference(table, reference);
-		unsigned int d = flow_direction_of_reference(reference);
-
-		if (is_flow_of(table, flow, d, tuple)) {
-			*direction = d;
-			return flow;
-		}
-		reference = flow->next[d];
-	}
-	return NULL;
-}
-
-static uint32_t *bucket_of(struct flow_table *table, const struct flow *flow,
-			   unsigned int direction)
-{
-	struct flow_tuple tuple = flow_tuple_of(flow, direction);
-
-	return &table->buckets[flow_hash(table, &tuple) & table->bucket_mask];
-}
-
-static void chain_add(struct flow_table *table, struct flow *flow, unsigned int direction)
-{
-	uint32_t *bucket = bucket_of(table, flow, direction);
-
-	flow->next[direction] = *bucket;
-	*bucket = flow_reference(flow, direction);
-}
-
-static void chain_remove(struct flow_table *table, struct flow *flow, unsigned int direction)
-{
-	uint32_t *link = bucket_of(table, flow, direction);
-	uint32_t wanted = flow_reference(flow, direction);
-
-	while (*link != wanted) {
-		if (!*link)
-			panic("flow %u is not in its chain", flow->index);
-		link = &flow_of_reference(table, *link)->next[flow_direction_of_reference(*link)];
-	}
-	*link = flow->next[direction];
 }
 
 /* ---- making ---- */
@@ -319,8 +228,8 @@ int flow_create(struct flow_table *table, const struct flow_request *request, ui
 	table->free = flow->next[0];
 	flow_begin(table, flow, request);
 	memcpy(flow->limits, references, sizeof(flow->limits));
-	chain_add(table, flow, FLOW_ORIGINAL);
-	chain_add(table, flow, FLOW_REPLY);
+	flow_index_add(table, flow, FLOW_ORIGINAL);
+	flow_index_add(table, flow, FLOW_REPLY);
 	flow_owner_add(table, flow);
 	table->used++;
 	table->created++;
@@ -387,8 +296,8 @@ void flow_remove(struct flow *flow)
 
 	flow_timer_stop(table, flow);
 	flow_owner_remove(table, flow);
-	chain_remove(table, flow, FLOW_ORIGINAL);
-	chain_remove(table, flow, FLOW_REPLY);
+	flow_index_remove(table, flow, FLOW_ORIGINAL);
+	flow_index_remove(table, flow, FLOW_REPLY);
 	if (table->removed)
 		table->removed(table->removed_context, flow);
 	if (flow->limits[0] || flow->limits[1]) {

@@ -67,7 +67,7 @@ struct flow_side {
 	uint32_t end;	  /* sequence number after the last byte it has sent */
 	uint32_t max_end; /* where the other's largest window has let it send to */
 	uint32_t ack;	  /* highest acknowledgement it has sent; at first the lowest it may */
-	uint32_t window;  /* largest window it has offered, bytes, at least 1 */
+	uint32_t window;  /* largest window it has offered, bytes */
 };
 
 /* Neighbours in a list; flow index + 1, 0 at the ends. */
@@ -84,6 +84,7 @@ struct flow_list {
 enum flow_links { FLOW_LINK_TIMER, FLOW_LINK_OWNER, FLOW_LINKS };
 
 struct flow_table;
+struct flow_line;
 
 /* The third cache line of an IPv6 flow. */
 struct flow_line6 {
@@ -97,7 +98,7 @@ static_assert(sizeof(struct flow_line6) == 64, "one cache line");
 /* Two cache lines: what every packet needs, then the rest. */
 struct flow {
 	struct flow_key key[2];
-	uint32_t next[2];	  /* chain of key[d]'s bucket: a reference, 0 at the end */
+	uint32_t next[2];	  /* key[d] in the index' chain: a reference, 0 at the end */
 	uint16_t address_delta;	  /* ones' complement, for FLOW_ORIGINAL */
 	uint16_t transport_delta; /* the same for the transport checksum */
 	uint32_t deadline;	  /* wheel tick after which it is idle for too long */
@@ -132,8 +133,8 @@ struct flow_owner {
 struct flow_table {
 	struct flow *flows;
 	struct flow_line6 *lines6;
-	uint32_t *buckets; /* references */
-	uint32_t bucket_mask;
+	struct flow_line *lines; /* of the index: see flow_index.c */
+	uint32_t line_count;
 	uint32_t total;
 	uint32_t used;
 	uint32_t total6; /* of the total, at most so many may be IPv6 */
@@ -208,9 +209,13 @@ static inline struct flow_table *flow_table_of(const struct flow *flow)
 /* The hash of a tuple, for flow_find() and the prefetches. */
 uint32_t flow_hash(const struct flow_table *table, const struct flow_tuple *tuple);
 
-/* Two steps of bringing a look-up's memory near: its bucket, then its first entry. */
+/*
+ * Three steps of bringing a look-up's memory near, each some time after the one before: the
+ * index, the flow that will be looked at first, its addresses if it is of IPv6.
+ */
 void flow_prefetch_bucket(const struct flow_table *table, uint32_t hash);
 void flow_prefetch_entry(const struct flow_table *table, uint32_t hash);
+void flow_prefetch_addresses6(const struct flow_table *table, uint32_t hash);
 
 /* The flow that a tuple belongs to and in which direction, or NULL. */
 struct flow *flow_find(const struct flow_table *table, const struct flow_tuple *tuple,

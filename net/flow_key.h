@@ -48,21 +48,14 @@ static_assert(offsetof(struct flow_tuple, ip6) == 16 && sizeof(struct flow_tuple
 
 static inline bool flow_key_equal(const struct flow_key *a, const struct flow_key *b)
 {
-	uint64_t x[2], y[2];
-
-	__builtin_memcpy(x, a, sizeof(x)); /* never calls, also where freestanding */
-	__builtin_memcpy(y, b, sizeof(y));
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+	return ((word64_at(a, 0) ^ word64_at(b, 0)) | (word64_at(a, 1) ^ word64_at(b, 1))) == 0;
 }
 
 static inline bool flow_addresses6_equal(const struct flow_addresses6 *a,
 					 const struct flow_addresses6 *b)
 {
-	uint64_t x[4], y[4];
-
-	__builtin_memcpy(x, a, sizeof(x));
-	__builtin_memcpy(y, b, sizeof(y));
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3])) == 0;
+	return ((word64_at(a, 0) ^ word64_at(b, 0)) | (word64_at(a, 1) ^ word64_at(b, 1)) |
+		(word64_at(a, 2) ^ word64_at(b, 2)) | (word64_at(a, 3) ^ word64_at(b, 3))) == 0;
 }
 
 static inline bool flow_tuple_equal(const struct flow_tuple *a, const struct flow_tuple *b)

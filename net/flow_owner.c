@@ -145,7 +145,7 @@ static void limit_half_open(struct flow_table *table, const struct flow_request 
 
 	if (flow_list_of_state(request->state) != FLOW_LIST_HALF_OPEN)
 		return;
-	for (uint32_t i = 0; i < EVICTIONS && owner->half_open >= (limit ? limit : 1); i++)
+	for (uint32_t i = 0; i < EVICTIONS && owner->half_open && owner->half_open >= limit; i++)
 		evict(table, oldest(table, owner, FLOW_LIST_HALF_OPEN, false, now_ns));
 }
 

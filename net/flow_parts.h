@@ -4,6 +4,15 @@
 
 #include "net/flow.h"
 
+#define FLOW_PLACES 10u
+
+/* References to flows whose hashes lead here; see flow_index.c. */
+struct flow_line {
+	uint16_t tags[FLOW_PLACES];
+	uint32_t chain; /* of those that found no place */
+	uint32_t references[FLOW_PLACES];
+};
+
 /* References: flow index * 2 + direction + 1, so that 0 can mean none. */
 static inline uint32_t flow_reference(const struct flow *flow, unsigned int direction)
 {
@@ -70,6 +79,11 @@ static inline bool flow_is_overdue(const struct flow *flow, uint64_t now_ns)
 	return (int32_t)(flow->deadline - (uint32_t)(now_ns >> WHEEL_TICK_SHIFT)) <= 0;
 }
 
+/* flow_index.c: a flow can be found by the tuple of a direction, from here on or no more. */
+uint32_t flow_index_lines(uint32_t flows);
+void flow_index_add(struct flow_table *table, struct flow *flow, unsigned int direction);
+void flow_index_remove(struct flow_table *table, struct flow *flow, unsigned int direction);
+
 /* flow_timer.c: a flow will be looked at when its deadline has passed, or before. */
 void flow_timer_init(struct flow_table *table);
 void flow_timer_begin(struct flow_table *table, struct flow *flow, uint64_t now_ns);
@@ -91,5 +105,6 @@ must_check int flow_owner_make_room(struct flow_table *table, const struct flow_
 				    uint64_t now_ns);
 
 /* For flow_table_is_valid(). */
+bool flow_index_is_valid(const struct flow_table *table);
 bool flow_timer_is_valid(const struct flow_table *table);
 bool flow_owner_is_valid(const struct flow_table *table);

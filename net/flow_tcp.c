@@ -101,7 +101,7 @@ static uint32_t window_of(const struct flow *flow, const struct segment *segment
 	if (!(segment->flags & TCP_SYN) && has(flow, 0, FLOW_SIDE_SCALE) &&
 	    has(flow, 1, FLOW_SIDE_SCALE))
 		window <<= flow->side_scale[segment->d];
-	return window ? window : 1; /* a closed window is probed with one byte */
+	return window;
 }
 
 /* A SYN: all that its sender has said before is void. */
@@ -149,17 +149,24 @@ static void side_follow(struct flow *flow, const struct segment *segment)
 
 /* ---- what may pass ---- */
 
-static bool is_in_window(const struct flow *flow, const struct segment *segment)
+/* A segment of direction d that ends before sequence number `end`. */
+static always_inline bool is_in_window(const struct flow *flow, unsigned int d,
+				       const struct packet_info *info, uint32_t end)
 {
-	const struct flow_side *side = &flow->side[segment->d];
-	const struct flow_side *other = &flow->side[!segment->d];
+	const struct flow_side *side = &flow->side[d];
+	const struct flow_side *other = &flow->side[!d];
 	uint32_t slack = side->window > ACK_SLACK ? side->window : ACK_SLACK;
-	uint32_t lowest = has(flow, segment->d, FLOW_SIDE_ACKED) ? side->ack - slack : side->ack;
+	uint32_t lowest = has(flow, d, FLOW_SIDE_ACKED) ? side->ack - slack : side->ack;
 
-	/* A FIN may lie one beyond the window, and what follows it begins there. */
-	return !before(side->max_end + 1, segment->info->tcp_sequence) &&
-	       !before(segment->end, side->end - other->window - 1) &&
-	       between(segment->info->tcp_acknowledgement, lowest, other->end);
+	/* A FIN, or the probe of a closed window, may lie one beyond; and what follows it. */
+	return !before(side->max_end + 1, info->tcp_sequence) &&
+	       !before(end, side->end - other->window - 1) &&
+	       between(info->tcp_acknowledgement, lowest, other->end);
+}
+
+static bool segment_is_in_window(const struct flow *flow, const struct segment *segment)
+{
+	return is_in_window(flow, segment->d, segment->info, segment->end);
 }
 
 /* Does it acknowledge the other's SYN, before anything else was sent? */
@@ -249,7 +256,7 @@ static enum finding judge_syn_ack(struct flow *flow, const struct segment *segme
 		side_begin(flow, segment);
 		return FINDING_PASS;
 	}
-	if (is_in_window(flow, segment))
+	if (segment_is_in_window(flow, segment))
 		return FINDING_PASS;
 	/* Stateless answers to a repeated SYN may begin elsewhere (RFC 4987, 3.6). */
 	if (flow->state == FLOW_TCP_SYN_RECEIVED && segment->d == FLOW_REPLY &&
@@ -283,7 +290,7 @@ static enum finding judge(struct flow *flow, const struct segment *segment)
 		return FINDING_STATE;
 	}
 	if (has(flow, 0, FLOW_SIDE_SEEN) && has(flow, 1, FLOW_SIDE_SEEN))
-		return is_in_window(flow, segment) ? FINDING_PASS : FINDING_WINDOW;
+		return segment_is_in_window(flow, segment) ? FINDING_PASS : FINDING_WINDOW;
 	/*
 	 * Not answered yet, or refused: an end that is still in an older connection
 	 * challenges the SYN, and the opener's reset to that clears the way (RFC 9293, 3.5.1).
@@ -371,26 +378,52 @@ static void doubt(struct flow *flow, unsigned int d, uint64_t now_ns)
 	flow->deadline = deadline;
 }
 
-bool flow_tcp_track(struct flow *flow, enum flow_direction direction, const struct packet *packet,
-		    const struct packet_info *info, uint64_t now_ns, enum drop_reason *reason)
+/* Has the end sent and acknowledged, and nothing that is not of an open connection? */
+static bool is_open(uint8_t side_flags)
 {
-	uint32_t length = sequence_length(info);
-	const struct segment segment = {
-		.packet = packet,
-		.info = info,
-		.d = direction,
-		.length = length,
-		.end = info->tcp_sequence + length,
-		.flags = info->tcp_flags,
-	};
+	return (side_flags & ~FLOW_SIDE_SCALE) == (FLOW_SIDE_SEEN | FLOW_SIDE_ACKED);
+}
 
-	switch (judge(flow, &segment)) {
+/*
+ * Nearly all segments: of an open connection, in the window, and nothing but data or an
+ * acknowledgement. What judge() and follow() would do with them, and no more. False: it is
+ * for these to say.
+ */
+static always_inline bool track_open(struct flow *flow, unsigned int d,
+				     const struct packet_info *info, uint64_t now_ns)
+{
+	struct flow_side *side = &flow->side[d], *other = &flow->side[!d];
+	uint32_t end = info->tcp_sequence + info->payload_length, window = info->tcp_window;
+	uint32_t acknowledgement = info->tcp_acknowledgement;
+
+	if ((info->tcp_flags & (TCP_SYN | TCP_RST | TCP_FIN | TCP_ACK)) != TCP_ACK ||
+	    flow->state != FLOW_TCP_ESTABLISHED || !is_open(flow->side_flags[0]) ||
+	    !is_open(flow->side_flags[1]) || !is_in_window(flow, d, info, end))
+		return false;
+	if (flow->side_flags[0] & flow->side_flags[1] & FLOW_SIDE_SCALE)
+		window <<= flow->side_scale[d];
+	if (before(side->end, end))
+		side->end = end;
+	if (side->window < window)
+		side->window = window;
+	if (before(side->ack, acknowledgement))
+		side->ack = acknowledgement;
+	if (before(other->max_end, acknowledgement + window))
+		other->max_end = acknowledgement + window;
+	flow_refresh(flow, now_ns);
+	return true;
+}
+
+static bool track_any(struct flow *flow, const struct segment *segment, uint64_t now_ns,
+		      enum drop_reason *reason)
+{
+	switch (judge(flow, segment)) {
 	case FINDING_PASS:
-		follow(flow, &segment, now_ns);
+		follow(flow, segment, now_ns);
 		return true;
 	case FINDING_PASS_ALONE:
-		if (segment.flags & TCP_RST)
-			doubt(flow, direction, now_ns);
+		if (segment->flags & TCP_RST)
+			doubt(flow, segment->d, now_ns);
 		return true;
 	case FINDING_CLOSE:
 		if (flow->state != FLOW_TCP_CLOSED)
@@ -407,4 +440,30 @@ bool flow_tcp_track(struct flow *flow, enum flow_direction direction, const stru
 	}
 	*reason = DROP_TCP_WINDOW;
 	return false;
+}
+
+/* Apart from the short path, so that that has no stack to lay out. */
+static __attribute__((noinline)) bool track_segment(struct flow *flow, unsigned int d,
+						    const struct packet *packet,
+						    const struct packet_info *info, uint64_t now_ns,
+						    enum drop_reason *reason)
+{
+	uint32_t length = sequence_length(info);
+	const struct segment segment = {
+		.packet = packet,
+		.info = info,
+		.d = d,
+		.length = length,
+		.end = info->tcp_sequence + length,
+		.flags = info->tcp_flags,
+	};
+
+	return track_any(flow, &segment, now_ns, reason);
+}
+
+bool flow_tcp_track(struct flow *flow, enum flow_direction direction, const struct packet *packet,
+		    const struct packet_info *info, uint64_t now_ns, enum drop_reason *reason)
+{
+	return likely(track_open(flow, direction, info, now_ns)) ||
+	       track_segment(flow, direction, packet, info, now_ns, reason);
 }

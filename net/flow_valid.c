@@ -31,17 +31,6 @@ static bool flows_are_valid(const struct flow_table *table)
 	return used == table->used && used6 == table->used6;
 }
 
-static bool chains_are_valid(const struct flow_table *table)
-{
-	uint32_t linked = 0;
-
-	for (uint32_t i = 0; i <= table->bucket_mask; i++)
-		for (uint32_t r = table->buckets[i]; r && linked <= table->used * 2;
-		     r = flow_of_reference(table, r)->next[flow_direction_of_reference(r)])
-			linked++;
-	return linked == table->used * 2;
-}
-
 static bool free_ones_are_valid(const struct flow_table *table)
 {
 	uint32_t count = 0, count6 = 0;
@@ -80,6 +69,6 @@ static bool limits_are_valid(const struct flow_table *table)
 
 bool flow_table_is_valid(const struct flow_table *table)
 {
-	return flows_are_valid(table) && chains_are_valid(table) && free_ones_are_valid(table) &&
+	return flows_are_valid(table) && flow_index_is_valid(table) && free_ones_are_valid(table) &&
 	       flow_timer_is_valid(table) && flow_owner_is_valid(table) && limits_are_valid(table);
 }

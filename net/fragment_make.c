@@ -55,7 +55,8 @@ void fragment_make4(const struct own *own, struct netdev *netdev, uint16_t mtu,
 	const uint32_t headers = sizeof(struct ethernet_header) + sizeof(struct ip4_header);
 	const struct ip4_header *ip = ip4_of(packet);
 	uint32_t payload = packet->length - headers;
-	uint32_t room = mtu < OWN_MAX_BYTES ? mtu : OWN_MAX_BYTES;
+	const uint32_t most = OWN_MAX_BYTES - sizeof(struct ethernet_header);
+	uint32_t room = mtu < most ? mtu : most;
 	uint32_t step;
 
 	if (ip->version_length >> 4 != 4 || be16_get(ip->fragment) & IP4_DONT_FRAGMENT ||

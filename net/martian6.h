@@ -28,9 +28,5 @@ bool ip6_address_is_multicast(const struct ip6_address *address);
 
 static inline bool ip6_address_equal(const struct ip6_address *a, const struct ip6_address *b)
 {
-	uint64_t x[2], y[2];
-
-	__builtin_memcpy(x, a, sizeof(x)); /* never calls, also where freestanding */
-	__builtin_memcpy(y, b, sizeof(y));
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+	return ((word64_at(a, 0) ^ word64_at(b, 0)) | (word64_at(a, 1) ^ word64_at(b, 1))) == 0;
 }

@@ -2,12 +2,16 @@ net_SRCS := \
 	net/address_probe.c \
 	net/arp.c \
 	net/bridge_filter.c \
+	net/bridge_flow.c \
+	net/bridge_fragment.c \
+	net/bridge_link.c \
 	net/client_addresses.c \
 	net/counters.c \
 	net/dhcp_client.c \
 	net/dhcp_message.c \
 	net/dns_message.c \
 	net/flow.c \
+	net/flow_index.c \
 	net/flow_limits.c \
 	net/flow_owner.c \
 	net/flow_state.c \
@@ -61,6 +65,7 @@ net_SRCS := \
 	net/router_stats.c \
 	net/router_translate.c \
 	net/rules_axis.c \
+	net/rules_claims.c \
 	net/rules_expand.c \
 	net/rules_hostname.c \
 	net/rules_index.c \

@@ -68,7 +68,7 @@ bool nat_may_translate(const struct packet_info *info)
 }
 
 /* A blank field holds the pseudo-header's sum itself: addresses alone, not complemented. */
-static be16 changed_checksum(be16 field, const struct nat_change *change)
+static inline be16 changed_checksum(be16 field, const struct nat_change *change)
 {
 	if (change->blank)
 		return checksum_fold((uint32_t)field.raw + change->address_delta);

@@ -67,8 +67,7 @@ static void reply_set_source(struct flow_tuple *reply, const struct ip_address *
 	flow_tuple_set_source6(reply, &six);
 }
 
-/* Port n of those that the rule is for goes to the n-th of the new ones. */
-static be16 redirected_port(const struct nat_request *request, be16 port)
+be16 nat_redirected_port(const struct nat_request *request, be16 port)
 {
 	uint16_t nth = (uint16_t)(be16_get(port) - request->destination_port_base);
 	uint32_t low = request->destination_port_low, count = 1;
@@ -86,7 +85,7 @@ static int redirect(const struct nat_request *request, struct flow_tuple *reply)
 		return -EINVAL;
 	reply_set_source(reply, &request->destination);
 	if (has_ports(&reply->key) && !is_icmp(&reply->key) && request->destination_port_low)
-		reply->key.source_port = redirected_port(request, reply->key.source_port);
+		reply->key.source_port = nat_redirected_port(request, reply->key.source_port);
 	return 0;
 }
 

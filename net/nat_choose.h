@@ -72,6 +72,9 @@ size_t nat_memory_bytes(uint32_t mappings);
 void nat_init(struct nat *nat, void *memory, uint32_t mappings, const struct flow_table *flows,
 	      struct random *random);
 
+/* Port n of those that the rule is for goes to the n-th of the new ones, which there must be. */
+be16 nat_redirected_port(const struct nat_request *request, be16 port);
+
 /*
  * The tuple of answers, for flow_create(). A new source is held for the flow from here
  * on: until nat_flow_removed(), or nat_cancel() when no flow comes of it. Every

@@ -32,7 +32,13 @@ must_check bool parse_quoted(const struct packet *packet, const struct packet_in
 			     struct quoted_packet *quoted);
 
 /* 0/8, 127/8, 169.254/16, 224/4, 240/4: never a sender, never forwarded (RFC 6890). */
-bool address_is_martian(be32 address);
+static inline bool address_is_martian(be32 address)
+{
+	uint32_t a = be32_get(address);
+	uint32_t first = a >> 24;
+
+	return first == 0 || first == 127 || first >= 224 || a >> 16 == 0xa9fe;
+}
 
 /* 224/4 and 255.255.255.255. */
 bool address_is_multicast(be32 address);

@@ -86,13 +86,14 @@ static void limit_held(struct fragments_config *config, const struct packet_pool
 static struct layout layout_of(uint32_t flows)
 {
 	struct fragments_config fragments = fragments_of(flows);
-	struct layout layout = { .flows = 64 };
+	struct layout layout = { .flows = 0 };
 
 	layout.nat = layout.flows + line_up(flow_table_bytes(flows, flows6_of(flows)));
 	layout.limits = layout.nat + line_up(nat_memory_bytes(mappings_of(flows)));
 	layout.fragments =
 		layout.limits + line_up(flow_limits_bytes(LIMITS_RULES, sources_of(flows)));
-	layout.total = layout.fragments + line_up(fragments_bytes(&fragments));
+	/* And one line, for memory that does not begin with one. */
+	layout.total = layout.fragments + line_up(fragments_bytes(&fragments)) + 64;
 	return layout;
 }
 
@@ -155,7 +156,7 @@ static void memory_lay(struct router *router, const struct router_config *config
 	uint8_t *memory = config->memory;
 
 	limit_held(&fragments, config->packets);
-	memory += (-(uintptr_t)memory & 63) - layout.flows;
+	memory += -(uintptr_t)memory & 63;
 	flow_table_init(&router->flows, memory + layout.flows, config->flows,
 			flows6_of(config->flows), &router->wheel, config->random);
 	nat_init(&router->nat, memory + layout.nat, mappings_of(config->flows), &router->flows,

@@ -6,16 +6,26 @@
 #include "net/parse.h"
 #include "net/router_parts.h"
 
+struct ip_address router_tuple_source(const struct flow_tuple *tuple)
+{
+	return tuple->key.version == 4 ? ip_address_of4(tuple->key.source)
+				       : ip_address_of6(tuple->ip6.source.bytes);
+}
+
+struct ip_address router_tuple_destination(const struct flow_tuple *tuple)
+{
+	return tuple->key.version == 4 ? ip_address_of4(tuple->key.destination)
+				       : ip_address_of6(tuple->ip6.destination.bytes);
+}
+
 struct ip_address router_source(const struct packet_info *info)
 {
-	return info->key.version == 4 ? ip_address_of4(info->key.source)
-				      : ip_address_of6(info->ip6.source.bytes);
+	return router_tuple_source(&info->tuple);
 }
 
 struct ip_address router_destination(const struct packet_info *info)
 {
-	return info->key.version == 4 ? ip_address_of4(info->key.destination)
-				      : ip_address_of6(info->ip6.destination.bytes);
+	return router_tuple_destination(&info->tuple);
 }
 
 static bool is_inside(const struct router_address *network, const struct ip_address *address)
@@ -89,6 +99,29 @@ bool router_is_own(const struct router *router, const struct router_interface *o
 	if (router->has6 && memcmp(address->bytes, router->ip6.address.bytes, 16) == 0)
 		return true;
 	return memcmp(address->bytes, on->link_local.bytes, 16) == 0;
+}
+
+static bool is_on_uplink(const struct router *router, const struct ip_address *address)
+{
+	struct router_address network = { .prefix = router->ip6.prefix };
+
+	if (address->version == 4)
+		return router->has4 && ((ip_address_get4(address).raw ^ router->ip4.address.raw) &
+					router->mask4.raw) == 0;
+	network.address = ip_address_of6(router->ip6.address.bytes);
+	ip_address_mask(&network.address, network.prefix);
+	return router->has6 && is_inside(&network, address);
+}
+
+bool router_claims(struct router *router, const struct ip_address *address)
+{
+	struct ip_address gateway = address->version == 4
+					    ? ip_address_of4(router->ip4.gateway)
+					    : ip_address_of6(router->ip6.gateway.bytes);
+
+	return is_on_uplink(router, address) && !router_is_martian(address) &&
+	       ruleset_claims(router->rules, address, &gateway) &&
+	       !router_client_of(router, address);
 }
 
 struct ip_address router_own_address(const struct router *router, const struct router_interface *on,

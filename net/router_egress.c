@@ -11,27 +11,6 @@
 #include "net/router_parts.h"
 #include "net/udp.h"
 
-uint16_t router_mtu(const struct router_interface *out, uint8_t version)
-{
-	const struct router *router = out->router;
-	uint16_t mtu = out->netdev->mtu, told;
-
-	if (out->kind != ROUTER_UPLINK)
-		return mtu;
-	told = version == 4 ? router->ip4.mtu : router->ip6.mtu;
-	return told && told < mtu ? told : mtu;
-}
-
-bool router_egress_fits(const struct router_interface *out, const struct packet *packet,
-			const struct packet_info *info)
-{
-	uint32_t bytes = info->ip_length;
-
-	if (packet->gso_type)
-		bytes = (uint32_t)info->header_length + packet->gso_size;
-	return bytes <= router_mtu(out, info->key.version);
-}
-
 static void flush_interface(struct router_interface *out)
 {
 	list_remove(&out->pending);

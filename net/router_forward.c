@@ -26,7 +26,7 @@ bool router_may_leave(struct router *router, struct router_interface *in,
 	}
 	if (likely(router_egress_fits(out, packet, info)))
 		return true;
-	if (!info->dont_fragment && !packet->gso_type && !(packet->flags & PACKET_CSUM_BLANK))
+	if (!info->dont_fragment && !packet->gso_type)
 		return true; /* the way out cuts it */
 	router_refuse(router, in, packet, info, ROUTER_TOO_BIG, router_mtu(out, info->key.version));
 	return false;
@@ -53,6 +53,13 @@ static void learn_names(const struct router *router, const struct packet *packet
 	names_udp_forwarded(router->names, id, &server, packet, info);
 }
 
+/* Is there nothing for router_may_leave() to say? */
+static inline bool leaves_as_it_is(const struct router_interface *out, const struct packet *packet,
+				   const struct packet_info *info)
+{
+	return out->netdev && info->ttl > 1 && router_egress_fits(out, packet, info);
+}
+
 /* Answers to what we have asked ourselves; whoever asked knows a forged one. */
 static bool is_for_service(const struct router *router, const struct router_interface *in,
 			   const struct packet_info *info)
@@ -73,7 +80,8 @@ static void forward_known(struct router *router, struct router_interface *in, st
 	struct router_interface *out = &router->interfaces[flow->key[!direction].interface];
 	enum drop_reason reason;
 
-	if (!router_may_leave(router, in, out, packet, info))
+	if (unlikely(!leaves_as_it_is(out, packet, info)) &&
+	    !router_may_leave(router, in, out, packet, info))
 		return;
 	if (unlikely(flow->flags & FLOW_TRANSLATED && info->authenticated)) {
 		packet_drop(packet, DROP_NO_TRANSLATION);

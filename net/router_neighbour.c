@@ -15,15 +15,23 @@
 
 /* ---- ARP ---- */
 
+/* Ours on the uplink, or somebody's whom our rules make known there by this address. */
+static bool is_here(struct router *router, const struct router_interface *in,
+		    const struct ip_address *address)
+{
+	return router_is_own(router, in, address) || router_claims(router, address);
+}
+
 static bool uplink_arp(struct router *router, const struct router_interface *in,
 		       const struct arp_message *message)
 {
+	const struct ip_address target = ip_address_of4(message->target);
+
 	if ((router->has4 && be32_equal(message->sender, router->ip4.address)) ||
 	    (message->sender.raw && address_is_martian(message->sender)))
 		return false;
 	arp_learn(&router->arp, in->netdev, message, router->now_ns);
-	if (message->operation == ARP_REQUEST && router->has4 &&
-	    be32_equal(message->target, router->ip4.address))
+	if (message->operation == ARP_REQUEST && is_here(router, in, &target))
 		arp_answer(&router->arp, in->netdev, message);
 	return true;
 }
@@ -66,12 +74,6 @@ void router_input_arp(struct router *router, struct router_interface *in, struct
 
 /* ---- neighbour discovery ---- */
 
-bool router_is_ndp(const struct packet_info *info)
-{
-	return info->key.version == 6 && info->key.protocol == IP_PROTOCOL_ICMP6 &&
-	       info->icmp_type >= ICMP6_ROUTER_SOLICITATION && info->icmp_type <= ICMP6_REDIRECT;
-}
-
 static bool is_own6(const struct router *router, const struct router_interface *on,
 		    const struct ip6_address *address)
 {
@@ -83,12 +85,13 @@ static bool is_own6(const struct router *router, const struct router_interface *
 static bool uplink_ndp(struct router *router, const struct router_interface *in,
 		       const struct ndp_message *message)
 {
+	const struct ip_address target = ip_address_of6(message->target.bytes);
+
 	if (is_own6(router, in, &message->source) ||
-	    (message->type == ICMP6_NEIGHBOUR_ADVERTISEMENT &&
-	     is_own6(router, in, &message->target)))
+	    (message->type == ICMP6_NEIGHBOUR_ADVERTISEMENT && is_here(router, in, &target)))
 		return false;
 	ndp_learn(&router->ndp, in->netdev, message, router->now_ns);
-	if (message->type == ICMP6_NEIGHBOUR_SOLICITATION && is_own6(router, in, &message->target))
+	if (message->type == ICMP6_NEIGHBOUR_SOLICITATION && is_here(router, in, &target))
 		ndp_answer(&router->ndp, in->netdev, message, NDP_OWN);
 	return true;
 }

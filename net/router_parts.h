@@ -16,6 +16,7 @@ struct router_destination {
 	struct ip_address address;
 	bool changed;		      /* it is not what the sender wrote */
 	uint16_t port_low, port_high; /* the new port, when it changes; else 0 */
+	uint16_t port_base;	      /* the first port that goes there */
 };
 
 /* router_forward.c: a packet that has been parsed and checked. Consumes it. */
@@ -53,7 +54,11 @@ void router_input_ndp(struct router *router, struct router_interface *in, struct
 		      const struct packet_info *info);
 
 /* Is it a message that router_input_ndp() takes? */
-must_check bool router_is_ndp(const struct packet_info *info);
+must_check static inline bool router_is_ndp(const struct packet_info *info)
+{
+	return info->key.protocol == IP_PROTOCOL_ICMP6 && info->key.version == 6 &&
+	       info->icmp_type >= ICMP6_ROUTER_SOLICITATION && info->icmp_type <= ICMP6_REDIRECT;
+}
 
 /* A client whose MAC the toolstack did not tell is believed when its address is right. */
 void router_learn_client(struct router_interface *in, const uint8_t *mac);
@@ -92,6 +97,8 @@ struct router_quota router_quota(const struct router *router, bool inbound);
 /* router_address.c: who has an address? */
 struct ip_address router_source(const struct packet_info *info);
 struct ip_address router_destination(const struct packet_info *info);
+struct ip_address router_tuple_source(const struct flow_tuple *tuple);
+struct ip_address router_tuple_destination(const struct flow_tuple *tuple);
 
 /* The client that has `address`, or NULL. */
 struct router_interface *router_client_of(struct router *router, const struct ip_address *address);
@@ -112,6 +119,9 @@ must_check bool router_is_own(const struct router *router, const struct router_i
 struct ip_address router_own_address(const struct router *router, const struct router_interface *on,
 				     uint8_t version);
 
+/* Is it what rules make of somebody's address on the uplink, in the uplink's network? */
+must_check bool router_claims(struct router *router, const struct ip_address *address);
+
 /* Never a sender, never forwarded to. */
 must_check bool router_is_martian(const struct ip_address *address);
 must_check bool router_is_multicast(const struct ip_address *address);
@@ -127,7 +137,7 @@ must_check int router_make_flow(struct router *router, const struct router_inter
 				enum drop_reason *reason);
 
 /* Where a packet goes after what the rules said on its way in. */
-struct router_destination router_new_destination(const struct router *router,
+struct router_destination router_new_destination(struct router *router,
 						 const struct router_interface *in,
 						 const struct packet_info *info,
 						 const struct rules_verdict *verdict);
@@ -158,11 +168,27 @@ void router_egress(struct router *router, struct router_interface *out, struct p
 		   uint8_t version);
 
 /* The largest packet of that version on the link, bytes. */
-uint16_t router_mtu(const struct router_interface *out, uint8_t version);
+static inline uint16_t router_mtu(const struct router_interface *out, uint8_t version)
+{
+	const struct router *router = out->router;
+	uint16_t mtu = out->netdev->mtu, told;
+
+	if (out->kind != ROUTER_UPLINK)
+		return mtu;
+	told = version == 4 ? router->ip4.mtu : router->ip6.mtu;
+	return told && told < mtu ? told : mtu;
+}
 
 /* Does the packet, as it came, fit the link? Segmented ones by their segments. */
-bool router_egress_fits(const struct router_interface *out, const struct packet *packet,
-			const struct packet_info *info);
+static inline bool router_egress_fits(const struct router_interface *out,
+				      const struct packet *packet, const struct packet_info *info)
+{
+	uint32_t bytes = info->ip_length;
+
+	if (packet->gso_type)
+		bytes = (uint32_t)info->header_length + packet->gso_size;
+	return bytes <= router_mtu(out, info->key.version);
+}
 
 /* Hands every vector that holds packets to its driver. */
 void router_flush(struct router *router);

@@ -36,35 +36,51 @@ static bool passes(const struct router *router, const struct router_interface *o
 	return verdict->action == RULES_PASS;
 }
 
-static struct ip_address source_of(const struct flow_tuple *tuple)
+static bool has_ports(const struct flow_key *key)
 {
-	return tuple->key.version == 4 ? ip_address_of4(tuple->key.source)
-				       : ip_address_of6(tuple->ip6.source.bytes);
+	return key->protocol == IP_PROTOCOL_TCP || key->protocol == IP_PROTOCOL_UDP;
 }
 
-static struct ip_address destination_of(const struct flow_tuple *tuple)
+/* Would it still go to the same end? */
+static bool same_destination(const struct nat_request *request, const struct flow_tuple *reply)
 {
-	return tuple->key.version == 4 ? ip_address_of4(tuple->key.destination)
-				       : ip_address_of6(tuple->ip6.destination.bytes);
+	struct ip_address far = router_tuple_source(reply);
+	struct ip_address wanted = router_tuple_destination(request->original);
+	be16 port = request->original->key.destination_port;
+
+	if (request->destination.version)
+		wanted = request->destination;
+	if (request->destination.version && request->destination_port_low)
+		port = nat_redirected_port(request, port);
+	return ip_address_equal(&far, &wanted) &&
+	       (!has_ports(&reply->key) || be16_get(reply->key.source_port) == be16_get(port));
 }
 
-/* Would answers still come from and go to the same addresses? */
-static bool same_translation(const struct nat_request *request, const struct flow_tuple *reply)
+/* Could it have the port that it has? */
+static bool may_have_port(const struct nat_request *request, uint16_t port)
 {
-	struct ip_address far = source_of(reply), near = destination_of(reply);
-	struct ip_address wanted_far = request->destination, wanted_near = request->source;
-
-	if (!wanted_far.version)
-		wanted_far = destination_of(request->original);
-	if (!wanted_near.version) {
-		if (request->mode != NAT_NONE)
-			return false; /* we have no address any more */
-		wanted_near = source_of(request->original);
-	}
-	return ip_address_equal(&far, &wanted_far) && ip_address_equal(&near, &wanted_near);
+	if (request->mode == NAT_NONE || request->mode == NAT_STATIC_PORT)
+		return port == be16_get(request->original->key.source_port);
+	if (!request->source_port_low && !request->source_port_high)
+		return true;
+	return port >= request->source_port_low &&
+	       (port <= request->source_port_high || port == request->source_port_low);
 }
 
-static bool is_allowed(const struct router *router, const struct flow *flow,
+/* Would it still come from the same end? */
+static bool same_source(const struct nat_request *request, const struct flow_tuple *reply)
+{
+	struct ip_address near = router_tuple_destination(reply);
+	struct ip_address wanted = request->source;
+
+	if (request->mode == NAT_NONE)
+		wanted = router_tuple_source(request->original);
+	return ip_address_equal(&near, &wanted) &&
+	       (!has_ports(&reply->key) ||
+		may_have_port(request, be16_get(reply->key.destination_port)));
+}
+
+static bool is_allowed(struct router *router, const struct flow *flow,
 		       struct router_verdicts *verdicts)
 {
 	const struct router_interface *in = &router->interfaces[flow->key[FLOW_ORIGINAL].interface];
@@ -79,12 +95,12 @@ static bool is_allowed(const struct router *router, const struct flow *flow,
 		return false;
 	destination = router_new_destination(router, in, &info, &verdicts->in);
 	router_translation(router, in, out, &info.tuple, verdicts, &destination, &request);
-	return same_translation(&request, &reply);
+	return same_destination(&request, &reply) && same_source(&request, &reply);
 }
 
 static void visit(void *context, struct flow *flow)
 {
-	const struct router *router = context;
+	struct router *router = context;
 	struct router_verdicts verdicts;
 
 	if (is_allowed(router, flow, &verdicts)) {

@@ -16,15 +16,65 @@ static struct router_destination written(const struct packet_info *info)
 	return (struct router_destination){ .address = router_destination(info) };
 }
 
-static struct ip_address target_address(const struct router *router,
-					const struct rules_target *target, uint8_t version)
+static struct ip_address uplink_address(const struct router *router, uint8_t version)
 {
-	if (target->address.version)
-		return target->address;
 	if (version == 4)
 		return router->has4 ? ip_address_of4(router->ip4.address)
 				    : (struct ip_address){ 0 };
 	return router->has6 ? ip_address_of6(router->ip6.address.bytes) : (struct ip_address){ 0 };
+}
+
+/* The target's prefix before what is behind the packet's own. */
+static struct ip_address with_prefix(const struct rules_target *target,
+				     const struct ip_address *written)
+{
+	struct ip_address head = target->address, prefix = *written, result = *written;
+
+	ip_address_mask(&head, target->prefix);
+	ip_address_mask(&prefix, target->prefix);
+	for (unsigned int i = 0; i < sizeof(result.bytes); i++)
+		result.bytes[i] ^= prefix.bytes[i] ^ head.bytes[i];
+	return result;
+}
+
+/*
+ * The same so that no checksum changes (RFC 6296). The other prefix is the packet's own, for
+ * the rule is for none that is shorter or longer. Version 0: the address has no image.
+ */
+static struct ip_address with_nptv6(const struct rules_target *target,
+				    const struct ip_address *written, bool inward)
+{
+	struct ip_address prefix = *written, head = target->address;
+	struct ip6_address packets, targets, from, to;
+	struct nptv6 nptv6;
+	int error;
+
+	ip_address_mask(&prefix, target->prefix);
+	ip_address_mask(&head, target->prefix);
+	memcpy(&from, written->bytes, sizeof(from));
+	memcpy(&packets, prefix.bytes, sizeof(packets));
+	memcpy(&targets, head.bytes, sizeof(targets));
+	error = inward ? nptv6_init(&nptv6, &targets, target->prefix, &packets, target->prefix)
+		       : nptv6_init(&nptv6, &packets, target->prefix, &targets, target->prefix);
+	if (error ||
+	    !(inward ? nptv6_inward(&nptv6, &from, &to) : nptv6_outward(&nptv6, &from, &to)))
+		return (struct ip_address){ 0 };
+	return ip_address_of6(to.bytes);
+}
+
+/* What a target makes of the address that the sender wrote; version 0: nothing. */
+static struct ip_address translated(const struct router *router, const struct rules_target *target,
+				    const struct ip_address *written, bool inward)
+{
+	if (!target->address.version)
+		return uplink_address(router, written->version);
+	if (target->address.version != written->version)
+		return (struct ip_address){ 0 };
+	if (target->mode == RULES_TARGET_BITMASK)
+		return with_prefix(target, written);
+	if (target->mode == RULES_TARGET_NPTV6)
+		return with_nptv6(target, written, inward);
+	return target->address;
 }
 
 /* A client that addresses another one by the name that it has outside (RFC 4787 REQ-9). */
@@ -47,7 +97,14 @@ static bool find_hairpin(const struct router *router, const struct packet_info *
 	return true;
 }
 
-struct router_destination router_new_destination(const struct router *router,
+/* Do clients have another name than their own for somebody behind us? */
+static bool is_outer(struct router *router, const struct router_interface *in,
+		     const struct ip_address *address)
+{
+	return router_is_own(router, in, address) || router_claims(router, address);
+}
+
+struct router_destination router_new_destination(struct router *router,
 						 const struct router_interface *in,
 						 const struct packet_info *info,
 						 const struct rules_verdict *verdict)
@@ -56,11 +113,12 @@ struct router_destination router_new_destination(const struct router *router,
 	const struct rules_target *target = verdict->rdr_to;
 
 	if (target) {
-		destination.address = target_address(router, target, info->key.version);
+		destination.address = translated(router, target, &destination.address, true);
 		destination.port_low = target->port_low;
 		destination.port_high = target->port_high;
+		destination.port_base = verdict->rdr_port;
 		destination.changed = true;
-	} else if (in->kind == ROUTER_CLIENT && router_is_own(router, in, &destination.address)) {
+	} else if (in->kind == ROUTER_CLIENT && is_outer(router, in, &destination.address)) {
 		find_hairpin(router, info, &destination);
 	}
 	return destination;
@@ -70,14 +128,18 @@ struct router_destination router_new_destination(const struct router *router,
 
 static enum nat_mode mode_of(const struct rules_target *target)
 {
-	return target->static_port ? NAT_STATIC_PORT : NAT_ENDPOINT_INDEPENDENT;
+	if (target->static_port)
+		return NAT_STATIC_PORT;
+	return target->mode == RULES_TARGET_SYMMETRIC ? NAT_SYMMETRIC : NAT_ENDPOINT_INDEPENDENT;
 }
 
 static void take_target(const struct router *router, const struct rules_target *target,
-			uint8_t version, struct nat_request *request)
+			struct nat_request *request)
 {
+	const struct ip_address source = router_tuple_source(request->original);
+
 	request->mode = mode_of(target);
-	request->source = target_address(router, target, version);
+	request->source = translated(router, target, &source, false);
 	request->source_port_low = target->port_low;
 	request->source_port_high = target->port_high;
 }
@@ -99,11 +161,12 @@ void router_translation(const struct router *router, const struct router_interfa
 	    (out->kind == ROUTER_UPLINK ? masquerade : destination->changed))
 		target = &ours;
 	if (target)
-		take_target(router, target, version, request);
+		take_target(router, target, request);
 	if (destination->changed) {
 		request->destination = destination->address;
 		request->destination_port_low = destination->port_low;
 		request->destination_port_high = destination->port_high;
+		request->destination_port_base = destination->port_base;
 	}
 }
 

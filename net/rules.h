@@ -131,6 +131,7 @@ struct rules_verdict {
 	 * nat_to on the way out and rdr_to on the way in.
 	 */
 	const struct rules_target *nat_to, *rdr_to;
+	uint16_t rdr_port; /* the first that the rule of rdr_to is for; 0 when it is for any */
 	const struct rules_limits *limits; /* counted for each `rule` */
 };
 
@@ -195,6 +196,14 @@ void ruleset_set_resolver(struct ruleset *set, const struct rules_resolver *reso
 
 /* What `set` lines said; all 0 for NULL. Belongs to the set. */
 const struct rules_options *ruleset_options(const struct ruleset *set);
+
+/*
+ * Is it an address that rules translate from or to on the uplink, so that we are where it
+ * is? Never where the addresses that are claimed with it hold the gateway's (version 0: none),
+ * for they are a network of others then. The uplink's own address is not among them.
+ */
+must_check bool ruleset_claims(const struct ruleset *set, const struct ip_address *address,
+			       const struct ip_address *gateway);
 
 /* Rules in the set after expansion, `match` rules too. */
 uint32_t ruleset_count(const struct ruleset *set);

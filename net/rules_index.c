@@ -225,10 +225,11 @@ int ruleset_compile(struct ruleset *set)
 	int error;
 
 	ruleset_trim(set);
-	if (!deciders || !matches) {
+	error = deciders && matches ? ruleset_collect_claims(set) : -ENOMEM;
+	if (error) {
 		free(deciders);
 		free(matches);
-		return -ENOMEM;
+		return error;
 	}
 	count = collect(set, deciders, false, true, false);
 	count += collect(set, deciders + count, false, false, true);

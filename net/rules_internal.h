@@ -125,6 +125,7 @@ struct ruleset {
 	uint32_t name_slot_mask;		/* places in name_slots, less 1 */
 	uint16_t *name_slots;			/* a hash table, at most half full: index + 1 */
 	struct rules_resolver resolver;		/* contains is NULL: none */
+	struct rules_table claims;		/* see ruleset_claims() */
 	struct rules_index *deciders, *matches; /* compiled; `match` rules apart */
 };
 
@@ -173,14 +174,22 @@ bool rules_name_has(const struct ruleset *set, uint16_t name, const struct ip_ad
 bool rules_table_has(const struct ruleset *set, const struct rules_table *table,
 		     const struct ip_address *address, bool *unknown);
 
-/* Is it in the ranges of the table? Its names are not asked. */
+/* Is it in the ranges of the table, and in which? Its names are not asked. */
 bool rules_table_contains(const struct rules_table *table, const struct ip_address *address);
+const struct rules_range *rules_table_range(const struct rules_table *table,
+					    const struct ip_address *address);
+
+/* Frees what the table points to. */
+void rules_table_free(struct rules_table *table);
 void rules_tables_free(struct ruleset *set);
 
 /* Gives back the room for rules that were not added. */
 void ruleset_trim(struct ruleset *set);
 
-/* Builds the index over the finished rules and tables. -ENOMEM. */
+/* Finds what the finished rules claim. -ENOMEM. */
+must_check int ruleset_collect_claims(struct ruleset *set);
+
+/* Builds the index over the finished rules and tables, and the claims. -ENOMEM. */
 must_check int ruleset_compile(struct ruleset *set);
 
 /* Does this rule match? Says the same as the language, one rule at a time. */

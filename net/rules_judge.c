@@ -99,8 +99,10 @@ void rules_verdict_apply(const struct ruleset *set, uint32_t rule, struct rules_
 	p = &set->parameters[r->parameters - 1];
 	if (p->has_nat || p->no_nat)
 		verdict->nat_to = p->has_nat ? &p->nat_to : NULL;
-	if (p->has_rdr || p->no_rdr)
+	if (p->has_rdr || p->no_rdr) {
 		verdict->rdr_to = p->has_rdr ? &p->rdr_to : NULL;
+		verdict->rdr_port = r->destination_ports.outside ? 0 : r->destination_ports.low;
+	}
 	if (p->has_limits)
 		verdict->limits = &p->limits;
 	if (p->max_mss)

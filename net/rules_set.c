@@ -58,6 +58,7 @@ void ruleset_free(struct ruleset *set)
 	rules_index_free(set->deciders);
 	rules_index_free(set->matches);
 	rules_tables_free(set);
+	rules_table_free(&set->claims);
 	ruleset_names_free(set);
 	free(set->parameters);
 	free(set->rules);

@@ -198,7 +198,8 @@ int rules_table_finish(struct rules_table *table)
 	return 0;
 }
 
-bool rules_table_contains(const struct rules_table *table, const struct ip_address *address)
+const struct rules_range *rules_table_range(const struct rules_table *table,
+					    const struct ip_address *address)
 {
 	const struct rules_range *ranges = address->version == 4 ? table->ranges4 : table->ranges6;
 	uint32_t low = 0, high = address->version == 4 ? table->count4 : table->count6;
@@ -213,17 +214,26 @@ bool rules_table_contains(const struct rules_table *table, const struct ip_addre
 			high = middle;
 	}
 	high = address->version == 4 ? table->count4 : table->count6;
-	return low < high && number >= ranges[low].first;
+	return low < high && number >= ranges[low].first ? &ranges[low] : NULL;
+}
+
+bool rules_table_contains(const struct rules_table *table, const struct ip_address *address)
+{
+	return rules_table_range(table, address) != NULL;
+}
+
+void rules_table_free(struct rules_table *table)
+{
+	free(table->entries);
+	free(table->ranges4);
+	free(table->ranges6);
+	free(table->hosts);
+	free(table->denied);
 }
 
 void rules_tables_free(struct ruleset *set)
 {
-	for (uint32_t i = 0; i < set->table_count; i++) {
-		free(set->tables[i].entries);
-		free(set->tables[i].ranges4);
-		free(set->tables[i].ranges6);
-		free(set->tables[i].hosts);
-		free(set->tables[i].denied);
-	}
+	for (uint32_t i = 0; i < set->table_count; i++)
+		rules_table_free(&set->tables[i]);
 	free(set->tables);
 }

@@ -23,13 +23,13 @@ $(BENCH_NET_BUILD)/arch/%.o: arch/%.c
 $(BENCH_NET_BUILD)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
 	@$(CC) $(BENCH_NET_CFLAGS) -MMD -MP -c -o $@ $<
-# The memcpy() that the image links, under a name of its own.
-$(BENCH_NET_BUILD)/image_memcpy.o: $(NEWLIB_STAMP)
+# The memcpy() of the image's C library, under a name of its own.
+$(BENCH_NET_BUILD)/newlib_memcpy.o: $(NEWLIB_STAMP)
 	@mkdir -p $(@D)
 	@ar p $(NEWLIB)/x86_64-elf/lib/libc.a lib_a-memcpy.o >$@
-	@$(OBJCOPY) --redefine-sym memcpy=image_memcpy --add-section .note.GNU-stack=/dev/null $@
+	@$(OBJCOPY) --redefine-sym memcpy=newlib_memcpy --add-section .note.GNU-stack=/dev/null $@
 $(BENCH_NET_BUILD)/bench-net: $(call bench_net_objects,$(BENCH_NET_PRODUCT) $(BENCH_NET_SRCS)) \
-		$(BENCH_NET_BUILD)/image_memcpy.o
+		$(BENCH_NET_BUILD)/newlib_memcpy.o
 	@echo "  link $@"
 	@$(CC) -no-pie -o $@ $^
 # What sends through Linux's own forwarding, for the rows beside ours.

@@ -8,6 +8,7 @@ arch_SRCS := \
 	arch/x86/emergency.c \
 	arch/x86/entry.S \
 	arch/x86/fault.c \
+	arch/x86/libc_bytes.c \
 	arch/x86/memory.c \
 	arch/x86/newlib_syscalls.c \
 	arch/x86/paging_pv.c \

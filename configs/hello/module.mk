@@ -1,2 +1,2 @@
 images += hello
-hello_SRCS := configs/hello/main.c $(arch_SRCS)
+hello_SRCS := configs/hello/main.c lib/bytes.c $(arch_SRCS)

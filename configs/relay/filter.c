@@ -36,8 +36,8 @@ static uint64_t timer_next(struct loop_timer *timer)
 
 static uint32_t flows_that_fit(void)
 {
-	size_t bytes_per_flow = flow_table_bytes(2, 0) - flow_table_bytes(1, 0);
-	size_t flows = memory_free_pages() * PAGE_BYTES / 100 * FLOW_SHARE / (bytes_per_flow + 1);
+	size_t bytes = bridge_filter_memory_bytes(FLOWS_MOST) / FLOWS_MOST + 1;
+	size_t flows = memory_free_pages() * PAGE_BYTES / 100 * FLOW_SHARE / bytes;
 
 	return flows < FLOWS_LEAST  ? FLOWS_LEAST
 	       : flows > FLOWS_MOST ? FLOWS_MOST
@@ -50,7 +50,7 @@ static void bridge_start(struct ruleset *rules, const struct own *own)
 	struct bridge_filter_config config = {
 		.rules = rules,
 		.flows = flows,
-		.memory = memory_alloc_pages(flow_table_bytes(flows, 0) / PAGE_BYTES + 1),
+		.memory = memory_alloc_pages(bridge_filter_memory_bytes(flows) / PAGE_BYTES + 1),
 		.random = &filter.random,
 		.own = *own,
 		.now_ns = clock_now_ns(),
@@ -59,6 +59,23 @@ static void bridge_start(struct ruleset *rules, const struct own *own)
 	if (!config.memory)
 		panic("not enough memory for %u flows", flows);
 	bridge_filter_init(&filter.bridge, &config);
+}
+
+/*
+ * What the rules of the file are, or NULL. Nobody here asks for the addresses of names: a
+ * `block` of one would block nothing.
+ */
+static struct ruleset *rules_read(const void *module, size_t bytes)
+{
+	struct ruleset *rules = bytes ? rules_file_read(module, bytes) : NULL;
+
+	if (!ruleset_names_count(rules))
+		return rules;
+	log_line(LOG_ERROR, "rules",
+		 "the relay cannot resolve %s, nor any host name: write addresses",
+		 ruleset_name(rules, 0));
+	ruleset_free(rules);
+	return NULL;
 }
 
 void relay_filter_start(const void *module, size_t bytes, const struct own *own)
@@ -70,7 +87,7 @@ void relay_filter_start(const void *module, size_t bytes, const struct own *own)
 	filter.given = true;
 	entropy_gather(seed);
 	random_init(&filter.random, seed);
-	bridge_start(bytes ? rules_file_read(module, bytes) : NULL, own);
+	bridge_start(rules_read(module, bytes), own);
 	filter.timer.run = timer_run;
 	filter.timer.next_ns = timer_next;
 	loop_add_timer(&filter.timer);
@@ -81,6 +98,17 @@ void relay_filter_run(enum bridge_side side, struct netdev *in, const struct net
 {
 	if (filter.given)
 		bridge_filter_run(&filter.bridge, side, in, out, vector);
+}
+
+bool relay_filter_more(struct packet_vector *vector)
+{
+	return filter.given && bridge_filter_more(&filter.bridge, vector);
+}
+
+void relay_filter_end_gone(void)
+{
+	if (filter.given)
+		bridge_filter_forget_fragments(&filter.bridge);
 }
 
 void relay_filter_flush(void)

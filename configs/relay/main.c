@@ -108,20 +108,27 @@ static void send_each(struct end *to, struct packet_vector *vector)
 	vector->count = 0;
 }
 
+static void send(struct end *to, struct packet_vector *vector)
+{
+	if (any_needs_offload(to, vector))
+		send_each(to, vector);
+	else if (vector->count)
+		to->netdev->ops->transmit(to->netdev, vector);
+}
+
 static void pass(struct netdev *from, struct packet_vector *vector)
 {
 	const struct end *end = from->stack;
-	struct netdev *to = other_end(end)->netdev;
+	struct end *to = other_end(end);
 
-	if (!to) {
+	if (!to->netdev) {
 		packet_vector_drop(vector, DROP_NO_ROUTE);
 		return;
 	}
-	relay_filter_run(end->side, from, to, vector);
-	if (any_needs_offload(other_end(end), vector))
-		send_each(other_end(end), vector);
-	else if (vector->count)
-		to->ops->transmit(to, vector);
+	relay_filter_run(end->side, from, to->netdev, vector);
+	do
+		send(to, vector);
+	while (relay_filter_more(vector));
 }
 
 /* ---- interfaces ---- */
@@ -150,6 +157,7 @@ static void front_detached(struct netdev *netdev, void *context)
 
 	(void)netdev;
 	end->netdev = NULL;
+	relay_filter_end_gone();
 }
 
 static void client_detached(struct netdev *netdev, void *context)

@@ -22,12 +22,12 @@ pass in on clients proto { tcp udp } to any port 5201 label "iperf"
 block return in on clients proto tcp to any port 7778
 pass out on uplink
 """
-# A frame to everybody; dom0 has no addresses of that kind to send one otherwise.
-SEND_IPV6 = """
+# A frame to everybody of a type for experiments (IEEE 802), which no rule can name.
+SEND_OTHER = """
 import socket
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 s.bind(("xenbr0", 0))
-s.send(bytes.fromhex("ffffffffffff" "02000a890001" "86dd") + bytes(46))
+s.send(bytes.fromhex("ffffffffffff" "02000a890001" "88b5") + bytes(46))
 """
 BAD_RULES = "pass\npass in on clients proto tcp to any port 99999\n"
 
@@ -162,9 +162,9 @@ class RelayTests:
         out = b.run(f"ip neigh show {CLIENT_IP} dev xenbr0").out
         self.expect(f"lladdr {CLIENT_MAC}" in out, "ARP passes", out)
         before = self.drops("drop bad-ethertype", "relay")
-        b.run(f"python3 -c '{SEND_IPV6}'")
+        b.run(f"python3 -c '{SEND_OTHER}'")
         after = self.drops("drop bad-ethertype", "relay")
-        self.expect(after > before, "the IPv6 frame is dropped, and counted",
+        self.expect(after > before, "what is no IP is dropped, and counted",
                     self.stats("relay")[1])
 
     def relay_filters_ports(self):

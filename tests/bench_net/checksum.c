@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The Internet checksum against copying the same bytes: by the C library of this host,
- * which has vector registers, and by the one that the image links, which has not. Once the
+ * which has vector registers, and by what the image links, which has none; and what newlib
+ * would give it. Once the
  * same bytes again and again, and once as packets come: many, each in a page of its own.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bytes.h"
 #include "lib/checksum.h"
 #include "tests/bench_net/bench.h"
 
@@ -18,7 +20,7 @@
 #define CALL_BYTES 64u	     /* what a call counts at least, so that batches are short */
 #define TRANSPORT_OFFSET 34u /* where a TCP header lies in a frame in a page */
 
-void *image_memcpy(void *to, const void *from, size_t bytes);
+void *newlib_memcpy(void *to, const void *from, size_t bytes);
 
 static uint8_t from[BUFFER_BYTES] __attribute__((aligned(4096)));
 static uint8_t to[BUFFER_BYTES] __attribute__((aligned(4096)));
@@ -42,9 +44,14 @@ static void copy_host(const uint8_t *at, size_t bytes)
 	host_copy(to + (at - from), at, bytes);
 }
 
+static void copy_newlib(const uint8_t *at, size_t bytes)
+{
+	newlib_memcpy(to + (at - from), at, bytes);
+}
+
 static void copy_image(const uint8_t *at, size_t bytes)
 {
-	image_memcpy(to + (at - from), at, bytes);
+	bytes_copy(to + (at - from), at, bytes);
 }
 
 /* The bytes of a nanosecond: GB/s. */
@@ -65,7 +72,7 @@ static double run(void (*what)(const uint8_t *, size_t), size_t bytes, size_t of
 	return (double)bytes * calls / bench_ns(bench_ticks() - start);
 }
 
-enum { SUM, SUM_PORTABLE, COPY_HOST, COPY_IMAGE, WAYS };
+enum { SUM, SUM_PORTABLE, COPY_HOST, COPY_IMAGE, COPY_NEWLIB, WAYS };
 
 static const struct {
 	const char *name;
@@ -75,6 +82,7 @@ static const struct {
 	[SUM_PORTABLE] = { "checksum_bytes_portable()", sum_portable },
 	[COPY_HOST] = { "memcpy() of this host", copy_host },
 	[COPY_IMAGE] = { "memcpy() of the image", copy_image },
+	[COPY_NEWLIB] = { "memcpy() of newlib", copy_newlib },
 };
 
 static void measure(size_t bytes, size_t offset, bool in_turn)

@@ -10,7 +10,6 @@
 #include "net/wire.h"
 #include "tests/bench_net/world.h"
 
-#define HEADER_BYTES 54u /* Ethernet, IPv4, TCP */
 #define TURNS_IN_WINDOW 40u
 
 struct stream {
@@ -22,6 +21,7 @@ struct stream {
 	uint32_t vectors;
 	bool translated;
 	struct world_frame frame;
+	uint32_t payload;		      /* of a frame */
 	struct world_link *from[WORLD_BATCH]; /* of the vector that begins here */
 };
 
@@ -40,7 +40,7 @@ static uint32_t next_flow(struct stream *stream, uint32_t client)
 /* Every turn sends the next bytes, as TCP does, and begins again before the window ends. */
 static uint32_t sequence_of(const struct stream *stream, uint32_t client)
 {
-	return 1 + stream->turns[client] % TURNS_IN_WINDOW * (stream->frame.bytes - HEADER_BYTES);
+	return 1 + stream->turns[client] % TURNS_IN_WINDOW * stream->payload;
 }
 
 static void prepare_vector(struct stream *stream, uint32_t first, uint32_t count)
@@ -125,25 +125,34 @@ static struct medians measure_both(struct stream *stream, const char *what, doub
 	return medians;
 }
 
-static struct medians measure_flows(uint32_t flows, bool translated, uint8_t protocol, bool sizes)
+static void set_bytes(struct stream *stream, uint32_t bytes)
+{
+	stream->frame.bytes = bytes;
+	stream->payload = bytes - world_least_bytes(stream->world, stream->frame.protocol);
+}
+
+static struct medians measure_flows(uint8_t version, uint32_t flows, bool translated,
+				    uint8_t protocol, bool sizes)
 {
 	struct stream stream = {
-		.world = world_begin(flows, "pass\n"),
+		.world = world_begin(flows, version, "pass\n"),
 		.order = bench_shuffled(flows / WORLD_CLIENTS, 0x5eed + flows),
 		.per_client = flows / WORLD_CLIENTS,
 		.translated = translated,
-		.frame = { protocol, TCP_ACK, 1, 1, 60 },
+		.frame = { .protocol = protocol, .tcp_flags = TCP_ACK, .acknowledgement = 1 },
 	};
 	struct medians medians;
-	bool targets = translated && flows == 100000;
+	bool targets = translated && flows == 100000 && version == 4;
 	char what[32];
 
-	snprintf(what, sizeof(what), "%s %s", protocol == IP_PROTOCOL_TCP ? "TCP" : "UDP",
+	snprintf(what, sizeof(what), "%s%s %s", version == 4 ? "" : "IPv6 ",
+		 protocol == IP_PROTOCOL_TCP ? "TCP" : "UDP",
 		 translated ? "with NAT" : "without NAT");
+	set_bytes(&stream, version == 4 ? 60 : 80);
 	world_establish(stream.world, translated, protocol);
 	medians = measure_both(&stream, what, targets ? 70 : 0, targets ? 45 : 0);
 	if (sizes) {
-		stream.frame.bytes = 1514;
+		set_bytes(&stream, 1514);
 		measure_both(&stream, what, 0, 0);
 	}
 	free(stream.order);
@@ -160,7 +169,7 @@ static void hand_back(struct netdev *netdev, struct packet_vector *vector)
 static void measure_empty(void)
 {
 	struct stream stream = {
-		.world = world_begin(1000, "pass\n"),
+		.world = world_begin(1000, 4, "pass\n"),
 		.order = bench_shuffled(1000 / WORLD_CLIENTS, 1),
 		.per_client = 1000 / WORLD_CLIENTS,
 		.translated = true,
@@ -176,26 +185,35 @@ static void measure_empty(void)
 	world_end(stream.world);
 }
 
+static void measure_ratio(const struct medians *few, const struct medians *many)
+{
+	bench_row_exact("established", "1,000,000 flows / 1,000 flows, single", "x",
+			many->single / few->single, 2);
+	bench_row_exact("established", "1,000,000 flows / 1,000 flows, vectors of 32", "x",
+			many->vectors / few->vectors, 2);
+}
+
 void bench_established(void)
 {
+	const uint32_t most = bench_options.flows_max;
 	struct medians few = { 0, 0 };
 
 	measure_empty();
-	for (uint32_t flows = 100; flows <= bench_options.flows_max; flows *= 10) {
+	for (uint32_t flows = 100; flows <= most; flows *= 10) {
 		struct medians medians =
-			measure_flows(flows, true, IP_PROTOCOL_TCP, flows == 100000);
+			measure_flows(4, flows, true, IP_PROTOCOL_TCP, flows == 100000);
 
 		if (flows == 1000)
 			few = medians;
-		if (flows != 1000000)
-			continue;
-		bench_row_exact("established", "1,000,000 flows / 1,000 flows, single", "x",
-				medians.single / few.single, 2);
-		bench_row_exact("established", "1,000,000 flows / 1,000 flows, vectors of 32", "x",
-				medians.vectors / few.vectors, 2);
+		if (flows == 1000000)
+			measure_ratio(&few, &medians);
 	}
-	if (bench_options.flows_max >= 100000) {
-		measure_flows(100000, true, IP_PROTOCOL_UDP, false);
-		measure_flows(100000, false, IP_PROTOCOL_TCP, false);
-	}
+	for (uint32_t flows = 1000; flows <= most; flows *= 10)
+		if (flows != 10000)
+			measure_flows(6, flows, true, IP_PROTOCOL_TCP, false);
+	if (most < 100000)
+		return;
+	measure_flows(4, 100000, true, IP_PROTOCOL_UDP, false);
+	measure_flows(4, 100000, false, IP_PROTOCOL_TCP, false);
+	measure_flows(6, 100000, false, IP_PROTOCOL_TCP, false);
 }

@@ -50,17 +50,24 @@ struct world {
 	struct world_link client[WORLD_CLIENTS];
 	struct packet *batch[WORLD_BATCH];
 	uint32_t flows;
+	uint8_t version; /* of IP */
 	uint64_t now_ns;
 };
 
-/* A router with room for `flows` flows of these clients, the gateway's MAC known. */
-struct world *world_begin(uint32_t flows, const char *rules);
+/*
+ * A router with room for `flows` flows of these clients, the gateway's MAC known; all
+ * frames are of one IP version, 4 or 6.
+ */
+struct world *world_begin(uint32_t flows, uint8_t version, const char *rules);
 void world_end(struct world *world);
 
 void world_set_rules(struct world *world, const char *text);
 
 /* Flow `index` (of client index % WORLD_CLIENTS) as seen by whoever sends. */
 struct world_flow world_flow(struct world *world, enum world_traffic traffic, uint32_t index);
+
+/* Bytes of a frame of headers alone. */
+uint32_t world_least_bytes(const struct world *world, uint8_t protocol);
 
 /* Writes a frame of the flow into the batch's packet `slot`. */
 void world_prepare(struct world *world, uint32_t slot, const struct world_flow *flow,

@@ -10,9 +10,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct chaos_bytes bytes = { data, size };
-	struct test_net *net = chaos_begin();
+	struct chaos chaos = chaos_begin(&bytes);
 
-	chaos_run(net, &bytes);
-	test_net_end(net);
+	chaos_run(&chaos, &bytes);
+	test_net_end(chaos.net);
 	return 0;
 }

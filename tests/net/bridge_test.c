@@ -28,8 +28,10 @@ static void input(struct netdev *netdev, struct packet_vector *vector)
 	struct netdev *out = &bridge.side[!side]->netdev;
 
 	bridge_filter_run(&bridge.filter, side, netdev, out, vector);
-	if (vector->count)
-		out->ops->transmit(out, vector);
+	do {
+		if (vector->count)
+			out->ops->transmit(out, vector);
+	} while (bridge_filter_more(&bridge.filter, vector));
 }
 
 static struct packet *own_packet_make(void *context, struct netdev *netdev, size_t bytes)
@@ -63,7 +65,7 @@ static void begin(const char *text)
 	bridge.rules = NULL;
 	if (text && ruleset_parse(text, strlen(text), &bridge.rules, &error))
 		ck_abort_msg("rules, line %u: %s", error.line, error.message);
-	bridge.memory = malloc(flow_table_bytes(FLOWS, 0));
+	bridge.memory = malloc(bridge_filter_memory_bytes(FLOWS));
 	config.rules = bridge.rules;
 	config.memory = bridge.memory;
 	config.random = &bridge.net->random;
@@ -287,10 +289,10 @@ START_TEST(pings_and_errors_pass_by_state)
 }
 END_TEST
 
-START_TEST(arp_passes_and_nothing_else_that_is_not_ip4)
+START_TEST(arp_passes_and_nothing_else_that_is_not_ip)
 {
 	static const uint8_t everybody[6] = { 255, 255, 255, 255, 255, 255 };
-	static const uint16_t types[] = { 0x86dd, 0x8100, 0x88a8, 0x8863, 0x0026, 0x0805 };
+	static const uint16_t types[] = { 0x8100, 0x88a8, 0x8863, 0x0026, 0x0805 };
 
 	begin("pass\n");
 	frame_arp(&frame, client_mac[0], everybody, 1, CLIENT_IP(0), PEER_IP);
@@ -414,6 +416,59 @@ START_TEST(one_side_cannot_take_the_whole_table)
 }
 END_TEST
 
+START_TEST(limits_and_time_outs_of_rules_hold)
+{
+	begin("set timeout udp.first 7\npass in on uplink keep state (max 2)\n"
+	      "pass in on clients keep state (max-src-states 1, udp.first 20)\npass out\n");
+	udp(inwards(), 6000, 1);
+	crosses(BRIDGE_UPLINK);
+	udp(inwards(), 6000, 2);
+	crosses(BRIDGE_UPLINK);
+	udp(inwards(), 6000, 3);
+	stops(BRIDGE_UPLINK, DROP_STATE_LIMIT);
+	udp(outwards(), 5000, 53);
+	crosses(BRIDGE_CLIENTS);
+	udp(outwards(), 5001, 53);
+	stops(BRIDGE_CLIENTS, DROP_SOURCE_LIMIT);
+	udp((struct ends){ client_mac[0], gateway_mac, CLIENT_IP(1), PEER_IP }, 5000, 53);
+	crosses(BRIDGE_CLIENTS);
+	advance(10 * TEST_SECOND);
+	ck_assert_uint_eq(bridge.filter.flows.used, 2);
+	advance(15 * TEST_SECOND);
+	ck_assert_uint_eq(bridge.filter.flows.used, 0);
+	end();
+	begin("set limit states 4\npass\n");
+	for (uint16_t i = 0; i < 10; i++) {
+		udp(outwards(), 5000, (uint16_t)(53 + i));
+		crosses(BRIDGE_CLIENTS);
+	}
+	ck_assert_uint_eq(bridge.filter.flows.used, 2);
+	end();
+}
+END_TEST
+
+/* What rules want that would change a packet cannot be: it is not passed without that. */
+START_TEST(what_would_be_changed_is_dropped)
+{
+	begin("pass\nmatch out on uplink proto udp to any port 53 nat-to 192.0.2.1\n"
+	      "match in on uplink proto udp to any port 80 rdr-to 10.0.0.1\n"
+	      "match in on clients proto { tcp udp } to any port 80 scrub (max-mss 1000)\n");
+	udp(outwards(), 5000, 53);
+	stops(BRIDGE_CLIENTS, DROP_NO_TRANSLATION);
+	udp(inwards(), 5000, 80);
+	stops(BRIDGE_UPLINK, DROP_NO_TRANSLATION);
+	udp(inwards(), 5000, 81);
+	crosses(BRIDGE_UPLINK);
+	tcp(outwards(), 5000, 80, SYN);
+	stops(BRIDGE_CLIENTS, DROP_NO_TRANSLATION);
+	tcp(outwards(), 5000, 81, SYN);
+	crosses(BRIDGE_CLIENTS);
+	udp(outwards(), 5000, 80); /* has no segments */
+	crosses(BRIDGE_CLIENTS);
+	end();
+}
+END_TEST
+
 START_TEST(order_stays_where_some_are_dropped)
 {
 	static struct frame frames[8];
@@ -444,12 +499,14 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, a_connection_has_to_be_seen_from_its_beginning);
 	tcase_add_test(cases, without_state_each_packet_is_judged);
 	tcase_add_test(cases, pings_and_errors_pass_by_state);
-	tcase_add_test(cases, arp_passes_and_nothing_else_that_is_not_ip4);
+	tcase_add_test(cases, arp_passes_and_nothing_else_that_is_not_ip);
 	tcase_add_test(cases, without_rules_nothing_passes);
 	tcase_add_test(cases, the_rules_decide_about_broadcasts);
 	tcase_add_test(cases, large_and_blank_packets_cross_as_they_are);
 	tcase_add_test(cases, refusals_speak_for_the_destination);
 	tcase_add_test(cases, one_side_cannot_take_the_whole_table);
+	tcase_add_test(cases, limits_and_time_outs_of_rules_hold);
+	tcase_add_test(cases, what_would_be_changed_is_dropped);
 	tcase_add_test(cases, order_stays_where_some_are_dropped);
 }
 

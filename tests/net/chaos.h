@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A router driven by a stream of bytes, for the random test and the fuzzer: frames from
- * every side, good, bent and broken; time; links, clients and rules that come and go.
- * After every step nothing may be lost.
+ * A router driven by a stream of bytes, for the random test and the fuzzer: frames of both
+ * versions from every side, good, bent and broken, and parts of them; time; links, clients,
+ * rules, translations and addresses that come and go. After every step nothing may be lost,
+ * and an answer to what a client has sent comes back to it.
  */
 #pragma once
 
@@ -17,9 +18,15 @@ struct chaos_bytes {
 uint8_t chaos_byte(struct chaos_bytes *bytes);
 uint16_t chaos_word(struct chaos_bytes *bytes);
 
+struct chaos {
+	struct test_net *net;
+	uint32_t answers; /* that came back */
+	bool bends; /* else all frames that go in are good, and so must be those that come out */
+};
+
 /* A net for chaos, and what it does with the bytes until they are used up. */
-struct test_net *chaos_begin(void);
-void chaos_run(struct test_net *net, struct chaos_bytes *bytes);
+struct chaos chaos_begin(struct chaos_bytes *bytes);
+void chaos_run(struct chaos *chaos, struct chaos_bytes *bytes);
 
 /* Aborts with a message when packets, pages or flows do not add up. */
 void chaos_check(const struct test_net *net);

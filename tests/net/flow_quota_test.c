@@ -399,6 +399,7 @@ static void removed(void *context, const struct flow *flow)
 		uint64_t idle = (uint64_t)world.table.idle[flow->state] << WHEEL_TICK_SHIFT;
 
 		ck_assert_uint_ge(world.now_ns + (1u << WHEEL_TICK_SHIFT), it->last_ns + idle);
+		ck_assert_uint_le(world.now_ns, it->last_ns + idle + 3 * TEST_SECOND / 10);
 	}
 	it->live = false;
 	live[it->version == 6]--;

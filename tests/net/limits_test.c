@@ -513,7 +513,7 @@ END_TEST
 START_TEST(wrong_configurations_are_refused)
 {
 	struct test_net *net = test_net_begin(RULES_OPEN, 64);
-	struct router_config config = { .ip4 = { be32_of(OUR_IP), 33, be32_of(GATEWAY_IP) },
+	struct router_config config = { .ip4 = { be32_of(OUR_IP), 33, be32_of(GATEWAY_IP), 0 },
 					.flows = 1 };
 	static struct router router;
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/packet.h"
+#include "tests/net/test_frames6.h"
 
 #define ETH 14u
 #define L4 34u
@@ -221,6 +222,8 @@ const char *frame_header_error(const struct frame *frame)
 		return "no Ethernet header";
 	if (frame_is_arp(frame))
 		return frame->length == ETH + 28 ? NULL : "wrong ARP length";
+	if (frame_is6(frame))
+		return frame6_header_error(frame);
 	if (frame->length < L4 || frame->bytes[ETH] != 0x45)
 		return "no IPv4 header";
 	if (get16(frame->bytes + 16) != frame->length - ETH)
@@ -235,6 +238,8 @@ const char *frame_header_error(const struct frame *frame)
 /* Its transport checksum is that of a whole that is not here. */
 static bool is_fragment(const struct frame *frame)
 {
+	if (frame_is6(frame))
+		return frame6_is_fragment(frame);
 	return get16(frame->bytes + 12) == 0x0800 && get16(frame->bytes + 20) & 0x3fff;
 }
 
@@ -244,7 +249,7 @@ const char *frame_error(const struct frame *frame)
 
 	if (error || frame_is_arp(frame) || is_fragment(frame))
 		return error;
-	return transport_error(frame);
+	return frame_is6(frame) ? frame6_transport_error(frame) : transport_error(frame);
 }
 
 uint32_t frame_source(const struct frame *frame)

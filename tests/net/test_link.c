@@ -34,11 +34,16 @@ static void check_pages(struct test_link *link, const struct packet *packet)
 static void check_features(struct test_link *link, const struct packet *packet)
 {
 	uint32_t features = link->netdev.features;
+	bool six = packet->length > 13 && packet->data[12] == 0x86;
+	uint32_t csum = six ? NETDEV_TX_CSUM_IPV6 : NETDEV_TX_CSUM_IPV4;
+	uint32_t gso = six ? NETDEV_TX_GSO_TCPV6 : NETDEV_TX_GSO_TCPV4;
 
-	if (packet->flags & PACKET_CSUM_BLANK && !(features & NETDEV_TX_CSUM_IPV4))
+	if (packet->flags & PACKET_CSUM_BLANK && !(features & csum))
 		complain(link, "blank checksum, and no such feature");
-	if (packet->gso_type && !(features & NETDEV_TX_GSO_TCPV4))
+	if (packet->gso_type && !(features & gso))
 		complain(link, "segmentation, and no such feature");
+	if (packet->gso_type && (packet->gso_type == PACKET_GSO_TCPV6) != six)
+		complain(link, "segmentation of the other version");
 	if (!packet->gso_type && packet->length > link->netdev.mtu + 14u)
 		complain(link, "larger than the MTU");
 	if (!(features & NETDEV_TX_SG) &&

@@ -48,11 +48,27 @@ static void make_memory(struct test_net *net)
 	memcpy(net->free_pages, net->pages.free_count, sizeof(net->free_pages));
 }
 
-static void make_router(struct test_net *net, uint32_t flows)
+static struct ip6_address wire6(struct six address)
+{
+	struct ip6_address wire;
+
+	memcpy(&wire, &address, sizeof(wire));
+	return wire;
+}
+
+struct six client_ip6(unsigned int client)
+{
+	struct six address = six("fd00:2::10");
+
+	address.bytes[15] += (uint8_t)client;
+	return address;
+}
+
+static void make_router(struct test_net *net, uint32_t flows, bool six_too)
 {
 	const uint8_t seed[RANDOM_SEED_BYTES] = { 1, 2, 3 };
 	struct router_config config = {
-		.ip4 = { be32_of(OUR_IP), 24, be32_of(GATEWAY_IP) },
+		.ip4 = { be32_of(OUR_IP), 24, be32_of(GATEWAY_IP), 0 },
 		.masquerade4 = true,
 		.flows = flows,
 		.packets = &net->packets,
@@ -60,6 +76,12 @@ static void make_router(struct test_net *net, uint32_t flows)
 		.now_ns = net->now_ns,
 	};
 
+	if (six_too)
+		config.ip6 = (struct router_uplink6){
+			.address = wire6(six(OUR_IP6)),
+			.prefix = 64,
+			.gateway = wire6(six_link_local(gateway_mac)),
+		};
 	random_init(&net->random, seed);
 	net->flow_memory = malloc(router_memory_bytes(flows));
 	config.memory = net->flow_memory;
@@ -77,46 +99,102 @@ void test_net_set_rules(struct test_net *net, const char *text)
 	net->rules = rules;
 }
 
-struct test_net *test_net_begin_cold(const char *rules, uint32_t flows)
+int test_net_attach_client(struct test_net *net, unsigned int i, bool six_too)
+{
+	const struct router_address addresses[] = {
+		{ ip_address_of4(be32_of(CLIENT_IP(i))), 32 },
+		{ ip_address_of6(client_ip6(i).bytes), 128 },
+	};
+
+	return router_attach_client(&net->router, &net->client[i].netdev, addresses,
+				    six_too ? 2 : 1);
+}
+
+static void make_client(struct test_net *net, unsigned int i, bool six_too)
+{
+	char name[NETDEV_NAME_BYTES];
+
+	snprintf(name, sizeof(name), "client%u.0", i);
+	test_link_init(&net->client[i], &net->packets, name, false, our_client_mac);
+	memcpy(net->client[i].netdev.peer_mac, client_mac[i], 6);
+	ck_assert_int_eq(test_net_attach_client(net, i, six_too), 0);
+	if (six_too)
+		net->client[i].netdev.features |= TEST_ALL_FEATURES6;
+}
+
+static struct test_net *begin_cold(const char *rules, uint32_t flows, bool six_too)
 {
 	struct test_net *net = calloc(1, sizeof(*net));
 
 	net->now_ns = 5 * TEST_SECOND;
 	make_memory(net);
-	make_router(net, flows);
+	make_router(net, flows, six_too);
 	test_net_set_rules(net, rules);
 	test_link_init(&net->uplink, &net->packets, "uplink0", true, our_uplink_mac);
+	if (six_too)
+		net->uplink.netdev.features |= TEST_ALL_FEATURES6;
 	ck_assert_int_eq(router_attach_uplink(&net->router, &net->uplink.netdev), 0);
-	for (unsigned int i = 0; i < TEST_CLIENTS; i++) {
-		char name[NETDEV_NAME_BYTES];
-
-		snprintf(name, sizeof(name), "client%u.0", i);
-		test_link_init(&net->client[i], &net->packets, name, false, our_client_mac);
-		memcpy(net->client[i].netdev.peer_mac, client_mac[i], 6);
-		ck_assert_int_eq(router_attach_client4(&net->router, &net->client[i].netdev,
-						       be32_of(CLIENT_IP(i))),
-				 0);
-	}
+	for (unsigned int i = 0; i < TEST_CLIENTS; i++)
+		make_client(net, i, six_too);
 	return net;
 }
 
-struct test_net *test_net_begin(const char *rules, uint32_t flows)
+struct test_net *test_net_begin_cold(const char *rules, uint32_t flows)
 {
-	struct test_net *net = test_net_begin_cold(RULES_OPEN, flows);
+	return begin_cold(rules, flows, false);
+}
+
+/* A first packet makes the router ask for its gateway. */
+static void learn_gateway(struct test_net *net)
+{
 	struct ends ends = ends_out(0, SERVER_IP);
 	static struct frame frame;
 
-	/* A first packet makes the router ask for its gateway. */
 	frame_udp(&frame, &ends, 9, 9, 1);
 	test_link_input(&net->client[0], &frame);
 	frame_arp(&frame, gateway_mac, our_uplink_mac, 2, GATEWAY_IP, OUR_IP);
 	test_link_input(&net->uplink, &frame);
+}
+
+static void learn_gateway6(struct test_net *net)
+{
+	struct ends6 ends = ends6_out(0, SERVER_IP6);
+	static struct frame frame;
+
+	frame6_udp(&frame, &ends, 9, 9, 1);
+	test_link_input(&net->client[0], &frame);
+	ends = (struct ends6){ gateway_mac, our_uplink_mac, six_link_local(gateway_mac),
+			       six_link_local(our_uplink_mac) };
+	frame6_neighbour(&frame, &ends, 136, 0x60, ends.from);
+	test_link_input(&net->uplink, &frame);
+}
+
+/* As if nothing had happened yet. */
+static struct test_net *warm(struct test_net *net, const char *rules)
+{
 	router_flush_flows(&net->router);
 	test_net_advance(net, 3 * TEST_SECOND);
 	test_net_set_rules(net, rules);
 	net->uplink.sent = net->uplink.taken = net->uplink.transmits = 0;
 	memset(net->packets.drops, 0, sizeof(net->packets.drops));
 	return net;
+}
+
+struct test_net *test_net_begin(const char *rules, uint32_t flows)
+{
+	struct test_net *net = begin_cold(RULES_OPEN, flows, false);
+
+	learn_gateway(net);
+	return warm(net, rules);
+}
+
+struct test_net *test_net_begin6(const char *rules, uint32_t flows)
+{
+	struct test_net *net = begin_cold(RULES_OPEN, flows, true);
+
+	learn_gateway(net);
+	learn_gateway6(net);
+	return warm(net, rules);
 }
 
 void test_net_end(struct test_net *net)
@@ -165,6 +243,16 @@ struct ends ends_out(unsigned int client, uint32_t to)
 struct ends ends_in(uint32_t from)
 {
 	return (struct ends){ gateway_mac, our_uplink_mac, from, OUR_IP };
+}
+
+struct ends6 ends6_out(unsigned int client, const char *to)
+{
+	return (struct ends6){ client_mac[client], our_client_mac, client_ip6(client), six(to) };
+}
+
+struct ends6 ends6_in(const char *from, struct six to)
+{
+	return (struct ends6){ gateway_mac, our_uplink_mac, six(from), to };
 }
 
 uint64_t test_net_drops(const struct test_net *net, enum drop_reason reason)

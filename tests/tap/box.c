@@ -63,7 +63,7 @@ int box_init(struct box *box, const struct box_config *config)
 {
 	uint8_t seed[RANDOM_SEED_BYTES] = { 0 };
 	struct router_config router = {
-		.ip4 = { config->address.ip4, config->prefix, config->gateway.ip4 },
+		.ip4 = { config->address.ip4, config->prefix, config->gateway.ip4, 0 },
 		.masquerade4 = true,
 		.flows = config->flows,
 		.packets = &box->packets,
