@@ -178,6 +178,9 @@ must_check enum fragment_result fragments_input(struct fragment_table *table, st
 void fragments_decide(struct fragment_entry *entry, const struct fragment_verdict *verdict,
 		      struct list *released);
 
+/* What an owner has has become less: what is too much goes, the oldest first. */
+void fragments_trim(struct fragment_table *table);
+
 /* Forgets all datagrams that came from the interface or leave by it (DROP_DETACHED). */
 void fragments_purge_interface(struct fragment_table *table, uint8_t interface);
 

@@ -192,9 +192,6 @@ struct fragment_entry *fragment_create(struct fragment_table *table, const struc
 	uint32_t reference;
 	uint32_t *bucket;
 
-	/* Shares may have become smaller: two go for one that comes, until it is enough. */
-	if (owner->entries > table->config.owner_entries)
-		(void)owner_evict(owner);
 	if ((owner->entries >= table->config.owner_entries || !table->free) && !owner_evict(owner))
 		return NULL;
 	reference = table->free;
@@ -249,6 +246,29 @@ bool fragment_hold_room(struct fragment_table *table, struct fragment_owner *own
 			fragment_free(entry, DROP_FRAGMENT_QUOTA);
 	}
 	return hold_fits(table, owner, packet);
+}
+
+static bool holds_too_much(const struct fragments_config *config,
+			   const struct fragment_owner *owner)
+{
+	return owner->held_packets > config->owner_held_packets ||
+	       owner->held_bytes > config->owner_held_bytes;
+}
+
+void fragments_trim(struct fragment_table *table)
+{
+	const struct fragments_config *config = &table->config;
+
+	for (uint32_t i = 0; i < config->owners; i++) {
+		struct fragment_owner *owner = &table->owners[i];
+		const struct list *waiting = &owner->states[FRAGMENT_WAITING];
+
+		while (owner->entries > config->owner_entries && owner_evict(owner))
+			;
+		while (holds_too_much(config, owner) && !list_is_empty(waiting))
+			fragment_free(list_entry(waiting->next, struct fragment_entry, link),
+				      DROP_FRAGMENT_QUOTA);
+	}
 }
 
 void fragment_hold(struct fragment_entry *entry, struct packet *packet)

@@ -112,6 +112,7 @@ static void share_fragments(struct router *router)
 	config->owner_entries = entries ? entries : 1;
 	config->owner_held_packets = held ? held : 1;
 	config->owner_held_bytes = config->owner_held_packets * IOPAGE_SIZE;
+	fragments_trim(&router->fragments);
 }
 
 /*
