@@ -80,17 +80,17 @@ static bool parse_ip(struct packet *packet, uint8_t interface, uint16_t type,
 static void input_group(struct router *router, struct router_interface *in, struct packet *packet,
 			uint16_t type)
 {
-	enum drop_reason reason;
+	enum drop_reason reason = DROP_MULTICAST;
 	struct packet_info info;
 
-	if (type != ETHERTYPE_IP6)
-		packet_drop(packet, DROP_MULTICAST);
-	else if (!parse_ip6(packet, in->index, &info, &reason))
-		packet_drop(packet, reason);
-	else if (router_is_ndp(&info))
-		router_input_ndp(router, in, packet, &info);
-	else
-		packet_drop(packet, DROP_MULTICAST);
+	if (type == ETHERTYPE_IP6 && parse_ip6(packet, in->index, &info, &reason)) {
+		if (router_is_ndp(&info)) {
+			router_input_ndp(router, in, packet, &info);
+			return;
+		}
+		reason = DROP_MULTICAST;
+	}
+	packet_drop(packet, reason);
 }
 
 /* Checks one frame. False: it has been consumed. */
