@@ -95,7 +95,7 @@ static void assert_agreed(struct ruleset *set, const struct rules_query *query)
 	fuzz_assert(index.action == walk.action && index.keep_state == walk.keep_state);
 	fuzz_assert(index.log == walk.log && index.max_mss == walk.max_mss);
 	fuzz_assert(index.nat_to == walk.nat_to && index.rdr_to == walk.rdr_to);
-	fuzz_assert(index.binat_to == walk.binat_to && index.limits == walk.limits);
+	fuzz_assert(index.rdr_port == walk.rdr_port && index.limits == walk.limits);
 	fuzz_assert(index.rule == RULES_NO_RULE || ruleset_rule_hits(set, index.rule) == hits + 1);
 	fuzz_assert(index.rule != RULES_NO_RULE || index.action == RULES_BLOCK_DROP);
 }
