@@ -353,9 +353,10 @@ static bool owner_check(const struct fragment_table *table, uint32_t index, uint
 		}
 	}
 	*entries += count;
-	/* Shares may have become smaller than what an owner has already: no word of them. */
 	return count == owner->entries && packets == owner->held_packets &&
-	       bytes == owner->held_bytes;
+	       bytes == owner->held_bytes && count <= table->config.owner_entries &&
+	       packets <= table->config.owner_held_packets &&
+	       bytes <= table->config.owner_held_bytes;
 }
 
 bool fragments_check(const struct fragment_table *table)
