@@ -398,7 +398,7 @@ TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes
          "relay_fronts": ("pv",), "hostile_client": ("pv",),
          "hostile_uplink": ("pvh",), "storm": ("pvh",), "storm_relay": ("pv",), "storm_linux": ("pvh",),
          "queues": ("pvh",),
-         "stack": BOTH,
+         "stack": ("pv",),
          "uplink_told": ("pvh",), "second_vif": ("pv",), "cycles": ("pv",), "many": ("pvh",), "flows": ("pvh",)}
 
 
