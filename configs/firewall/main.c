@@ -43,16 +43,23 @@
 #define MAX_CLIENTS 100u
 #define NS_PER_MS 1000000u
 /*
- * Pages by purpose, as shares of what is free at the start, in percent. A page in
- * excess of the most that the data path can use stays free for heap and stacks.
+ * Pages by purpose: flows get a share of what is free at the start, in percent, and
+ * packets shares of what flows leave. A page in excess of the most that the data path can
+ * use stays free for heap and stacks.
+ *
+ * Where memory is short flows get more, until 16 clients can have 1,000 each beside what
+ * the router keeps for one more client and for what begins outside.
  */
-#define RX_SHARE 30u
-#define TX_SHARE 25u
 #define FLOW_SHARE 20u
+#define FLOW_SHARE_MOST 40u
+#define FLOWS_WANTED 19456u
+#define RX_SHARE 37u
+#define TX_SHARE 31u
 #define RX_PAGES_LEAST 320u
 #define RX_PAGES_MOST (QUEUES_MOST * QUEUE_RX_PAGES)
 #define TX_PAGES_LEAST 256u
 #define TX_PAGES_MOST 2048u
+#define FLOWS_LEAST 1024u
 #define FLOWS_MOST 65536u
 #define FLOWS_SAMPLE 4096u /* to know what one costs */
 /*
@@ -117,17 +124,32 @@ static void packet_log_make(void)
 			LOG_PER_SECOND, LOG_BURST, clock_now_ns());
 }
 
-static void router_make(size_t free_pages)
+static size_t flow_pages(uint32_t flows)
+{
+	return router_memory_bytes(flows) / PAGE_BYTES + 1;
+}
+
+static uint32_t flows_for(size_t free_pages)
 {
 	size_t bytes_per_flow = router_memory_bytes(FLOWS_SAMPLE) / FLOWS_SAMPLE;
-	uint32_t flows =
-		share(free_pages * PAGE_BYTES / (bytes_per_flow + 1), FLOW_SHARE, 1024, FLOWS_MOST);
+	size_t flows_in_all = free_pages * PAGE_BYTES / (bytes_per_flow + 1);
+	uint32_t flows = share(flows_in_all, FLOW_SHARE, FLOWS_LEAST, FLOWS_MOST);
+
+	if (flows >= FLOWS_WANTED)
+		return flows;
+	if (flow_pages(FLOWS_WANTED) <= free_pages * FLOW_SHARE_MOST / 100)
+		return FLOWS_WANTED;
+	return share(flows_in_all, FLOW_SHARE_MOST, FLOWS_LEAST, FLOWS_WANTED);
+}
+
+static void router_make(uint32_t flows)
+{
 	struct router_config config = {
 		.ip4 = { firewall.params.ip, firewall.params.prefix, firewall.params.gateway, 0 },
 		.masquerade4 = firewall.params.masquerade4,
 		.masquerade6 = firewall.params.masquerade6,
 		.flows = flows,
-		.memory = memory_alloc_pages(router_memory_bytes(flows) / PAGE_BYTES + 1),
+		.memory = memory_alloc_pages(flow_pages(flows)),
 		.packets = &firewall.packets,
 		.packet_log = &firewall.packet_log,
 		.random = &firewall.random,
@@ -361,8 +383,10 @@ static void fault_if_asked(void)
 void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 {
 	size_t free_pages = memory_free_pages();
-	uint32_t rx_pages = share(free_pages, RX_SHARE, RX_PAGES_LEAST, RX_PAGES_MOST);
-	uint32_t tx_pages = share(free_pages, TX_SHARE, TX_PAGES_LEAST, TX_PAGES_MOST);
+	uint32_t flows = flows_for(free_pages);
+	size_t left = free_pages - flow_pages(flows);
+	uint32_t rx_pages = share(left, RX_SHARE, RX_PAGES_LEAST, RX_PAGES_MOST);
+	uint32_t tx_pages = share(left, TX_SHARE, TX_PAGES_LEAST, TX_PAGES_MOST);
 	bool params_good = params_read(cmdline);
 	uint8_t seed[RANDOM_SEED_BYTES];
 
@@ -374,7 +398,7 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 	packet_log_make();
 	rules_read(module, module_bytes);
 	if (params_good)
-		router_make(free_pages);
+		router_make(flows);
 	if (firewall.router_runs)
 		router_set_rules(&firewall.router, firewall.rules);
 	if (!firewall.router_runs || !firewall.rules)

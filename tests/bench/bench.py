@@ -278,13 +278,16 @@ class Bench:
         return self.run(f"rm -f /var/log/xen/console/guest-{config['name']}.log; "
                         f"xl create {path}", timeout, check)
 
-    def create_all(self, configs, timeout=90):
-        """Several domains with one script, for little ones that come in numbers."""
+    def create_all(self, configs, timeout=90, paused=False):
+        """Several domains with one script, for little ones that come in numbers. Paused ones
+        begin all together, when all are there."""
         script = "set -e\n"
         for config in configs:
             script += f"rm -f /var/log/xen/console/guest-{config['name']}.log\n" \
-                      f"xl create {self.write_config(config)}\n"
+                      f"xl create {'-p ' if paused else ''}{self.write_config(config)}\n"
             self.domains[config["name"]] = True
+        if paused:
+            script += "".join(f"xl unpause {config['name']}\n" for config in configs)
         return self.run(script, timeout)
 
     def ringwall_config(self, kernel, name="ringwall", mode="pvh", memory=32,

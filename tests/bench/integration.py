@@ -24,7 +24,9 @@ import bench as bench_module
 from bench import Bench, BenchError, OUTSIDE, UPLINK_GATEWAY, UPLINK_IP
 from hostile import HostileTests
 from relay import RelayTests
+from stack import StackTests
 from storm import StormTests
+from uplinks import UplinkTests
 
 RULES = f"""
 set block-policy return
@@ -60,7 +62,7 @@ def megabits(text, side):
     return float(value) * {"K": 0.001, "M": 1.0, "G": 1000.0}[unit]
 
 
-class Suite(HostileTests, RelayTests, StormTests):
+class Suite(HostileTests, RelayTests, StackTests, StormTests, UplinkTests):
     expect = staticmethod(expect)
 
     def __init__(self, bench, kernels, mode):
@@ -396,7 +398,8 @@ TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes
          "relay_fronts": ("pv",), "hostile_client": ("pv",),
          "hostile_uplink": ("pvh",), "storm": ("pvh",), "storm_relay": ("pv",), "storm_linux": ("pvh",),
          "queues": ("pvh",),
-         "second_vif": ("pv",), "cycles": ("pv",), "many": ("pvh",)}
+         "stack": ("pv",),
+         "uplink_told": ("pvh",), "second_vif": ("pv",), "cycles": ("pv",), "many": ("pvh",), "flows": ("pvh",)}
 
 
 def run_mode(bench, arguments, mode):

@@ -15,6 +15,12 @@ STORM_SECONDS = 4
 # More of them take minutes under emulation: CLIENTS=64 CYCLES=1000 make test-xen
 MANY_CLIENTS = int(os.environ.get("CLIENTS", "20"))
 CYCLES = int(os.environ.get("CYCLES", "25"))
+FLOWS_CLIENTS, FLOWS_EACH = 16, 1000
+FLOWS_RULES = """
+set timeout { icmp.first 300 icmp.error 300 }
+pass in on clients proto icmp icmp-type echoreq
+pass out on uplink
+"""
 
 
 class StormTests:
@@ -148,11 +154,11 @@ class StormTests:
 
     # ---- many clients ----
 
-    def pinger(self, number):
+    def pinger(self, number, pace="burst=1 pause=200"):
         address = f"10.137.2.{number}"
         return self.sibling(
             f"many{number}", image="churn", memory=12, cpus="2-3",
-            cmdline=f"ip={address}/32 gw={UPLINK_IP} target={OUTSIDE} burst=1 pause=200",
+            cmdline=f"ip={address}/32 gw={UPLINK_IP} target={OUTSIDE} {pace}",
             vif=[f"mac=00:16:3e:00:40:{number:02x},ip={address},backend=ringwall"])
 
     def test_many(self):
@@ -169,6 +175,30 @@ class StormTests:
         for number in range(1, MANY_CLIENTS + 1):
             b.destroy(f"many{number}")
         self.settled(before, 30)
+
+    def test_flows(self):
+        """16,000 flows of 16 clients at one time with 16 MB, and packets still pass."""
+        b = self.bench
+        self.start_firewall(memory=16, rules=FLOWS_RULES)
+        b.create_all([self.pinger(number, f"burst=20 pause=400 flows={FLOWS_EACH}")
+                      for number in range(1, FLOWS_CLIENTS + 1)], 180, paused=True)
+
+        def full():
+            lines, text = self.stats()
+            used = int(re.search(r"flows: (\d+) of", lines["flows"]).group(1))
+            return text if used >= FLOWS_CLIENTS * FLOWS_EACH else None
+
+        text = bench_module.wait_for("16,000 flows", full, 150, 3)
+        self.expect(re.findall(r"interface client\S+: .* (\d+) flows", text) ==
+                    [str(FLOWS_EACH)] * FLOWS_CLIENTS, "the same for each client", text)
+        self.expect(" 0 timed out, 0 evicted" in text, "no flow to go for another", text)
+        time.sleep(3)
+        later = self.stats()[1]
+        sent, more = ([int(n) for n in re.findall(r"interface client\S+: .* tx (\d+)", seen)]
+                      for seen in (text, later))
+        self.expect(all(b > a for a, b in zip(sent, more)), "answers to each client", later)
+        for line in re.findall(r"stats: ((?:flows|memory|pool): .*)", later):
+            print(f"    {line}", flush=True)
 
     def test_cycles(self):
         """A vif comes and goes again and again (CYCLES= times) and leaves nothing."""
