@@ -166,6 +166,7 @@ static void memory_lay(struct bridge_filter *filter, const struct bridge_filter_
 
 	if (limit && limit < fragments.entries)
 		fragments.owner_entries = half(limit);
+	fragments.seconds = ruleset_options(config->rules)->timeout[RULES_FRAGMENT];
 	memory += -(uintptr_t)memory & 63;
 	flow_table_init(&filter->flows, memory + layout.flows, config->flows,
 			flows6_of(config->flows), &filter->wheel, config->random);

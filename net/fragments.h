@@ -129,6 +129,7 @@ struct fragments_config {
 	uint32_t owner_entries; /* of one interface */
 	uint32_t owner_held_packets;
 	uint32_t owner_held_bytes;
+	uint32_t seconds; /* that a datagram may take, below FRAGMENT_SECONDS; else that */
 };
 
 struct fragment_table {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define LINE_BYTES 64u
-#define HOLD_NS (FRAGMENT_SECONDS * 1000000000ull)
+#define NS_PER_SECOND 1000000000ull
 
 /* ---- memory ---- */
 
@@ -184,6 +184,14 @@ static bool owner_evict(struct fragment_owner *owner)
 	return false;
 }
 
+/* No longer than is safe, whatever is asked for. */
+static uint64_t hold_ns(const struct fragments_config *config)
+{
+	uint32_t seconds = config->seconds;
+
+	return (seconds && seconds < FRAGMENT_SECONDS ? seconds : FRAGMENT_SECONDS) * NS_PER_SECOND;
+}
+
 struct fragment_entry *fragment_create(struct fragment_table *table, const struct fragment_key *key,
 				       uint64_t now_ns)
 {
@@ -207,7 +215,7 @@ struct fragment_entry *fragment_create(struct fragment_table *table, const struc
 	entry->total = 0;
 	entry->received = 0;
 	fragment_set_state(entry, FRAGMENT_WAITING);
-	wheel_start(table->wheel, &entry->timer, now_ns + HOLD_NS);
+	wheel_start(table->wheel, &entry->timer, now_ns + hold_ns(&table->config));
 	return entry;
 }
 

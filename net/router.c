@@ -105,10 +105,14 @@ size_t router_memory_bytes(uint32_t flows)
 /* However many use up theirs, there is a share left for one more. */
 static void share_fragments(struct router *router)
 {
+	const struct rules_options *options = ruleset_options(router->rules);
 	struct fragments_config *config = &router->fragments.config;
+	uint32_t limit = options->limit_fragments;
+	uint32_t all = limit && limit < config->entries ? limit : config->entries;
 	uint32_t sharers = router->clients + 2; /* the uplink, and who comes next */
-	uint32_t entries = config->entries / sharers, held = config->held_packets / sharers;
+	uint32_t entries = all / sharers, held = config->held_packets / sharers;
 
+	config->seconds = options->timeout[RULES_FRAGMENT];
 	config->owner_entries = entries ? entries : 1;
 	config->owner_held_packets = held ? held : 1;
 	config->owner_held_bytes = config->owner_held_packets * IOPAGE_SIZE;
@@ -456,6 +460,7 @@ struct ruleset *router_set_rules(struct router *router, struct ruleset *rules)
 	timeouts = flow_timeouts_of_rules(ruleset_options(rules)->timeout);
 	flow_table_set_timeouts(&router->flows, &timeouts);
 	share_flows(router);
+	share_fragments(router);
 	router_rejudge(router);
 	return old;
 }

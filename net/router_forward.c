@@ -161,6 +161,8 @@ static void forward_error(struct router *router, struct router_interface *in, st
 	if (!router_may_leave(router, in, out, packet, info))
 		return;
 	nat_rewrite_error(packet, info, &quoted, flow, direction);
+	if (unlikely(router->judged))
+		router_fragment_passes(router, packet, info, out);
 	egress_known(router, out, packet, flow, direction);
 }
 
@@ -209,8 +211,13 @@ static struct router_interface *route(struct router *router, struct router_inter
 
 /* Without state: neither translated nor remembered. */
 static void forward_stateless(struct router *router, struct router_interface *out,
-			      struct packet *packet, const struct packet_info *info)
+			      struct packet *packet, const struct packet_info *info,
+			      const struct router_verdicts *verdicts)
 {
+	uint16_t max_mss = router_max_mss(verdicts);
+
+	if (max_mss && info->key.protocol == IP_PROTOCOL_TCP && info->tcp_flags & TCP_SYN)
+		tcp_mss_clamp(packet, info, max_mss);
 	nat_decrement_ttl(packet, info->key.version);
 	if (unlikely(router->judged))
 		router_fragment_passes(router, packet, info, out);
@@ -261,7 +268,7 @@ static void forward_new(struct router *router, struct router_interface *in, stru
 		return;
 	if (out->kind == ROUTER_CLIENT && !destination.changed && !verdicts.in.nat_to &&
 	    !verdicts.out.nat_to && !(verdicts.in.keep_state && verdicts.out.keep_state))
-		forward_stateless(router, out, packet, info);
+		forward_stateless(router, out, packet, info, &verdicts);
 	else
 		begin_flow(router, in, out, packet, info, &verdicts, &destination);
 }

@@ -136,6 +136,9 @@ must_check int router_make_flow(struct router *router, const struct router_inter
 				const struct router_destination *destination, struct flow **flow,
 				enum drop_reason *reason);
 
+/* The largest segment that a SYN may ask for; 0: any. */
+uint16_t router_max_mss(const struct router_verdicts *verdicts);
+
 /* Where a packet goes after what the rules said on its way in. */
 struct router_destination router_new_destination(struct router *router,
 						 const struct router_interface *in,

@@ -186,7 +186,7 @@ static enum drop_reason choice_reason(int error)
 	}
 }
 
-static uint16_t max_mss_of(const struct router_verdicts *verdicts)
+uint16_t router_max_mss(const struct router_verdicts *verdicts)
 {
 	uint16_t in = verdicts->in.max_mss, out = verdicts->out.max_mss;
 
@@ -214,7 +214,7 @@ static int create(struct router *router, const struct router_interface *in,
 		.quota6 = quota.flows6,
 		.limit = { { verdicts->in.limits, verdicts->in.rule },
 			   { verdicts->out.limits, verdicts->out.rule } },
-		.max_mss = max_mss_of(verdicts),
+		.max_mss = router_max_mss(verdicts),
 	};
 
 	return flow_create(&router->flows, &request, router->now_ns, flow);

@@ -51,6 +51,33 @@ START_TEST(some_for_translations)
 }
 END_TEST
 
+/* A SYN with an MSS of 1,460 as its only option. */
+static uint16_t mss_after(struct test_net *net)
+{
+	struct ends ends = ends_out(0, CLIENT_IP(1));
+	const struct frame *out;
+
+	frame_tcp(&frame, &ends, 5000, 80, SYN, 1, 0, 4);
+	frame.bytes[46] = 6 << 4;
+	put32(frame.bytes + 54, 0x020405b4);
+	frame_finish(&frame);
+	out = test_pass(net, &net->client[0], &net->client[1], &frame);
+	return get16(out->bytes + 56);
+}
+
+START_TEST(segments_are_clamped_without_it)
+{
+	struct test_net *net = test_net_begin(
+		"pass no state\nmatch out on clients scrub (max-mss 1200)\n", FLOWS);
+
+	ck_assert_uint_eq(mss_after(net), 1200);
+	ck_assert_uint_eq(net->router.flows.used, 0);
+	test_net_set_rules(net, "pass no state\n");
+	ck_assert_uint_eq(mss_after(net), 1460);
+	test_net_end(net);
+}
+END_TEST
+
 START_TEST(always_towards_the_uplink)
 {
 	struct test_net *net = test_net_begin("pass no state\n", FLOWS);
@@ -67,6 +94,7 @@ static void add_cases(TCase *cases)
 {
 	tcase_add_test(cases, none_towards_clients);
 	tcase_add_test(cases, some_for_translations);
+	tcase_add_test(cases, segments_are_clamped_without_it);
 	tcase_add_test(cases, always_towards_the_uplink);
 }
 

@@ -314,6 +314,49 @@ START_TEST(what_waits_too_long_is_dropped)
 }
 END_TEST
 
+START_TEST(rules_shorten_the_wait_and_the_share)
+{
+	test_net_set_rules(net, "set timeout frag 5\nset limit frags 10\n" RULES_NAT);
+	make_out(version_of_case(_i), 0, 5000, WHOLE);
+	send_part(&net->client[0], 1);
+	test_net_advance(net, 6 * TEST_SECOND);
+	ck_assert_uint_eq(net->router.fragments.used, 0);
+	for (uint32_t id = 0; id < 50; id++) {
+		frame_part(&part, &whole, 0, STEP, id);
+		test_link_input(&net->client[0], &part);
+	}
+	ck_assert_uint_eq(net->router.fragments.used, 10 / (TEST_CLIENTS + 2));
+	/* Never longer than is safe. */
+	test_net_set_rules(net, "set timeout frag 600\n" RULES_NAT);
+	send_part(&net->client[0], 1);
+	test_net_advance(net, 16 * TEST_SECOND);
+	ck_assert_uint_eq(net->router.fragments.used, 0);
+}
+END_TEST
+
+/* An ICMP error in parts: the first one's way is that of the flow that it is about. */
+START_TEST(errors_may_come_in_parts)
+{
+	struct ends back = ends_in(SERVER_IP);
+	static struct frame about;
+
+	make_out(4, 0, 5000, 1300);
+	put16(whole.bytes + 20, 0x4000);
+	frame_finish(&whole);
+	about = *test_pass(net, &net->client[0], &net->uplink, &whole);
+	frame_icmp_error(&whole, &back, 3, 3, &about, 1200);
+	put16(whole.bytes + 20, 0);
+	frame_finish(&whole);
+	frame_part(&part, &whole, 0, 800, id_sent);
+	test_link_input(&net->uplink, &part);
+	frame_part(&part, &whole, 800, 408, id_sent);
+	test_link_input(&net->uplink, &part);
+	ck_assert_uint_eq(collect(&net->client[0]), 2);
+	ck_assert_ptr_null(assembly_error(&assembly));
+	ck_assert_uint_eq(frame_destination(&assembly.whole), CLIENT_IP(0));
+}
+END_TEST
+
 /* One client holds what it may, and takes nothing from another. */
 START_TEST(one_client_cannot_use_up_what_is_held)
 {
@@ -512,6 +555,8 @@ static void add_cases(TCase *cases)
 	tcase_add_loop_test(cases, overlaps_end_the_datagram, 0, 2);
 	tcase_add_loop_test(cases, first_part_must_hold_the_transport_header, 0, 2);
 	tcase_add_loop_test(cases, what_waits_too_long_is_dropped, 0, 2);
+	tcase_add_loop_test(cases, rules_shorten_the_wait_and_the_share, 0, 2);
+	tcase_add_test(cases, errors_may_come_in_parts);
 	tcase_add_loop_test(cases, one_client_cannot_use_up_what_is_held, 0, 2);
 	tcase_add_loop_test(cases, later_parts_that_die_here_are_not_spoken_of, 0, 2);
 	tcase_add_loop_test(cases, new_rules_end_what_is_under_way, 0, 2);
