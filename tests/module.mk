@@ -24,7 +24,7 @@ check: packages
 	@tests/check/run $(BUILD)/ringwall-check $(UNIT_BUILD)/bin
 
 test-xen: packages
-	@$(MAKE) -s images
+	@$(MAKE) -s images check-program
 	@$(MAKE) -s BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
 	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
 		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile --relay $(BUILD)/relay

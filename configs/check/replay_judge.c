@@ -185,62 +185,6 @@ static void judge_packet(struct replay *replay, struct replay_outcome *outcome,
 
 /* ---- fragments ---- */
 
-/* What a first fragment of IPv4 says; the table has seen that its header is whole. */
-static void first_info(const struct packet *packet, struct packet_info *info)
-{
-	const struct tcp_header *tcp = tcp_at(packet, packet->l4_offset);
-	const struct udp_header *udp = udp_at(packet, packet->l4_offset);
-	const struct icmp4_header *icmp = icmp4_at(packet, packet->l4_offset);
-
-	if (info->key.protocol == IP_PROTOCOL_TCP && tcp) {
-		info->key.source_port = tcp->source_port;
-		info->key.destination_port = tcp->destination_port;
-		info->tcp_flags = tcp->flags;
-		info->tcp_sequence = be32_get(tcp->sequence);
-		info->tcp_acknowledgement = be32_get(tcp->acknowledgement);
-		info->tcp_window = be16_get(tcp->window);
-		info->header_length =
-			(uint16_t)(info->header_length + (tcp->data_offset >> 4) * 4u);
-	} else if (info->key.protocol == IP_PROTOCOL_UDP && udp) {
-		info->key.source_port = udp->source_port;
-		info->key.destination_port = udp->destination_port;
-		info->header_length = (uint16_t)(info->header_length + sizeof(*udp));
-	} else if (info->key.protocol == IP_PROTOCOL_ICMP && icmp) {
-		info->icmp_type = icmp->type;
-		info->icmp_code = icmp->code;
-		if (icmp->type == ICMP4_ECHO_REQUEST)
-			info->key.source_port = icmp->id;
-		else if (icmp->type == ICMP4_ECHO_REPLY)
-			info->key.destination_port = icmp->id;
-		else
-			info->kind = PACKET_ICMP_OTHER;
-		info->header_length = (uint16_t)(info->header_length + sizeof(*icmp));
-	}
-	info->payload_length = info->header_length < info->ip_length
-				       ? (uint16_t)(info->ip_length - info->header_length)
-				       : 0;
-}
-
-/* The header of an IPv4 fragment has been checked and refused for nothing else. */
-static void header_info(struct packet *packet, uint8_t interface, struct packet_info *info)
-{
-	const struct ip4_header *ip = ip4_at(packet, sizeof(struct ethernet_header));
-	uint16_t total = be16_get(ip->total_length);
-
-	packet_trim(packet, total + (uint32_t)sizeof(struct ethernet_header));
-	packet->l3_offset = sizeof(struct ethernet_header);
-	packet->l4_offset = sizeof(struct ethernet_header) + sizeof(*ip);
-	*info = (struct packet_info){ .key = { .source = ip->source,
-					       .destination = ip->destination,
-					       .protocol = ip->protocol,
-					       .interface = interface,
-					       .version = 4 },
-				      .ttl = ip->ttl,
-				      .ip_length = total,
-				      .transport_length = (uint16_t)(total - sizeof(*ip)),
-				      .header_length = sizeof(*ip) };
-}
-
 static void decide(struct replay *replay, struct replay_outcome *outcome,
 		   struct fragment_entry *entry, const struct packet *packet)
 {
@@ -274,8 +218,6 @@ static bool judge_fragment(struct replay *replay, struct replay_outcome *outcome
 	else
 		fragments_describe_ip4(packet, info->key.interface, &fragment);
 	outcome->later = fragment.offset != 0;
-	if (info->key.version == 4 && !outcome->later)
-		first_info(packet, info);
 	switch (fragments_input(&replay->fragments, packet, &fragment, replay->now_ns, &entry,
 				&reason)) {
 	case FRAGMENT_HOLD:
@@ -330,12 +272,7 @@ static bool judge_ip(struct replay *replay, struct replay_outcome *outcome, stru
 	struct ip_address source;
 	bool good = six ? parse_ip6(packet, UPLINK, info, &reason)
 			: parse_ip4(packet, UPLINK, info, &reason);
-	bool fragment = six && good && info->fragment.header;
 
-	if (!good && !six && reason == DROP_FRAGMENT) {
-		header_info(packet, UPLINK, info);
-		good = fragment = true;
-	}
 	if (!good) {
 		drop(outcome, reason);
 		return false;
@@ -351,7 +288,7 @@ static bool judge_ip(struct replay *replay, struct replay_outcome *outcome, stru
 	}
 	source = source_of(info);
 	info->key.interface = replay_is_in(&replay->clients, &source) ? CLIENTS : UPLINK;
-	if (fragment)
+	if (info->fragment.header)
 		return judge_fragment(replay, outcome, packet);
 	judge_packet(replay, outcome, packet);
 	return false;
