@@ -67,8 +67,8 @@ static uint16_t mss_after(struct test_net *net)
 
 START_TEST(segments_are_clamped_without_it)
 {
-	struct test_net *net = test_net_begin(
-		"pass no state\nmatch out on clients scrub (max-mss 1200)\n", FLOWS);
+	struct test_net *net =
+		test_net_begin("pass no state\nmatch out on clients scrub (max-mss 1200)\n", FLOWS);
 
 	ck_assert_uint_eq(mss_after(net), 1200);
 	ck_assert_uint_eq(net->router.flows.used, 0);
