@@ -108,9 +108,9 @@ class UplinkTests:
         good = self.allowed()
         self.expect(good == HOSTS[:2], f"{HOSTS[:2]} allowed", good)
         job = b.guest_begin("client", f"(echo a; sleep {TTL + 12}; echo b; sleep 1) | "
-                            f"/usr/bin/nc -n -N -w 20 {HOSTS[0]} {UP}; echo status $?", 60)
+                            f"/usr/bin/nc -n -N -w 20 {HOSTS[0]} {UP}; echo status $?", 150)
         kept = b.guest_begin("client", f"(echo a; sleep {TTL + 12}; echo b) | "
-                             f"/usr/bin/nc -n -N -w 20 {HOSTS[1]} {UP}; echo status $?", 60)
+                             f"/usr/bin/nc -n -N -w 20 {HOSTS[1]} {UP}; echo status $?", 150)
         bench_module.time.sleep(2)
         self.name_is(*HOSTS[1:])
         bench_module.wait_for("the name's new address to be allowed",
