@@ -64,7 +64,7 @@ class UplinkTests:
                        "test -e /tmp/names.pid && kill -HUP $(cat /tmp/names.pid); true")
 
     def acknowledged(self):
-        return self.bench.run("grep -c DHCPACK /tmp/dhcp.log", check=False).out.strip()
+        return int(self.bench.run("grep -c DHCPACK /tmp/dhcp.log", check=False).out.strip() or 0)
 
     def allowed(self):
         """Which of HOSTS the client can connect to; the others must be refused at once."""
@@ -123,7 +123,8 @@ class UplinkTests:
     def check_lease(self):
         """The lease is renewed in time, another one taken, and given back at the end."""
         b = self.bench
-        bench_module.wait_for("the lease to be renewed", lambda: self.acknowledged() == "2", 70, 1)
+        # A slow machine may be at the third acknowledgement by now.
+        bench_module.wait_for("the lease to be renewed", lambda: self.acknowledged() >= 2, 120, 1)
         self.serve_dhcp("10.137.0.110")
         b.run("xl network-detach ringwall 0", 30)
         b.run("xl network-attach ringwall mac=00:16:3e:00:10:05 script=vif-bench", 30)
