@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * QubesDB, the configuration that QubesOS's dom0 keeps for each qube, as a client: a copy of
+ * all entries, read once when the connection is made and kept up by dom0's later messages,
+ * and entries of our own written back. A connection that is lost is made again and read
+ * again, for ever; what was known stays known until dom0 says otherwise.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/compiler.h"
+
+#define QUBESDB_PORT 111u
+#define QUBESDB_PATH_BYTES 64u	/* with the NUL */
+#define QUBESDB_VALUE_MAX 3071u /* bytes, without our NUL */
+#define QUBESDB_ENTRIES_MAX 8192u
+#define QUBESDB_BYTES_MAX (1u << 20) /* of all paths and values */
+
+struct qubesdb;
+
+struct qubesdb_entry {
+	const char *path;  /* NUL-terminated */
+	const char *value; /* NUL-terminated, holds no other NUL */
+	size_t length;	   /* of the value */
+};
+
+struct qubesdb_config {
+	uint16_t server; /* dom0 */
+	/*
+	 * An entry was written, or (value NULL) removed, after the first full read. For a
+	 * recursive removal called once for each entry. Runs in the client's fiber and must
+	 * not wait for long. NULL: not wanted.
+	 */
+	void (*changed)(void *context, const char *path, const char *value, size_t length);
+	/* A full read has ended: first, and after each reconnection (no `changed` calls while
+	 * it is under way). */
+	void (*loaded)(void *context);
+	void *context;
+};
+
+/* Starts the client's fiber. -ENOMEM. */
+must_check int qubesdb_start(const struct qubesdb_config *config, struct qubesdb **db);
+
+/* Whether dom0 has a QubesDB for this domain at all, now: its vchan is in xenstore. Blocks. */
+bool qubesdb_is_offered(uint16_t server);
+
+/* Whether a full read has ever ended; whether the connection stands now. */
+bool qubesdb_is_loaded(const struct qubesdb *db);
+bool qubesdb_is_connected(const struct qubesdb *db);
+
+/* NULL: there is no such entry. The entry is valid until the fiber next waits. */
+const struct qubesdb_entry *qubesdb_get(const struct qubesdb *db, const char *path);
+
+/*
+ * The first entry, in the order of strcmp(), whose path is greater than `after` and begins
+ * with `prefix`; NULL: none. Begin with after = "". A loop over all is O(n log n).
+ */
+const struct qubesdb_entry *qubesdb_next(const struct qubesdb *db, const char *prefix,
+					 const char *after);
+
+/*
+ * Writes an entry, here and (now, or when connected again) in dom0. -EINVAL: a path or value
+ * that dom0's daemon would not take; -ENOMEM, -E2BIG: a limit of this copy.
+ */
+must_check int qubesdb_write(struct qubesdb *db, const char *path, const char *value);
+
+/* "connected" or not, entries, bytes, messages, what was refused. */
+void qubesdb_print_stats(const struct qubesdb *db, void (*line)(void *context, const char *text),
+			 void *context);
