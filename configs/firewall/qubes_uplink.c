@@ -12,6 +12,7 @@
 #include "lib/ip4_text.h"
 #include "lib/ip6_text.h"
 #include "lib/log.h"
+#include "net/martian6.h"
 
 #define PREFIX4 32u
 #define PREFIX6 128u
