@@ -6,6 +6,9 @@ xen_SRCS := \
 	xen/fiber.c \
 	xen/gnttab.c \
 	xen/loop.c \
+	xen/qubesdb.c \
+	xen/qubesdb_tree.c \
+	xen/qubesdb_wire.c \
 	xen/shutdown.c \
 	xen/start.c \
 	xen/stats.c \
