@@ -14,4 +14,9 @@ xen_SRCS := \
 	xen/stats.c \
 	xen/store.c \
 	xen/store_connection.c \
-	xen/store_wire.c
+	xen/store_wire.c \
+	xen/vchan.c \
+	xen/vchan_client.c \
+	xen/vchan_pages.c \
+	xen/vchan_ring.c \
+	xen/vchan_server.c
