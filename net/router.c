@@ -438,7 +438,7 @@ void router_set_gateway_mac(struct router *router, const uint8_t *mac)
 
 void router_set_now(struct router *router, uint64_t now_ns)
 {
-	if (now_ns > router_clock_ns(router))
+	if (now_ns > router_clock_ns(router, router->now_ns))
 		router->now_ns = now_ns - router->skipped_ns;
 }
 
@@ -449,7 +449,7 @@ void router_time_jumped(struct router *router, uint64_t delta_ns)
 
 uint64_t router_late_ns(const struct router *router, uint64_t now_ns)
 {
-	uint64_t next_ns = router_next_ns(router), last_ns = router_clock_ns(router);
+	uint64_t next_ns = router_next_ns(router), last_ns = router_clock_ns(router, router->now_ns);
 
 	if (next_ns < last_ns)
 		next_ns = last_ns; /* it was due then already */
@@ -477,7 +477,5 @@ static uint64_t next_ns(const struct router *router)
 
 uint64_t router_next_ns(const struct router *router)
 {
-	uint64_t next = next_ns(router);
-
-	return next > UINT64_MAX - router->skipped_ns ? UINT64_MAX : next + router->skipped_ns;
+	return router_clock_ns(router, next_ns(router));
 }

@@ -107,7 +107,7 @@ static bool input_one(struct router *router, struct router_interface *in, struct
 		return false;
 	}
 	if (in->kind == ROUTER_UPLINK && router->uplink_config && uplink_config_wants(packet) &&
-	    uplink_config_packet(router->uplink_config, packet, router_clock_ns(router)))
+	    uplink_config_packet(router->uplink_config, packet, router->now_ns))
 		return false;
 	type = be16_get(ethernet->type);
 	if (!ethernet_is_good(in, ethernet)) {

@@ -91,7 +91,7 @@ bool router_judge(struct router *router, struct router_interface *in, struct rou
 {
 	const struct judge_log log = { .lines = &router->log,
 				       .records = router->packet_log,
-				       .now_ns = router_clock_ns(router) };
+				       .now_ns = router_clock_ns(router, router->now_ns) };
 	struct rules_query query;
 
 	if (!router->rules) {

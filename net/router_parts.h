@@ -25,12 +25,6 @@ static inline bool router_is_visible(const struct router_interface *interface)
 	return interface->visible.real.raw != 0;
 }
 
-/* The time by the clock that router_set_now() is given. */
-static inline uint64_t router_clock_ns(const struct router *router)
-{
-	return router->now_ns + router->skipped_ns;
-}
-
 /* router_forward.c: a packet that has been parsed and checked. Consumes it. */
 void router_forward(struct router *router, struct router_interface *in, struct packet *packet,
 		    const struct packet_info *info);
