@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # `make qubes`: what dom0 of QubesOS installs, in build/qubes. Nothing in it depends on where,
 # when or by whom it is built: the version and its date are in VERSION, and nowhere else.
 

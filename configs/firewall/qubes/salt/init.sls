@@ -29,23 +29,23 @@ ringwall-kernel-checked:
 
 ringwall-qube:
   qvm.present:
-    - name: {{ ringwall.name }}
+    - name: {{ ringwall.name | tojson }}
     - class: StandaloneVM
-    - label: {{ ringwall.label }}
+    - label: {{ ringwall.label | tojson }}
     - require:
       - cmd: ringwall-kernel-checked
 
 ringwall-prefs:
   qvm.prefs:
-    - name: {{ ringwall.name }}
-    - kernel: {{ ringwall.kernel }}
+    - name: {{ ringwall.name | tojson }}
+    - kernel: {{ ringwall.kernel | tojson }}
     - kernelopts: {{ ringwall.kernelopts | tojson }}
     - virt-mode: pvh
     - memory: {{ ringwall.memory }}
     - maxmem: {{ ringwall.memory }}
     - vcpus: 1
     - provides-network: True
-    - netvm: {{ ringwall.netvm }}
+    - netvm: {{ ringwall.netvm | tojson }}
     - default-dispvm: ''
     - require:
       - qvm: ringwall-qube
@@ -60,7 +60,7 @@ ringwall-audiovm:
 
 ringwall-features:
   qvm.features:
-    - name: {{ ringwall.name }}
+    - name: {{ ringwall.name | tojson }}
     - enable:
       - qubes-firewall
       - no-default-kernelopts
