@@ -6,6 +6,7 @@ include tests/host.mk
 include tests/stress.mk
 include tests/fuzz.mk
 include tests/model.mk
+include tests/package.mk
 include tests/tap.mk
 include tests/bench_net.mk
 

@@ -123,7 +123,7 @@ class Suite(HostileTests, RelayTests, StackTests, StormTests, UplinkTests):
         return users.count(str(domid)), text
 
     def domid(self, name):
-        return int(self.bench.run(f"xl domid {name}").out)
+        return self.bench.domid(name)
 
     # ---- tests ----
 
@@ -235,7 +235,7 @@ class Suite(HostileTests, RelayTests, StackTests, StormTests, UplinkTests):
         """xl shutdown, reboot and destroy; unknown requests; nothing is left in dom0."""
         b = self.bench
         self.start_firewall()
-        before = b.domid = self.domid("ringwall")
+        before = self.domid("ringwall")
         b.run("xenstore-write /local/domain/%d/control/shutdown nonsense" % before)
         b.wait_console("ringwall", 'request "nonsense" is not supported', 10)
         expect(b.run(f"xenstore-read /local/domain/{before}/control/shutdown").out.strip() == "",
@@ -254,8 +254,7 @@ class Suite(HostileTests, RelayTests, StackTests, StormTests, UplinkTests):
         self.nothing_left()
 
     def new_domid(self, old):
-        result = self.bench.run("xl domid ringwall", 20, False)
-        return result.ok and int(result.out) != old
+        return self.bench.domid("ringwall", False) not in (None, old)
 
     def nothing_left(self, name="ringwall"):
         b = self.bench
