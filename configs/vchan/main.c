@@ -240,11 +240,11 @@ static void client_main(void *argument)
 	for (;;) {
 		int error = vchan_connect(DOM0, path, NULL, FIBER_FOREVER, &end->vchan);
 
-		if (!error) {
+		if (!error)
 			serve_all(end);
-			continue;
-		}
-		log_line(LOG_WARNING, end->name, "cannot connect: error %d", error);
+		else
+			log_line(LOG_WARNING, end->name, "cannot connect: error %d", error);
+		/* The nodes of the server that has just ended may be there still. */
 		fiber_sleep_until(loop_now_ns() + SECOND_NS);
 	}
 }

@@ -32,6 +32,7 @@ struct liar {
 	uint8_t *data[2];
 	evtchn_port port;
 	uint16_t left, right; /* orders that a server claims */
+	bool has_ended;	      /* a server of which only the nodes are left */
 	uint32_t lies;
 	atomic_bool stop;
 };
@@ -95,7 +96,7 @@ static void liar_page(struct liar *liar)
 	liar->page->left_order = liar->left;
 	liar->page->right_order = liar->right;
 	liar->page->cli_live = 2;
-	liar->page->srv_live = 1;
+	liar->page->srv_live = !liar->has_ended;
 	liar->page->cli_notify = 1;
 }
 
@@ -137,6 +138,7 @@ static void liar_withdraw(void *argument)
 static void liar_begin(struct vchan_world *world, struct liar *liar, bool is_server)
 {
 	uint16_t left = liar->left, right = liar->right;
+	bool has_ended = liar->has_ended;
 
 	*liar = (struct liar){
 		.side = is_server ? &world->server : &world->client,
@@ -144,6 +146,7 @@ static void liar_begin(struct vchan_world *world, struct liar *liar, bool is_ser
 		.is_server = is_server,
 		.left = left,
 		.right = right,
+		.has_ended = has_ended,
 	};
 	world->left = world->right = ORDER;
 	world->index = 0;
@@ -367,6 +370,20 @@ START_TEST(a_server_with_impossible_orders_is_refused)
 }
 END_TEST
 
+START_TEST(a_server_that_has_ended_is_none)
+{
+	struct vchan_world world;
+	struct liar liar = { .left = 12, .right = 12, .has_ended = true };
+
+	world_begin(&world, HOST_STEPPED);
+	liar_begin(&world, &liar, true);
+	ck_assert_int_eq(world.client.error, -EPIPE);
+	ck_assert_uint_eq(liar.page->cli_live, 2);
+	liar_end(&liar);
+	world_end(&world);
+}
+END_TEST
+
 /* More pages than it grants: what was mapped before the first bad one is let go. */
 START_TEST(a_server_with_bad_grants_is_refused)
 {
@@ -490,6 +507,7 @@ TCase *vchan_hostile_tests(void)
 	tcase_set_timeout(cases, 300);
 	tcase_add_test(cases, a_lie_ends_one_vchan_with_one_line);
 	tcase_add_test(cases, a_server_with_impossible_orders_is_refused);
+	tcase_add_test(cases, a_server_that_has_ended_is_none);
 	tcase_add_test(cases, a_server_with_bad_grants_is_refused);
 	tcase_add_test(cases, a_client_without_an_event_channel_is_none);
 	tcase_add_test(cases, a_client_that_keeps_pages_gets_no_more_in_the_end);
