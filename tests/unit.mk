@@ -11,8 +11,9 @@ UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/store_wire.c xen/qubesdb_tree.c xen/qube
 	arch/x86/wall_clock.c \
 	arch/x86/checksum_bytes.c \
 	tests/unit/panic.c tests/host/relax.c
-UNIT_TESTS = $(sort $(wildcard tests/lib/*_test.c tests/net/*_test.c tests/xen/*_test.c) \
-	tests/configs/firewall/qubes_test.c)
+# Those of vchan need two guests and are hosted (tests/host.mk).
+UNIT_TESTS = $(sort $(filter-out tests/xen/vchan_%,$(wildcard tests/lib/*_test.c tests/net/*_test.c \
+	tests/xen/*_test.c)) tests/configs/firewall/qubes_test.c)
 UNIT_HELPERS = $(filter-out %_test.c,$(wildcard tests/lib/*.c tests/net/*.c))
 UNIT_OBJS = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(UNIT_SRCS) $(UNIT_HELPERS))
 UNIT_PROGRAMS = $(patsubst tests/%.c,$(UNIT_BUILD)/bin/%,$(UNIT_TESTS))
