@@ -24,6 +24,12 @@ HOSTED_IMAGE = $(lib_SRCS) $(drivers_SRCS) xen/bus.c tests/drivers/netif_guest.c
 	tests/drivers/netif_traffic.c
 HOSTED_TESTS = $(filter-out $(HOSTED_IMAGE),$(wildcard tests/drivers/netif_*.c))
 
+# The QubesDB client and a daemon for it: what both guests load a copy of.
+HOSTED_QUBESDB_IMAGE = $(lib_SRCS) $(filter xen/qubesdb% xen/vchan%,$(xen_SRCS)) \
+	tests/xen/qubesdb_guest.c
+HOSTED_QUBESDB_TESTS = tests/xen/qubesdb_main.c tests/xen/qubesdb_world.c \
+	tests/xen/qubesdb_entries.c tests/xen/qubesdb_connection.c tests/xen/qubesdb_storm.c
+
 hosted_objects = $(patsubst %,$(HOSTED_BUILD)/$(1)/%.o,$(basename $(2)))
 
 # $(call hosted_compile,KIND): how sources compile with one set of sanitizers.
@@ -49,7 +55,14 @@ $(HOSTED_BUILD)/netif-$(1): $(call hosted_objects,$(1),$(HOSTED_MACHINE) $(HOSTE
 $(HOSTED_BUILD)/netif-$(1).so: $(call hosted_objects,$(1),$(HOSTED_IMAGE))
 	@echo "  link $$@"
 	@$(HOSTED_CC) $(HOSTED_FLAGS_$(1)) -shared -Wl,-Bsymbolic -o $$@ $$^ $(HOSTED_LDFLAGS)
-HOSTED_PROGRAMS += $(HOSTED_BUILD)/platform-$(1) $(HOSTED_BUILD)/netif-$(1)
+$(HOSTED_BUILD)/qubesdb-$(1): $(call hosted_objects,$(1),$(HOSTED_MACHINE) $(HOSTED_QUBESDB_TESTS)) | $(HOSTED_BUILD)/qubesdb-$(1).so
+	@echo "  link $$@"
+	@$(HOSTED_CC) $(HOSTED_FLAGS_$(1)) -rdynamic -o $$@ $$^ $(HOSTED_LDFLAGS) $(HOSTED_LIBS)
+$(HOSTED_BUILD)/qubesdb-$(1).so: $(call hosted_objects,$(1),$(HOSTED_QUBESDB_IMAGE))
+	@echo "  link $$@"
+	@$(HOSTED_CC) $(HOSTED_FLAGS_$(1)) -shared -Wl,-Bsymbolic -o $$@ $$^ $(HOSTED_LDFLAGS)
+HOSTED_PROGRAMS += $(HOSTED_BUILD)/platform-$(1) $(HOSTED_BUILD)/netif-$(1) \
+	$(HOSTED_BUILD)/qubesdb-$(1)
 endef
 HOSTED_KINDS ?= asan tsan
 $(foreach kind,$(HOSTED_KINDS),$(eval $(call hosted_kind,$(kind))))
@@ -61,8 +74,8 @@ NETIF_CASES_STEPPED = hostile-queues lost storm
 netif_cases = $(if $(findstring -tsan,$(1)),$(filter-out $(NETIF_CASES_STEPPED),$(NETIF_CASES)),$(NETIF_CASES))
 
 # Runs them all and closes with the sum of their counts. SEED=n repeats a run.
-hosted: $(HOSTED_PROGRAMS) $(addsuffix .so,$(filter %/netif-asan %/netif-tsan,$(HOSTED_PROGRAMS)))
-	@tests/host/run $(filter %/platform-asan %/platform-tsan,$(HOSTED_PROGRAMS)) \
+hosted: $(HOSTED_PROGRAMS) $(addsuffix .so,$(filter %/netif-asan %/netif-tsan %/qubesdb-asan %/qubesdb-tsan,$(HOSTED_PROGRAMS)))
+	@tests/host/run $(filter %/platform-asan %/platform-tsan %/qubesdb-asan %/qubesdb-tsan,$(HOSTED_PROGRAMS)) \
 		$(foreach program,$(filter %/netif-asan %/netif-tsan,$(HOSTED_PROGRAMS)), \
 		$(addprefix $(program):,$(call netif_cases,$(program))))
 
