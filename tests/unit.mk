@@ -7,7 +7,7 @@ UNIT_BUILD = $(BUILD)/unit
 UNIT_CFLAGS = -std=gnu11 -g -O1 $(WARNINGS) -I. -D__XEN_INTERFACE_VERSION__=0x00040e00 \
 	-fno-strict-aliasing -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all
-UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/store_wire.c arch/x86/wall_clock.c \
+UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/qrexec_wire.c xen/store_wire.c arch/x86/wall_clock.c \
 	arch/x86/checksum_bytes.c \
 	tests/unit/panic.c tests/host/relax.c
 UNIT_TESTS = $(sort $(wildcard tests/lib/*_test.c tests/net/*_test.c tests/xen/*_test.c))
