@@ -7,8 +7,8 @@ UNIT_BUILD = $(BUILD)/unit
 UNIT_CFLAGS = -std=gnu11 -g -O1 $(WARNINGS) -I. -D__XEN_INTERFACE_VERSION__=0x00040e00 \
 	-fno-strict-aliasing -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all
-UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/store_wire.c xen/qubesdb_tree.c xen/qubesdb_wire.c \
-	arch/x86/wall_clock.c \
+UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/store_wire.c xen/qrexec_wire.c xen/qubesdb_tree.c \
+	xen/qubesdb_wire.c arch/x86/wall_clock.c \
 	arch/x86/checksum_bytes.c \
 	tests/unit/panic.c tests/host/relax.c
 # Those of vchan need two guests and are hosted (tests/host.mk).
