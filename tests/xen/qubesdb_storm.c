@@ -342,6 +342,7 @@ static void restart(struct world *world, struct model *model)
 		changes_by_us(world, model);
 	world_listen(world);
 	world_await_load(world);
+	world_settle(world);
 	for (uint32_t i = 0; i < DAEMON_ENTRIES; i++) {
 		const struct daemon_entry *entry = &world->daemon->entries[i];
 		int at = entry->path[0] ? model_find(model, entry->path) : -1;
