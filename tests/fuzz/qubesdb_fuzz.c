@@ -48,11 +48,18 @@ void *__wrap_calloc(size_t count, size_t bytes)
 
 /* ---- the array ---- */
 
-static struct model *model_find(const char *path)
+/* Asked often, and nothing for the fuzzer to learn from. */
+__attribute__((no_sanitize("address", "undefined", "coverage"))) static struct model *model_find(
+	const char *path)
 {
-	for (uint32_t i = 0; i < MODEL_MAX; i++)
-		if (strcmp(model[i].path, path) == 0)
+	for (uint32_t i = 0; i < MODEL_MAX; i++) {
+		uint32_t at = 0;
+
+		while (model[i].path[at] && model[i].path[at] == path[at])
+			at++;
+		if (model[i].path[at] == path[at])
 			return &model[i];
+	}
 	return NULL;
 }
 
