@@ -30,6 +30,10 @@ HOSTED_QUBESDB_IMAGE = $(lib_SRCS) $(filter xen/qubesdb% xen/vchan%,$(xen_SRCS))
 HOSTED_QUBESDB_TESTS = tests/xen/qubesdb_main.c tests/xen/qubesdb_world.c \
 	tests/xen/qubesdb_entries.c tests/xen/qubesdb_connection.c tests/xen/qubesdb_storm.c
 
+# The same of vchan: what each guest loads, and what drives them.
+VCHAN_IMAGE = $(lib_SRCS) $(wildcard xen/vchan*.c) tests/xen/vchan_guest.c
+VCHAN_TESTS = $(filter-out $(VCHAN_IMAGE),$(wildcard tests/xen/vchan_*.c)) xen/vchan_ring.c
+
 hosted_objects = $(patsubst %,$(HOSTED_BUILD)/$(1)/%.o,$(basename $(2)))
 
 # $(call hosted_compile,KIND): how sources compile with one set of sanitizers.
@@ -61,8 +65,15 @@ $(HOSTED_BUILD)/qubesdb-$(1): $(call hosted_objects,$(1),$(HOSTED_MACHINE) $(HOS
 $(HOSTED_BUILD)/qubesdb-$(1).so: $(call hosted_objects,$(1),$(HOSTED_QUBESDB_IMAGE))
 	@echo "  link $$@"
 	@$(HOSTED_CC) $(HOSTED_FLAGS_$(1)) -shared -Wl,-Bsymbolic -o $$@ $$^ $(HOSTED_LDFLAGS)
-HOSTED_PROGRAMS += $(HOSTED_BUILD)/platform-$(1) $(HOSTED_BUILD)/netif-$(1) \
-	$(HOSTED_BUILD)/qubesdb-$(1)
+HOSTED_PROGRAMS += $(HOSTED_BUILD)/qubesdb-$(1)
+$(HOSTED_BUILD)/vchan-$(1): $(call hosted_objects,$(1),$(HOSTED_MACHINE) $(VCHAN_TESTS)) | $(HOSTED_BUILD)/vchan-$(1).so
+	@echo "  link $$@"
+	@$(HOSTED_CC) $(HOSTED_FLAGS_$(1)) -rdynamic -o $$@ $$^ $(HOSTED_LDFLAGS) $(HOSTED_LIBS)
+$(HOSTED_BUILD)/vchan-$(1).so: $(call hosted_objects,$(1),$(VCHAN_IMAGE))
+	@echo "  link $$@"
+	@$(HOSTED_CC) $(HOSTED_FLAGS_$(1)) -shared -Wl,-Bsymbolic -o $$@ $$^ $(HOSTED_LDFLAGS)
+HOSTED_PROGRAMS += $(HOSTED_BUILD)/vchan-$(1)
+HOSTED_PROGRAMS += $(HOSTED_BUILD)/platform-$(1) $(HOSTED_BUILD)/netif-$(1)
 endef
 HOSTED_KINDS ?= asan tsan
 $(foreach kind,$(HOSTED_KINDS),$(eval $(call hosted_kind,$(kind))))
@@ -73,11 +84,15 @@ NETIF_CASES := $(shell sed -n 's/.*tcase_create("\([^"]*\)").*/\1/p' tests/drive
 NETIF_CASES_STEPPED = hostile-queues lost storm
 netif_cases = $(if $(findstring -tsan,$(1)),$(filter-out $(NETIF_CASES_STEPPED),$(NETIF_CASES)),$(NETIF_CASES))
 
+VCHAN_CASES := $(shell sed -n 's/.*tcase_create("\([^"]*\)").*/\1/p' tests/xen/vchan_*_test.c)
+
 # Runs them all and closes with the sum of their counts. SEED=n repeats a run.
-hosted: $(HOSTED_PROGRAMS) $(addsuffix .so,$(filter %/netif-asan %/netif-tsan %/qubesdb-asan %/qubesdb-tsan,$(HOSTED_PROGRAMS)))
+hosted: $(HOSTED_PROGRAMS) $(addsuffix .so,$(filter %/netif-asan %/netif-tsan %/qubesdb-asan %/qubesdb-tsan %/vchan-asan %/vchan-tsan,$(HOSTED_PROGRAMS)))
 	@tests/host/run $(filter %/platform-asan %/platform-tsan %/qubesdb-asan %/qubesdb-tsan,$(HOSTED_PROGRAMS)) \
 		$(foreach program,$(filter %/netif-asan %/netif-tsan,$(HOSTED_PROGRAMS)), \
-		$(addprefix $(program):,$(call netif_cases,$(program))))
+		$(addprefix $(program):,$(call netif_cases,$(program)))) \
+		$(foreach program,$(filter %/vchan-asan %/vchan-tsan,$(HOSTED_PROGRAMS)), \
+		$(addprefix $(program):,$(VCHAN_CASES)))
 
 -include $(shell [ -d $(HOSTED_BUILD) ] && find $(HOSTED_BUILD) -name '*.d')
 .PHONY: hosted

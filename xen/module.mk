@@ -6,6 +6,11 @@ xen_SRCS := \
 	xen/fiber.c \
 	xen/gnttab.c \
 	xen/loop.c \
+	xen/qrexec.c \
+	xen/qrexec_call.c \
+	xen/qrexec_data.c \
+	xen/qrexec_trigger.c \
+	xen/qrexec_wire.c \
 	xen/qubesdb.c \
 	xen/qubesdb_tree.c \
 	xen/qubesdb_wire.c \
