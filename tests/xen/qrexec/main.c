@@ -40,6 +40,8 @@ static const struct {
 } lists[] = {
 	{ "qrexec_call_scenes", "calls", "calls-threads" },
 	{ "qrexec_life_scenes", "life", "life-threads" },
+	{ "qrexec_hostile_scenes", "hostile", "hostile-threads" },
+	{ "qrexec_trigger_scenes", "triggers", "triggers-threads" },
 };
 #define LIST_STEP 2000
 #define MODE_STEP 1000
