@@ -21,6 +21,15 @@ static void still_works(struct daemon *daemon)
 	ck_assert_str_eq(caller.out, "[1 a]");
 }
 
+/* The next daemon is another process. One that came before the qube ran at all would take
+ * the place of the first in the same vchan, and nobody could tell. */
+static void restart(struct daemon *daemon)
+{
+	daemon_disconnect(daemon);
+	scene_sleep(50 * DAEMON_MS);
+	daemon_connect(daemon);
+}
+
 /* ---- callers ---- */
 
 /* The server is gone before the agent looks, or closes without a word. */
@@ -119,11 +128,10 @@ static void stalled_caller(struct daemon *daemon)
 
 static void daemon_again(struct daemon *daemon)
 {
-	for (uint32_t i = 1; i <= (daemon->is_stepped ? 40 : 10); i++) {
+	for (uint32_t i = 1; i <= (daemon->is_stepped ? 40u : 10u); i++) {
 		if (i % 2)
 			still_works(daemon);
-		daemon_disconnect(daemon);
-		daemon_connect(daemon);
+		restart(daemon);
 	}
 	still_works(daemon);
 	ck_assert_uint_ge(atomic_load(&daemon->agent->connected), 6);
@@ -161,13 +169,11 @@ static void daemon_gone_in_the_middle(struct daemon *daemon)
 
 	for (size_t bytes = 1; bytes <= sizeof(head); bytes += 5) {
 		daemon_send_raw(daemon, head, bytes);
-		daemon_disconnect(daemon);
-		daemon_connect(daemon);
+		restart(daemon);
 	}
 	caller_listen(&caller, daemon, 513, 4096);
 	daemon_exec(daemon, 0x200, store_domid(), 513, "user:QUBESRPC test.Exit+3 dom0");
-	daemon_disconnect(daemon);
-	daemon_connect(daemon);
+	restart(daemon);
 	if (vchan_wait_client(caller.vchan, clock_now_ns() + 300 * DAEMON_MS) == 0) {
 		caller_await_hello(&caller);
 		ck_assert_int_eq(caller_finish(&caller), 3);
