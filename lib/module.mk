@@ -8,7 +8,9 @@ lib_SRCS := \
 	lib/iopage.c \
 	lib/ip4_text.c \
 	lib/ip6_text.c \
+	lib/ip_text.c \
 	lib/log.c \
+	lib/log_history.c \
 	lib/packet.c \
 	lib/params.c \
 	lib/pcapng.c \

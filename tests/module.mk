@@ -7,8 +7,10 @@ include tests/qrexec.mk
 include tests/stress.mk
 include tests/fuzz.mk
 include tests/model.mk
+include tests/package.mk
 include tests/tap.mk
 include tests/bench_net.mk
+include tests/vchan_peer.mk
 
 packages:
 	@tests/bench/install-packages
@@ -25,10 +27,11 @@ check: packages
 	@tests/check/run $(BUILD)/ringwall-check $(UNIT_BUILD)/bin
 
 test-xen: packages
-	@$(MAKE) -s images check-program
+	@$(MAKE) -s images check-program $(BUILD)/vchan-peer
 	@$(MAKE) -s BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
 	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
-		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile --relay $(BUILD)/relay
+		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile --relay $(BUILD)/relay \
+		--vchan $(BUILD)/vchan $(BUILD)/vchan-peer
 
 run: packages
 	@$(MAKE) -s images

@@ -11,6 +11,9 @@ xen_SRCS := \
 	xen/qrexec_data.c \
 	xen/qrexec_trigger.c \
 	xen/qrexec_wire.c \
+	xen/qubesdb.c \
+	xen/qubesdb_tree.c \
+	xen/qubesdb_wire.c \
 	xen/shutdown.c \
 	xen/start.c \
 	xen/stats.c \
