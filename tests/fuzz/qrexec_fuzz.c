@@ -160,7 +160,8 @@ static void give(struct vchan *vchan, uint32_t type, const void *body, size_t co
 	uint32_t header[2] = { type, (uint32_t)count };
 
 	fuzz_vchan_give(vchan, header, sizeof(header));
-	fuzz_vchan_give(vchan, body, count);
+	if (count)
+		fuzz_vchan_give(vchan, body, count);
 }
 
 static void give_call(struct vchan *control)
