@@ -206,14 +206,15 @@ int qrexec_data_send(struct qrexec_data *data, enum qrexec_type type, const void
 	return error;
 }
 
-int qrexec_data_send_exit(struct qrexec_data *data, bool close_output, int code)
+int qrexec_data_send_exit(struct qrexec_data *data, bool close_output, bool close_error, int code)
 {
 	uint8_t bytes[2 * QREXEC_HEADER_BYTES + QREXEC_EXIT_BYTES];
 	size_t used = 0;
 
 	if (close_output)
 		used += qrexec_wire_put_header(bytes, QREXEC_STDOUT, 0);
-	used += qrexec_wire_put_header(bytes + used, QREXEC_STDERR, 0);
+	if (close_error)
+		used += qrexec_wire_put_header(bytes + used, QREXEC_STDERR, 0);
 	used += qrexec_wire_put_exit_code(bytes + used, code);
 	return write_all(data, bytes, used);
 }
