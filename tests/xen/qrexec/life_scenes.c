@@ -233,6 +233,31 @@ static void daemon_does_not_read(struct daemon *daemon)
 	still_works(daemon);
 }
 
+/* Xen, the store and the heap of the qube fail at times: each call is answered or ended. */
+static void failing_calls(struct daemon *daemon)
+{
+	struct caller caller;
+
+	for (uint32_t i = 0; i < 300; i++) {
+		atomic_store(&daemon->agent->faults_one_in, 2 + i / 30);
+		if (i % 30 == 0)
+			scene_sleep(10 * DAEMON_MS);
+		caller_listen(&caller, daemon, 513, 65536);
+		daemon_exec(daemon, i % 5 ? 0x200 : 0x201, store_domid(), 513,
+			    "user:QUBESRPC test.Both dom0");
+		daemon_await_end(daemon, 513);
+		caller_close(&caller);
+		if (i % 30 != 29)
+			continue;
+		/* A server needs more that works than a call does. */
+		atomic_store(&daemon->agent->faults_one_in, 10);
+		restart(daemon);
+	}
+	atomic_store(&daemon->agent->faults_one_in, 0);
+	scene_sleep(10 * DAEMON_MS);
+	still_works(daemon);
+}
+
 const struct qrexec_scene qrexec_life_scenes[] = {
 	{ "gone before greetings", gone_before_greetings, true },
 	{ "never there", never_there, true },
@@ -245,5 +270,6 @@ const struct qrexec_scene qrexec_life_scenes[] = {
 	{ "daemon gone in the middle", daemon_gone_in_the_middle, false },
 	{ "daemon without a word", daemon_without_a_word, false },
 	{ "daemon does not read", daemon_does_not_read, true },
+	{ "failing calls", failing_calls, true },
 	{ 0 },
 };
