@@ -3,7 +3,6 @@
 
 include tests/unit.mk
 include tests/host.mk
-include tests/qrexec.mk
 include tests/stress.mk
 include tests/fuzz.mk
 include tests/model.mk
