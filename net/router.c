@@ -449,7 +449,8 @@ void router_time_jumped(struct router *router, uint64_t delta_ns)
 
 uint64_t router_late_ns(const struct router *router, uint64_t now_ns)
 {
-	uint64_t next_ns = router_next_ns(router), last_ns = router_clock_ns(router, router->now_ns);
+	uint64_t next_ns = router_next_ns(router),
+		 last_ns = router_clock_ns(router, router->now_ns);
 
 	if (next_ns < last_ns)
 		next_ns = last_ns; /* it was due then already */

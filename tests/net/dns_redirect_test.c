@@ -245,9 +245,8 @@ START_TEST(for_a_client_with_a_fake_address)
 	const struct frame *got;
 
 	router_detach(&net->router, &net->client[1].netdev);
-	ck_assert_int_eq(router_attach_client_visible(&net->router, &net->client[1].netdev,
-						      &visible),
-			 0);
+	ck_assert_int_eq(
+		router_attach_client_visible(&net->router, &net->client[1].netdev, &visible), 0);
 	use_servers(OWN1, 0);
 	frame_udp(&frame, &ends, 5000, 53, 40);
 	got = test_pass(net, &net->client[1], &net->uplink, &frame);

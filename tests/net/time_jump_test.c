@@ -86,7 +86,8 @@ START_TEST(night_after_night)
 {
 	for (unsigned int i = 0; i < 5; i++) {
 		wake(NIGHT);
-		test_link_skip(&net->uplink); /* the gateway may have been asked whether it is there */
+		test_link_skip(
+			&net->uplink); /* the gateway may have been asked whether it is there */
 		frame_arp(&answer, gateway_mac, our_uplink_mac, 2, GATEWAY_IP, OUR_IP);
 		test_link_input(&net->uplink, &answer);
 		expect_alive();
