@@ -92,6 +92,8 @@ START_TEST(the_same_servers)
 	use_servers(SEEN2, 0);
 	asks(SEEN1, 5001, SEEN2);
 	asks(SEEN2, 5002, SEEN2);
+	use_servers(0, 0); /* nor does what was as it should be go on */
+	ck_assert_uint_eq(net->router.flows.used, 0);
 }
 END_TEST
 
