@@ -270,7 +270,7 @@ struct router_interface *router_interface_begin(struct router *router, struct ne
 	interface->kind = kind;
 	memcpy(interface->name, netdev->name, sizeof(interface->name));
 	interface->address = (be32){ 0 };
-	interface->visible = (struct router_visible){ .real = { 0 } };
+	interface->is_visible = false;
 	interface->address_count = 0;
 	interface->link_local = ip6_link_local_of_mac(netdev->mac);
 	interface->attached = ++router->attach_count;

@@ -131,9 +131,10 @@ struct router_interface {
 	uint8_t index;		      /* its place; part of the flow keys */
 	bool peer_fixed;	      /* the driver told peer_mac: nobody else may send */
 	bool peer_known;	      /* peer_mac holds: told, or learnt from the client */
+	bool is_visible;	      /* a client that believes in other addresses: `visible` */
 	uint8_t peer_mac[NETDEV_MAC_BYTES];
-	be32 address;		       /* a client's whole first IPv4 address; 0: see addresses[] */
-	struct router_visible visible; /* of a client; real == 0: it is who it thinks it is */
+	be32 address; /* a client's whole first IPv4 address; 0: see addresses[] */
+	struct router_visible visible;
 	uint32_t address_count;
 	struct router_address addresses[ROUTER_CLIENT_ADDRESSES]; /* a client's */
 	struct ip6_address link_local;				  /* ours on this link */

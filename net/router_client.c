@@ -99,5 +99,6 @@ int router_attach_client_visible(struct router *router, struct netdev *netdev,
 		return error;
 	interface = netdev->stack;
 	interface->visible = *visible;
+	interface->is_visible = true;
 	return 0;
 }
