@@ -8,6 +8,7 @@ include tests/fuzz.mk
 include tests/model.mk
 include tests/tap.mk
 include tests/bench_net.mk
+include tests/qubes.mk
 
 packages:
 	@tests/bench/install-packages
@@ -24,10 +25,11 @@ check: packages
 	@tests/check/run $(BUILD)/ringwall-check $(UNIT_BUILD)/bin
 
 test-xen: packages
-	@$(MAKE) -s images check-program
+	@$(MAKE) -s images check-program qubes-dom0
 	@$(MAKE) -s BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
 	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
-		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile --relay $(BUILD)/relay
+		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile --relay $(BUILD)/relay \
+		--qubes $(QUBES_BUILD)
 
 run: packages
 	@$(MAKE) -s images
