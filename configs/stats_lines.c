@@ -14,7 +14,8 @@ void stats_line_print(void *context, const char *text)
 	console_write("\n", 1);
 }
 
-void stats_line_pools(const char *name, const struct iopage_pool *pages,
+void stats_line_pools(void (*line)(void *context, const char *text), void *context,
+		      const char *name, const struct iopage_pool *pages,
 		      const struct packet_pool *packets)
 {
 	char text[160];
@@ -26,5 +27,5 @@ void stats_line_pools(const char *name, const struct iopage_pool *pages,
 		 pages->class_count[IOPAGE_PRIVATE], pages->free_count[IOPAGE_UPLINK_READ],
 		 pages->class_count[IOPAGE_UPLINK_READ], pages->free_count[IOPAGE_UPLINK_WRITE],
 		 pages->class_count[IOPAGE_UPLINK_WRITE], pages->quarantined);
-	stats_line_print(NULL, text);
+	line(context, text);
 }

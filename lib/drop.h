@@ -43,6 +43,7 @@
 	DROP(BAD_NDP, "bad-ndp", "neighbour discovery that crossed a router or is cut")  \
 	DROP(BAD_TRANSPORT, "bad-transport", "malformed TCP, UDP or ICMP header")        \
 	DROP(SPOOFED, "spoofed", "the source address is not the client's")               \
+	DROP(DOWNSTREAM, "downstream", "to or from a client that is not here")           \
 	DROP(MARTIAN, "martian", "an address that must not be on the wire")              \
 	DROP(MULTICAST, "multicast", "broadcast or multicast, which is not forwarded")   \
 	DROP(TTL, "ttl", "time to live exceeded")                                        \

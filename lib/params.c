@@ -174,6 +174,13 @@ static void parse_log(struct params *params, const struct word *value)
 		params->log = (enum log_level)level;
 }
 
+static void parse_qubes(struct params *params, const struct word *value)
+{
+	params->qubes = !value_is(value, "no");
+	if (params->qubes && !value_is(value, "auto"))
+		complain(params, value->column, "qubes= is auto or no");
+}
+
 static void parse_fault(struct params *params, const struct word *value)
 {
 	if (value->length == 0 || value->length >= sizeof(params->fault)) {
@@ -188,8 +195,9 @@ static const struct {
 	const char *name;
 	void (*parse)(struct params *params, const struct word *value);
 } keys[] = {
-	{ "ip", parse_ip },   { "gw", parse_gateway },	{ "dns", parse_dns }, { "nat", parse_nat },
-	{ "log", parse_log }, { "fault", parse_fault }, { "ip6", parse_ip6 },
+	{ "ip", parse_ip },   { "gw", parse_gateway },	{ "dns", parse_dns },
+	{ "nat", parse_nat }, { "log", parse_log },	{ "fault", parse_fault },
+	{ "ip6", parse_ip6 }, { "qubes", parse_qubes },
 };
 
 /* What toolstacks put on every Linux command line; matched to the '=' or to the end. */
@@ -225,7 +233,16 @@ static bool name_is(const char *word, size_t length, const char *name)
 	return strlen(name) == length && memcmp(word, name, length) == 0;
 }
 
-static void parse_word(struct params *params, const char *word, size_t length, uint32_t column,
+static bool is_foreign(const char *word, size_t length)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)
+		if (name_is(word, length, foreign[i]))
+			return true;
+	return false;
+}
+
+/* Whether anybody knows it. */
+static bool parse_word(struct params *params, const char *word, size_t length, uint32_t column,
 		       uint32_t *seen)
 {
 	const char *equals = memchr(word, '=', length);
@@ -243,15 +260,23 @@ static void parse_word(struct params *params, const char *word, size_t length, u
 		else
 			keys[i].parse(params, &value);
 		*seen |= 1u << i;
-		return;
+		return true;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)
-		if (name_is(word, name, foreign[i]))
-			return;
-	complain(params, column, "unknown word \"%.*s\"", (int)(length < 40 ? length : 40), word);
+	return is_foreign(word, name);
 }
 
-int params_parse(const char *cmdline, struct params *params)
+static void unknown_word(struct params *params, const char *word, size_t length, uint32_t column,
+			 bool tolerated)
+{
+	if (tolerated)
+		params->unknown++;
+	else
+		complain(params, column, "unknown word \"%.*s\"", (int)(length < 40 ? length : 40),
+			 word);
+}
+
+/* Which of `keys` were there, by bits. */
+static uint32_t parse_words(const char *cmdline, bool tolerant, struct params *params)
 {
 	const char *p = cmdline;
 	uint32_t seen = 0;
@@ -259,19 +284,39 @@ int params_parse(const char *cmdline, struct params *params)
 	memset(params, 0, sizeof(*params));
 	params->log = LOG_INFO;
 	params->masquerade4 = true;
+	params->qubes = true;
 	while (*p) {
 		size_t length = strcspn(p, " \t\n");
+		uint32_t column = (uint32_t)(p - cmdline) + 1;
 
-		if (length)
-			parse_word(params, p, length, (uint32_t)(p - cmdline) + 1, &seen);
+		if (length && !parse_word(params, p, length, column, &seen))
+			unknown_word(params, p, length, column, tolerant);
 		p += length ? length : 1;
 	}
+	return seen;
+}
+
+int params_parse(const char *cmdline, struct params *params)
+{
+	uint32_t seen = parse_words(cmdline, false, params);
+	uint32_t end = (uint32_t)strlen(cmdline) + 1;
+
 	if (!(seen & 1u))
-		complain(params, (uint32_t)(p - cmdline) + 1, "ip= is missing");
+		complain(params, end, "ip= is missing");
 	if (params->dhcp && (seen & 2u))
 		complain(params, 1, "gw= comes by DHCP");
 	else if (!params->dhcp && !(seen & 2u))
-		complain(params, (uint32_t)(p - cmdline) + 1, "gw= is missing");
+		complain(params, end, "gw= is missing");
+	if (params->has_ip && params->has_gateway && be32_equal(params->ip, params->gateway))
+		complain(params, 1, "ip= and gw= are the same address");
+	return params->error_count ? -EINVAL : 0;
+}
+
+int params_parse_qubes(const char *cmdline, struct params *params)
+{
+	(void)parse_words(cmdline, true, params);
+	if (params->dhcp || params->ip6_auto)
+		complain(params, 1, "under QubesOS addresses come from QubesDB");
 	if (params->has_ip && params->has_gateway && be32_equal(params->ip, params->gateway))
 		complain(params, 1, "ip= and gw= are the same address");
 	return params->error_count ? -EINVAL : 0;

@@ -12,10 +12,13 @@
  *	nat=ip4|ip6|both|none	of which version what goes to the uplink has our address when
  *				no rule says anything else; ip4 when it is not said
  *	log=error|warn|info|debug
+ *	qubes=auto|no		no: not as a qube of QubesOS, though its dom0 offers to be one
  *	fault=WORD		fault on purpose after start (see arch/x86/fault.h)
  *
  * Words that QubesOS and xl give to every Linux kernel are tolerated. Everything else
- * that is not understood is an error, and all errors are collected.
+ * that is not understood is an error, and all errors are collected. Under QubesOS, which adds
+ * words of its own from one release to the next, unknown ones are tolerated too, and addresses
+ * are not needed: what is given here then counts instead of what QubesDB says.
  */
 #pragma once
 
@@ -47,6 +50,8 @@ struct params {
 	uint8_t prefix6;
 	struct ip_address ip6, gateway6;
 	bool masquerade4, masquerade6;
+	bool qubes;	  /* not qubes=no */
+	uint32_t unknown; /* words that were tolerated though nobody knows them */
 	struct ip_address dns[PARAMS_DNS_MAX];
 	uint32_t dns_count;
 	enum log_level log;
@@ -57,3 +62,6 @@ struct params {
 
 /* Parses all of it. 0, or -EINVAL with error_count > 0; what was good is filled in. */
 must_check int params_parse(const char *cmdline, struct params *params);
+
+/* The same under QubesOS. */
+must_check int params_parse_qubes(const char *cmdline, struct params *params);

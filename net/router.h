@@ -49,6 +49,7 @@
 #include "lib/packet.h"
 #include "lib/random.h"
 #include "lib/wheel.h"
+#include "net/address_set.h"
 #include "net/arp.h"
 #include "net/bucket.h"
 #include "net/flow.h"
@@ -69,6 +70,8 @@ struct uplink_config;
 #define ROUTER_INBOUND_SHARE 8u	   /* of flows, one such part is for what begins outside */
 #define ROUTER_LIFETIME_S 1800u	   /* that advertisements to clients say (RFC 4861, 6.2.1) */
 #define ROUTER_MTU_MIN6 1280u	   /* RFC 8200 */
+#define ROUTER_DOWNSTREAM_MAX 1024u
+#define ROUTER_DNS_MAX 8u
 
 /* What a client may use: an address, or with a shorter prefix a network behind it. */
 struct router_address {
@@ -76,11 +79,22 @@ struct router_address {
 	uint8_t prefix;
 };
 
+/*
+ * A client that takes itself for somebody else: on its link `address` stands for `real`, and
+ * `gateway` for our own address. Rules, flows and every other interface know `real` alone.
+ */
+struct router_visible {
+	be32 real;
+	be32 address; /* what the client believes to be; other clients may have the same */
+	be32 gateway; /* what it takes us for; 0: our own address */
+};
+
 /* Ours on the uplink. An address of 0 or :: means that we have none of that version. */
 struct router_uplink4 {
 	be32 address;
 	uint8_t prefix; /* of the uplink's network, 0 .. 32 */
-	be32 gateway;	/* may lie outside the prefix (then it is on the link all the same) */
+	be32 gateway;	/* may lie outside the prefix (then it is on the link all the same);
+			 * 0: nothing but the link is reachable */
 	uint16_t mtu;	/* largest packet, bytes; 0: what the link takes */
 };
 
@@ -121,11 +135,19 @@ struct router_interface {
 	uint32_t address_count;
 	struct router_address addresses[ROUTER_CLIENT_ADDRESSES]; /* a client's */
 	struct ip6_address link_local;				  /* ours on this link */
-	uint64_t attached;     /* counts up; of two clients with one address the later gets it */
+	struct router_visible visible; /* of a client; real == 0: it is who it thinks it is */
+	/* Counts up. Of two clients with one address that are up the later gets it. */
+	uint64_t attached;
 	struct bucket answers; /* ICMP errors and resets */
 	struct bucket waits;   /* packets from here that wait for a neighbour */
 	struct list pending;   /* in router->pending while `out` holds packets */
 	struct packet_vector out;
+};
+
+/* (internal to net/) A name server of ours by the address that clients know. */
+struct router_redirect {
+	struct ip_address from;
+	struct ip_address to; /* version 0: there is none */
 };
 
 struct router {
@@ -141,7 +163,12 @@ struct router {
 	const struct router_service *service; /* what runs on the firewall itself */
 	struct names_udp *names;	      /* learns host names from answers that pass */
 	struct uplink_config *uplink_config;  /* sees the uplink's packets first */
-	uint64_t now_ns;
+	struct address_set downstream;
+	struct router_redirect redirects[ROUTER_DNS_MAX];
+	uint32_t redirect_count;
+	uint8_t gateway_mac[NETDEV_MAC_BYTES]; /* zero: not known before it is asked for */
+	uint64_t now_ns;		       /* without skipped_ns */
+	uint64_t skipped_ns;		       /* of the caller's clock, for router_time_jumped() */
 	struct wheel wheel;
 	struct flow_table flows;
 	struct flow_limits limits;
@@ -191,6 +218,41 @@ must_check int router_attach_client(struct router *router, struct netdev *netdev
 must_check int router_attach_client4(struct router *router, struct netdev *netdev, be32 address);
 
 /*
+ * A client that has visible->real and no other address, and sees itself as
+ * visible->address. ARP and IPv4 only: its IPv6 is dropped. 0; -EINVAL: an address cannot be
+ * used, or two of them are the same; -ENOSPC.
+ */
+must_check int router_attach_client_visible(struct router *router, struct netdev *netdev,
+					    const struct router_visible *visible);
+
+/*
+ * Addresses of both versions (copied, in any order) of everybody who belongs behind us, here
+ * now or not: what comes from the uplink with such a source is dropped, and nothing to one of
+ * them leaves by the uplink (DROP_DOWNSTREAM). Flows that the new set forbids end before this
+ * returns. 0, or -E2BIG: more than ROUTER_DOWNSTREAM_MAX of a version; nothing has changed.
+ */
+must_check int router_set_downstream(struct router *router, const struct ip_address *addresses,
+				     uint32_t count);
+
+/*
+ * Name servers as clients see them: TCP and UDP of clients to port 53 of seen[i] goes to the
+ * i-th of our own of that version, over again from the first when we have fewer; when there is
+ * none it is dropped. Rules see such a packet with the address that it goes to. A `rdr-to` of
+ * the rules comes before this. Flows to other servers than those of now end. 0, or -E2BIG: more
+ * than ROUTER_DNS_MAX are seen; nothing has changed.
+ */
+must_check int router_set_dns(struct router *router, const struct ip_address *seen,
+			      uint32_t seen_count, const struct ip_address *own,
+			      uint32_t own_count);
+
+/*
+ * The MAC that the uplink's gateways have as long as they do not say another: nothing waits
+ * for ARP or neighbour discovery, but they are asked all the same and an answer counts more.
+ * NULL: none.
+ */
+void router_set_gateway_mac(struct router *router, const uint8_t *mac);
+
+/*
  * Our addresses on the uplink from now on. Flows that were translated to an address that
  * is no longer ours end. 0, or -EINVAL as router_init() or when a client has that address,
  * and nothing has changed.
@@ -235,6 +297,19 @@ void router_flush_flows(struct router *router);
 
 /* The time for all that follows, nanoseconds; never goes back. */
 void router_set_now(struct router *router, uint64_t now_ns);
+
+/*
+ * We have not run for `delta_ns` in which nobody else did either (the host was suspended): for
+ * everything here this time has not passed. Before the router_set_now() that is so much later.
+ */
+void router_time_jumped(struct router *router, uint64_t delta_ns);
+
+/*
+ * How much later than the next timer `now_ns` is; 0 when none is due. In a loop that sleeps no
+ * longer than router_next_ns() many seconds of this are a time in which it could not run, and
+ * the argument for router_time_jumped().
+ */
+uint64_t router_late_ns(const struct router *router, uint64_t now_ns);
 
 /* Runs a bounded number of timers that are due and sends what they made. */
 void router_run_timers(struct router *router);

@@ -51,6 +51,9 @@ bool qubesdb_is_offered(uint16_t server);
 bool qubesdb_is_loaded(const struct qubesdb *db);
 bool qubesdb_is_connected(const struct qubesdb *db);
 
+/* False when anything of dom0's was refused since the last full read began: a limit, no memory. */
+bool qubesdb_is_whole(const struct qubesdb *db);
+
 /* NULL: there is no such entry. The entry is valid until the fiber next waits. */
 const struct qubesdb_entry *qubesdb_get(const struct qubesdb *db, const char *path);
 

@@ -11,8 +11,6 @@
 #include "net/own_udp.h"
 #include "net/rules_names.h"
 
-#define NAMES_LEAST 16u
-
 static struct {
 	struct router *router;
 	struct names names;
@@ -48,18 +46,19 @@ static void name_changed(void *context, uint16_t name)
 	rules_names_changed(&host_names.bound, name);
 }
 
-static uint16_t capacity_for(const struct ruleset *rules)
+static uint16_t capacity_for(const struct ruleset *rules, uint32_t room)
 {
 	uint32_t count = rules ? ruleset_names_count(rules) : 0;
 
-	count = count < NAMES_LEAST ? NAMES_LEAST : count;
+	count = count < room ? room : count;
 	return (uint16_t)(count > NAMES_MAX ? NAMES_MAX : count);
 }
 
-void host_names_make(struct router *router, struct random *random, struct ruleset *rules)
+void host_names_make(struct router *router, struct random *random, struct ruleset *rules,
+		     uint32_t room)
 {
 	struct names_config config = {
-		.capacity = capacity_for(rules),
+		.capacity = capacity_for(rules, room),
 		.wheel = &router->wheel,
 		.random = random,
 		.output = { ask, name_changed, NULL },
@@ -80,6 +79,17 @@ void host_names_make(struct router *router, struct random *random, struct rulese
 		log_line(LOG_ERROR, "rules", "too many host names: none of them is known");
 	router->service = &host_names.service;
 	router->names = &host_names.tap;
+}
+
+int host_names_bind(struct ruleset *rules)
+{
+	return rules ? rules_names_bind(&host_names.bound, rules) : 0;
+}
+
+void host_names_unbind(struct ruleset *rules)
+{
+	if (rules)
+		rules_names_unbind(&host_names.bound, rules);
 }
 
 void host_names_set_servers(const struct ip_address *servers, uint32_t count)

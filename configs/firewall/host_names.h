@@ -10,9 +10,17 @@
 
 /*
  * Once, after router_init(). `rules` (NULL: none) are those that will be used first: there
- * is room for the names in them, and for some more.
+ * is room for the names in them, and for `room` at least.
  */
-void host_names_make(struct router *router, struct random *random, struct ruleset *rules);
+void host_names_make(struct router *router, struct random *random, struct ruleset *rules,
+		     uint32_t room);
+
+/*
+ * Keeps the names of another set (NULL: none) before it is used, and forgets those of a set
+ * that is not used any more. -ENOSPC: there is no room for them, and none of them is known.
+ */
+must_check int host_names_bind(struct ruleset *rules);
+void host_names_unbind(struct ruleset *rules);
 
 /* The servers to ask. */
 void host_names_set_servers(const struct ip_address *servers, uint32_t count);

@@ -16,7 +16,9 @@
 #include "arch/x86/fault.h"
 #include "arch/x86/memory.h"
 #include "configs/capture_lines.h"
+#include "configs/firewall/clients.h"
 #include "configs/firewall/host_names.h"
+#include "configs/firewall/qubes.h"
 #include "configs/firewall/uplink.h"
 #include "configs/pools.h"
 #include "configs/rules_file.h"
@@ -25,10 +27,10 @@
 #include "drivers/netfront.h"
 #include "lib/ip4_text.h"
 #include "lib/log.h"
+#include "lib/log_history.h"
 #include "lib/panic.h"
 #include "lib/params.h"
 #include "lib/time_text.h"
-#include "net/client_addresses.h"
 #include "net/packet_log.h"
 #include "net/router.h"
 #include "net/rules.h"
@@ -40,8 +42,8 @@
 #include "xen/start.h"
 #include "xen/stats.h"
 
-#define MAX_CLIENTS 100u
 #define NS_PER_MS 1000000u
+#define NS_PER_SECOND 1000000000u
 /*
  * Pages by purpose: flows get a share of what is free at the start, in percent, and
  * packets shares of what flows leave. A page in excess of the most that the data path can
@@ -61,6 +63,14 @@
 #define TX_PAGES_MOST 2048u
 #define FLOWS_LEAST 1024u
 #define FLOWS_MOST 65536u
+/* Host names that QubesOS's rules may have, by the pages that are free at the start. */
+#define NAMES_LEAST 16u
+#define NAMES_SHARE 20u /* pages a name */
+#define NAMES_MOST 1024u
+/* A loop that is so late has not run, as far as the network goes. */
+#define SLEPT_NS 10000000000ull
+/* Clients are not served before QubesDB says what they may do, or dom0 takes too long. */
+#define QUBES_WAIT_NS 5000000000ull
 #define FLOWS_SAMPLE 4096u /* to know what one costs */
 /*
  * Each queue of the uplink is one more CPU of the net VM that works for us. It needs the
@@ -85,6 +95,7 @@ static struct {
 	struct ruleset *rules;
 	struct netfront *uplink;
 	struct loop_timer timer;
+	bool qubes; /* addresses and rules come from QubesDB, not from the command line */
 	bool router_runs;
 	bool ready_said;
 } firewall;
@@ -142,12 +153,19 @@ static uint32_t flows_for(size_t free_pages)
 	return share(flows_in_all, FLOW_SHARE_MOST, FLOWS_LEAST, FLOWS_WANTED);
 }
 
+static uint32_t names_room(void)
+{
+	size_t pages = memory_free_pages() / NAMES_SHARE;
+
+	return pages > NAMES_MOST ? NAMES_MOST : (uint32_t)pages;
+}
+
 static void router_make(uint32_t flows)
 {
 	struct router_config config = {
 		.ip4 = { firewall.params.ip, firewall.params.prefix, firewall.params.gateway, 0 },
 		.masquerade4 = firewall.params.masquerade4,
-		.masquerade6 = firewall.params.masquerade6,
+		.masquerade6 = firewall.params.masquerade6 || firewall.qubes,
 		.flows = flows,
 		.memory = memory_alloc_pages(flow_pages(flows)),
 		.packets = &firewall.packets,
@@ -162,8 +180,11 @@ static void router_make(uint32_t flows)
 		log_line(LOG_ERROR, "router", "the addresses cannot be used together");
 		return;
 	}
-	host_names_make(&firewall.router, &firewall.random, firewall.rules);
-	uplink_make(&firewall.router, &firewall.random, &firewall.params, host_names_set_servers);
+	host_names_make(&firewall.router, &firewall.random, firewall.rules,
+			firewall.qubes ? names_room() : NAMES_LEAST);
+	if (!firewall.qubes)
+		uplink_make(&firewall.router, &firewall.random, &firewall.params,
+			    host_names_set_servers);
 	firewall.router_runs = true;
 }
 
@@ -172,8 +193,12 @@ static void router_make(uint32_t flows)
 static bool params_read(const char *cmdline)
 {
 	struct params *params = &firewall.params;
+	int error = params_parse(cmdline, params);
 
-	if (params_parse(cmdline, params) == 0)
+	firewall.qubes = params->qubes && qubes_is_offered();
+	if (firewall.qubes)
+		error = params_parse_qubes(cmdline, params);
+	if (error == 0)
 		return true;
 	for (uint32_t i = 0; i < params->error_count && i < PARAMS_ERRORS_MAX; i++)
 		log_line(LOG_ERROR, "cmdline", "1:%u: %s", params->errors[i].column,
@@ -183,7 +208,9 @@ static bool params_read(const char *cmdline)
 
 static void rules_read(const void *module, size_t bytes)
 {
-	if (!module || !bytes)
+	if (firewall.qubes)
+		log_line(LOG_INFO, "rules", "they come from QubesDB");
+	else if (!module || !bytes)
 		log_line(LOG_ERROR, "rules", "no rules: give a rule file as ramdisk=");
 	else
 		firewall.rules = rules_file_read(module, bytes);
@@ -194,129 +221,107 @@ static void rules_read(const void *module, size_t bytes)
 static void ready_say(void)
 {
 	uint64_t now = clock_now_ns() - boot_info_get()->entry_ns;
+	const struct router_uplink4 *ip4 = &firewall.router.ip4;
 	char address[IP4_TEXT_BYTES], time[TIME_TEXT_BYTES];
 
 	if (firewall.ready_said)
 		return;
 	firewall.ready_said = true;
 	log_line(LOG_INFO, "firewall", "ready in %" PRIu64 " ms: %s/%u, %s", now / NS_PER_MS,
-		 firewall.params.dhcp ? "dhcp" : ip4_text_format(firewall.params.ip, address),
-		 firewall.params.prefix,
-		 firewall.rules ? "rules loaded" : "CLOSED: nothing passes without rules");
+		 firewall.params.dhcp ? "dhcp" : ip4_text_format(ip4->address, address),
+		 ip4->prefix,
+		 firewall.router.rules ? "rules loaded" : "CLOSED: nothing passes without rules");
 	log_line(LOG_INFO, "firewall", "it is %s", time_text_format(clock_wall_ns(), time));
-}
-
-static void input_closed(struct netdev *netdev, struct packet_vector *vector)
-{
-	(void)netdev;
-	packet_vector_drop(vector, DROP_NO_RULES);
 }
 
 static void uplink_attached(struct netdev *netdev, void *context)
 {
 	(void)context;
-	netdev->input = input_closed;
+	netdev->input = clients_input_closed;
 	if (!firewall.router_runs)
 		return;
 	router_set_now(&firewall.router, clock_now_ns());
 	if (router_attach_uplink(&firewall.router, netdev))
 		log_line(LOG_ERROR, netdev->name, "there is an uplink already");
-	else
+	else if (!firewall.qubes)
 		uplink_up(netdev);
 	ready_say();
 }
 
-/* A client that has no address may connect as often as it likes. */
-static struct log_limit refused_log = LOG_LIMIT_INIT;
-
-static void client_attached(struct netdev *netdev, const struct netback_client *client,
-			    void *context)
-{
-	struct router_address addresses[2];
-	struct ip6_address address6;
-	bool has_address, has_address6;
-	uint32_t count = 0;
-	be32 address;
-
-	(void)context;
-	netdev->input = input_closed;
-	if (!firewall.router_runs)
-		return;
-	if (client_addresses_parse(client->ip, &address, &has_address, &address6, &has_address6)) {
-		log_limited(&refused_log, LOG_WARNING, netdev->name,
-			    "its vif has no ip=ADDRESS: nothing passes from or to it");
-		return;
-	}
-	if (has_address)
-		addresses[count++] = (struct router_address){ ip_address_of4(address), 32 };
-	if (has_address6)
-		addresses[count++] = (struct router_address){ ip_address_of6(address6.bytes), 128 };
-	router_set_now(&firewall.router, clock_now_ns());
-	if (router_attach_client(&firewall.router, netdev, addresses, count))
-		log_limited(&refused_log, LOG_WARNING, netdev->name,
-			    "%s cannot be a client's address", client->ip);
-}
-
-static void detached(struct netdev *netdev, void *context)
-{
-	(void)context;
-	if (firewall.router_runs)
-		router_detach(&firewall.router, netdev);
-}
-
 static void uplink_detached(struct netdev *netdev, void *context)
 {
-	if (firewall.router_runs)
+	(void)context;
+	if (!firewall.router_runs)
+		return;
+	if (!firewall.qubes)
 		uplink_down();
-	detached(netdev, context);
+	router_detach(&firewall.router, netdev);
+}
+
+/* A host that was suspended did not let the network go on either: flows are still good. */
+static void sleep_notice(uint64_t now_ns)
+{
+	uint64_t late_ns = router_late_ns(&firewall.router, now_ns);
+
+	if (late_ns < SLEPT_NS)
+		return;
+	log_line(LOG_INFO, "firewall", "did not run for %" PRIu64 " s", late_ns / NS_PER_SECOND);
+	router_time_jumped(&firewall.router, late_ns);
 }
 
 static void timer_run(struct loop_timer *timer, uint64_t now_ns)
 {
 	(void)timer;
+	sleep_notice(now_ns);
 	router_set_now(&firewall.router, now_ns);
-	uplink_run(now_ns);
+	if (!firewall.qubes)
+		uplink_run(firewall.router.now_ns);
 	router_run_timers(&firewall.router);
 }
 
 static uint64_t timer_next(struct loop_timer *timer)
 {
-	uint64_t router = router_next_ns(&firewall.router), uplink = uplink_next_ns();
+	uint64_t router = router_next_ns(&firewall.router);
+	uint64_t uplink = firewall.qubes ? UINT64_MAX : uplink_next_ns();
 
 	(void)timer;
+	if (uplink != UINT64_MAX)
+		uplink += firewall.router.skipped_ns;
 	return router < uplink ? router : uplink;
 }
 
 /* ---- console ---- */
 
-static void log_stats_print(void)
+static void log_stats_print(void (*line)(void *context, const char *text), void *context)
 {
 	char text[96];
 
 	snprintf(text, sizeof(text), "packets logged: %" PRIu64 ", left out %" PRIu64,
 		 firewall.packet_log.written, firewall.packet_log.left_out);
-	stats_line_print(NULL, text);
+	line(context, text);
 }
 
-static void stats_print(void)
+static void stats_print(void (*line)(void *context, const char *text), void *context)
 {
-	stats_print_xen(stats_line_print, NULL);
-	stats_line_pools("pool", &firewall.pages, &firewall.packets);
-	netfront_print_stats(firewall.uplink, stats_line_print, NULL);
-	netback_print_stats(stats_line_print, NULL);
+	stats_print_xen(line, context);
+	stats_line_pools(line, context, "pool", &firewall.pages, &firewall.packets);
+	netfront_print_stats(firewall.uplink, line, context);
+	netback_print_stats(line, context);
 	if (firewall.router_runs)
-		router_print_stats(&firewall.router, stats_line_print, NULL);
+		router_print_stats(&firewall.router, line, context);
 	if (firewall.router_runs)
-		host_names_print_stats(stats_line_print, NULL);
-	log_stats_print();
-	stats_line_print(NULL, "end");
+		host_names_print_stats(line, context);
+	if (firewall.qubes)
+		qubes_print_stats(line, context);
+	log_stats_print(line, context);
+	line(context, "end");
 }
 
 static void command(const char *line, void *context)
 {
 	(void)context;
 	if (strcmp(line, "stats") == 0)
-		stats_print();
+		stats_print(stats_line_print, NULL);
 	else if (strcmp(line, "pcap") == 0)
 		capture_lines_print(&firewall.packet_log);
 	else if (strncmp(line, "log ", 4) == 0 && log_level_parse(line + 4) >= 0)
@@ -329,7 +334,7 @@ static void shutdown_requested(enum shutdown_request request, void *context)
 {
 	(void)request;
 	(void)context;
-	if (firewall.router_runs)
+	if (firewall.router_runs && !firewall.qubes)
 		uplink_release();
 	netback_close_all();
 	netfront_close(firewall.uplink);
@@ -357,11 +362,11 @@ static void drivers_start(uint32_t rx_pages, uint32_t tx_pages)
 					 .detached = uplink_detached };
 	struct netback_config back = { .packets = &firewall.packets,
 				       .mac = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff },
-				       .max_clients = MAX_CLIENTS,
+				       .max_clients = CLIENTS_MAX,
 				       /* Half of a queue's share always comes home to it. */
 				       .queue_pages = rx_pages / queues / 2,
-				       .attached = client_attached,
-				       .detached = detached };
+				       .attached = clients_attached,
+				       .detached = clients_detached };
 
 	if (netfront_start(&front, &firewall.uplink) || netback_start(&back) ||
 	    shutdown_start(shutdown_requested, NULL))
@@ -380,6 +385,35 @@ static void fault_if_asked(void)
 		log_line(LOG_ERROR, "cmdline", "fault=%s: no such fault", fault);
 }
 
+static void log_keep(const char *line, size_t length)
+{
+	console_write(line, length);
+	log_history_add(line, length);
+}
+
+static void qubes_begin(void)
+{
+	struct qubes_config config = { .router = &firewall.router,
+				       .params = &firewall.params,
+				       .print_stats = stats_print,
+				       .entry_ns = boot_info_get()->entry_ns };
+
+	if (qubes_start(&config))
+		panic("not enough memory to be a qube");
+	qubes_wait_loaded(clock_now_ns() + QUBES_WAIT_NS);
+}
+
+/* Rules by the file, or in a while by QubesDB. */
+static void rules_use(void)
+{
+	if (firewall.router_runs && firewall.qubes)
+		qubes_begin();
+	else if (firewall.router_runs)
+		router_set_rules(&firewall.router, firewall.rules);
+	if (!firewall.router_runs || !(firewall.rules || firewall.qubes))
+		log_line(LOG_ERROR, "firewall", "CLOSED: nothing passes until this is mended");
+}
+
 void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 {
 	size_t free_pages = memory_free_pages();
@@ -387,9 +421,11 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 	size_t left = free_pages - flow_pages(flows);
 	uint32_t rx_pages = share(left, RX_SHARE, RX_PAGES_LEAST, RX_PAGES_MOST);
 	uint32_t tx_pages = share(left, TX_SHARE, TX_PAGES_LEAST, TX_PAGES_MOST);
-	bool params_good = params_read(cmdline);
 	uint8_t seed[RANDOM_SEED_BYTES];
+	bool params_good;
 
+	log_init(log_keep, clock_now_ns);
+	params_good = params_read(cmdline);
 	log_set_level(firewall.params.log);
 	fault_if_asked();
 	entropy_gather(seed);
@@ -399,11 +435,9 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 	rules_read(module, module_bytes);
 	if (params_good)
 		router_make(flows);
-	if (firewall.router_runs)
-		router_set_rules(&firewall.router, firewall.rules);
-	if (!firewall.router_runs || !firewall.rules)
-		log_line(LOG_ERROR, "firewall", "CLOSED: nothing passes until this is mended");
+	clients_make(firewall.router_runs ? &firewall.router : NULL, firewall.qubes);
 	loop_hook();
 	console_set_input(command, NULL);
+	rules_use();
 	drivers_start(rx_pages, tx_pages);
 }

@@ -78,6 +78,30 @@ START_TEST(ipv6)
 }
 END_TEST
 
+/* What dom0 gives without no-default-kernelopts, and words of ours behind it. */
+START_TEST(qubesos)
+{
+	struct params params;
+
+	ck_assert_int_eq(params_parse_qubes("root=/dev/mapper/dmroot ro nomodeset console=hvc0 "
+					    "rd_NO_PLYMOUTH xen_privcmd.unrestricted word=new",
+					    &params),
+			 0);
+	ck_assert(!params.has_ip && !params.has_gateway && params.qubes);
+	ck_assert_uint_eq(params.unknown, 2);
+	ck_assert_int_eq(params_parse_qubes("ip=10.137.0.5 gw=10.137.0.1 log=debug", &params), 0);
+	ck_assert(params.has_ip && params.has_gateway && params.log == LOG_DEBUG);
+	ck_assert_int_eq(params_parse_qubes("", &params), 0);
+	ck_assert_int_eq(params_parse_qubes("ip=10.137.0 word", &params), -EINVAL);
+	ck_assert_int_eq(params_parse_qubes("ip=dhcp", &params), -EINVAL);
+	ck_assert_int_eq(params_parse("ip=dhcp qubes=no", &params), 0);
+	ck_assert(!params.qubes);
+	ck_assert_int_eq(params_parse("ip=dhcp qubes=auto", &params), 0);
+	ck_assert(params.qubes);
+	ck_assert_int_eq(params_parse("ip=dhcp qubes=yes", &params), -EINVAL);
+}
+END_TEST
+
 static const struct {
 	const char *line;
 	uint32_t column; /* of the first error */
@@ -140,6 +164,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, what_the_network_tells);
 	tcase_add_test(cases, nat);
 	tcase_add_test(cases, ipv6);
+	tcase_add_test(cases, qubesos);
 	tcase_add_loop_test(cases, mistake, 0, sizeof(mistakes) / sizeof(mistakes[0]));
 	tcase_add_test(cases, many_errors_are_bounded);
 }
