@@ -4,11 +4,12 @@
 in both modes on one boot of the bench. `make test-xen` runs them.
 
     integration.py KERNEL CHURN_KERNEL SELFTEST_KERNEL [--hostile KERNEL] [--relay KERNEL]
-                   [--trap KERNEL] [--mode pv|pvh] [--only WORD]
+                   [--trap KERNEL] [--qubes FOLDER] [--mode pv|pvh] [--only WORD]
 
 With --trap a kernel whose undefined behaviour traps is put through the main job too,
 with --hostile the firewall is attacked by its neighbours (hostile.py), with --relay the
-relay is tried (relay.py).
+relay is tried (relay.py), with --qubes and the folder of dom0's programs of tests/qubes the
+firewall is one of QubesOS (qubes.py).
 
 Prints a line a test, what was expected and seen where one fails, and at the end
 `N passed, N failed`. A failed test leaves the consoles of all domains in
@@ -23,6 +24,7 @@ import traceback
 import bench as bench_module
 from bench import Bench, BenchError, OUTSIDE, UPLINK_GATEWAY, UPLINK_IP
 from hostile import HostileTests
+from qubes import QubesTests
 from relay import RelayTests
 from stack import StackTests
 from storm import StormTests
@@ -62,7 +64,7 @@ def megabits(text, side):
     return float(value) * {"K": 0.001, "M": 1.0, "G": 1000.0}[unit]
 
 
-class Suite(HostileTests, RelayTests, StackTests, StormTests, UplinkTests):
+class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, UplinkTests):
     expect = staticmethod(expect)
 
     def __init__(self, bench, kernels, mode):
@@ -72,6 +74,7 @@ class Suite(HostileTests, RelayTests, StackTests, StormTests, UplinkTests):
         self.selftest = kernels.selftest
         self.trap = kernels.trap
         self.hostile = kernels.hostile
+        self.qubes = kernels.qubes
         self.relay = kernels.relay
         self.mode = mode
 
@@ -394,6 +397,7 @@ class Suite(HostileTests, RelayTests, StackTests, StormTests, UplinkTests):
 BOTH = ("pv", "pvh")
 TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes": BOTH,
          "closed_blocks": BOTH, "fault": BOTH, "trap": BOTH, "churn": BOTH,
+         "qubes_start": BOTH, "qubes": ("pvh",), "qubes_netvm": ("pvh",), "qubes_churn": ("pvh",),
          "uplink_returns": BOTH, "relay": ("pv",), "relay_rules": ("pvh",),
          "relay_fronts": ("pv",), "hostile_client": ("pv",),
          "hostile_uplink": ("pvh",), "storm": ("pvh",), "storm_relay": ("pv",), "storm_linux": ("pvh",),
@@ -413,6 +417,8 @@ def run_mode(bench, arguments, mode):
         if test.startswith("relay") and not arguments.relay:
             continue
         if test.startswith("hostile") and not arguments.hostile:
+            continue
+        if test.startswith("qubes") and not arguments.qubes:
             continue
         suite = Suite(bench, arguments, mode)
         method = getattr(suite, "test_" + test)
@@ -446,6 +452,7 @@ def main():
     parser.add_argument("--trap")
     parser.add_argument("--hostile")
     parser.add_argument("--relay")
+    parser.add_argument("--qubes")
     parser.add_argument("--mode", choices=["pv", "pvh"])
     parser.add_argument("--only")
     arguments = parser.parse_args()
