@@ -142,6 +142,14 @@ void evtchn_notify(evtchn_port port)
 	(void)hypercall_event_channel_op(EVTCHNOP_send, send_arguments);
 }
 
+bool evtchn_is_connected(evtchn_port port)
+{
+	struct evtchn_status op = { .dom = DOMID_SELF, .port = port };
+
+	return hypercall_event_channel_op(EVTCHNOP_status, &op) == 0 &&
+	       op.status == EVTCHNSTAT_interdomain;
+}
+
 void evtchn_mask(evtchn_port port)
 {
 	__atomic_fetch_or(&shared()->evtchn_mask[port / WORD_BITS], port_bit(port),

@@ -43,6 +43,12 @@ void evtchn_notify(evtchn_port port);
 void evtchn_mask(evtchn_port port);
 void evtchn_unmask(evtchn_port port);
 
+/*
+ * Whether somebody holds the other end. Costs a hypercall; no event tells that a peer has
+ * closed its end or has died, so whoever has to know asks now and then.
+ */
+bool evtchn_is_connected(evtchn_port port);
+
 /* Whether evtchn_dispatch() would find anything. */
 bool evtchn_is_pending(void);
 

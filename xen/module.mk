@@ -6,9 +6,22 @@ xen_SRCS := \
 	xen/fiber.c \
 	xen/gnttab.c \
 	xen/loop.c \
+	xen/qrexec.c \
+	xen/qrexec_call.c \
+	xen/qrexec_data.c \
+	xen/qrexec_trigger.c \
+	xen/qrexec_wire.c \
+	xen/qubesdb.c \
+	xen/qubesdb_tree.c \
+	xen/qubesdb_wire.c \
 	xen/shutdown.c \
 	xen/start.c \
 	xen/stats.c \
 	xen/store.c \
 	xen/store_connection.c \
-	xen/store_wire.c
+	xen/store_wire.c \
+	xen/vchan.c \
+	xen/vchan_client.c \
+	xen/vchan_pages.c \
+	xen/vchan_ring.c \
+	xen/vchan_server.c

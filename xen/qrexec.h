@@ -17,6 +17,8 @@
 #define QREXEC_ARGUMENT_BYTES 64u /* what follows '+' */
 #define QREXEC_CALLS_MAX 16u
 
+/* Exit codes with a meaning of their own. */
+#define QREXEC_PROBLEM 125
 #define QREXEC_REFUSED 126
 #define QREXEC_NO_SERVICE 127
 
@@ -48,6 +50,21 @@ must_check int qrexec_call_write_error(struct qrexec_call *call, const void *fro
 must_check int qrexec_call_print(struct qrexec_call *call, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/*
+ * Reads a line of standard input into `to`, NUL-terminated and without its newline, which the
+ * last line need not have. Its length; -ENODATA: there is no further line; -E2BIG: it has
+ * `size` bytes or more, and the input is of no use any more; or as qrexec_call_read().
+ */
+must_check int qrexec_call_read_line(struct qrexec_call *call, char *to, size_t size,
+				     uint64_t deadline_ns);
+
+/* The end of standard output; -EINVAL for what is written there later. As above. */
+must_check int qrexec_call_close_output(struct qrexec_call *call);
+
+/* No more input is wanted: what comes while we wait to write is thrown away, so that a
+ * caller which writes all of it before it reads anything cannot hold us up. */
+void qrexec_call_ignore_input(struct qrexec_call *call);
+
 struct qrexec_config {
 	uint16_t daemon;		       /* dom0 */
 	const struct qrexec_service *services; /* as long as the agent lives */
@@ -63,8 +80,9 @@ must_check int qrexec_start(const struct qrexec_config *config, struct qrexec **
 
 /*
  * Asks dom0 to call a service of `target` ("dom0", "@default", a qube) for us, without input;
- * what it writes is thrown away. `done` (may be NULL) is told its exit code, or a negative
- * errno when it was refused (-EACCES), lost (-EPIPE) or did not end in time (-ETIMEDOUT).
+ * what it writes is thrown away. `done` (may be NULL, and runs in a fiber of the call) is told
+ * its exit code, 0 to 255, or a negative errno when it was refused (-EACCES), lost (-EPIPE) or did
+ * not end in time (-ETIMEDOUT). May be called from anywhere, also by `connected`; does not wait.
  * -ENOTCONN: no daemon; -EBUSY: too many at once; -EINVAL: a name that dom0 would not take.
  */
 must_check int qrexec_trigger(struct qrexec *qrexec, const char *service, const char *target,

@@ -268,7 +268,8 @@ int store_get_permissions(const char *path, char *to, size_t size)
 	return result_of(length);
 }
 
-int store_set_permissions(const char *path, const char *const *permissions, size_t count)
+int store_set_permissions_in(store_transaction t, const char *path, const char *const *permissions,
+			     size_t count)
 {
 	struct store_part parts[1 + PERMISSIONS_MOST];
 
@@ -277,8 +278,12 @@ int store_set_permissions(const char *path, const char *const *permissions, size
 	parts[0] = part_string(path);
 	for (size_t i = 0; i < count; i++)
 		parts[i + 1] = part_string(permissions[i]);
-	return result_of(store_connection_call(XS_SET_PERMS, STORE_NO_TRANSACTION, parts,
-					       (uint32_t)count + 1, NULL));
+	return result_of(store_connection_call(XS_SET_PERMS, t, parts, (uint32_t)count + 1, NULL));
+}
+
+int store_set_permissions(const char *path, const char *const *permissions, size_t count)
+{
+	return store_set_permissions_in(STORE_NO_TRANSACTION, path, permissions, count);
 }
 
 int store_transaction_start(store_transaction *t)

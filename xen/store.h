@@ -69,6 +69,8 @@ void store_list_free(struct store_list *list);
 must_check int store_get_permissions(const char *path, char *to, size_t size);
 must_check int store_set_permissions(const char *path, const char *const *permissions,
 				     size_t count);
+must_check int store_set_permissions_in(store_transaction t, const char *path,
+					const char *const *permissions, size_t count);
 
 /* Transactions: on -EAGAIN from commit, do all of it again (a bounded number of times). */
 must_check int store_transaction_start(store_transaction *t);

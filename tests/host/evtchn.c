@@ -249,6 +249,17 @@ void evtchn_notify(evtchn_port port)
 	pthread_mutex_unlock(&self->machine->lock);
 }
 
+bool evtchn_is_connected(evtchn_port port)
+{
+	struct host_domain *self = host_self();
+	bool connected;
+
+	pthread_mutex_lock(&self->machine->lock);
+	connected = own_port(self, port, "status")->state == HOST_PORT_INTERDOMAIN;
+	pthread_mutex_unlock(&self->machine->lock);
+	return connected;
+}
+
 void evtchn_mask(evtchn_port port)
 {
 	struct host_domain *self = host_self();

@@ -268,7 +268,8 @@ int store_get_permissions(const char *path, char *to, size_t size)
 	return 0;
 }
 
-int store_set_permissions(const char *path, const char *const *permissions, size_t count)
+int store_set_permissions_in(store_transaction t, const char *path, const char *const *permissions,
+			     size_t count)
 {
 	struct host_domain *self = host_self();
 	struct store_permission parsed[STORE_TREE_PERMISSIONS] = { 0 };
@@ -282,9 +283,14 @@ int store_set_permissions(const char *path, const char *const *permissions, size
 	if (!error)
 		error = begin(self, path, at);
 	if (!error)
-		error = store_tree_set_permissions(&self->machine->store, self->domid, 0, at,
+		error = store_tree_set_permissions(&self->machine->store, self->domid, t, at,
 						   parsed, (uint32_t)count);
 	return request_answer(self, error);
+}
+
+int store_set_permissions(const char *path, const char *const *permissions, size_t count)
+{
+	return store_set_permissions_in(STORE_NO_TRANSACTION, path, permissions, count);
 }
 
 /* ---- transactions ---- */
