@@ -263,6 +263,12 @@ void arp_queue(struct arp *arp, struct netdev *netdev, be32 own, be32 address, b
 	list_push_back(&entry->queue, &packet->link);
 }
 
+void arp_ask(struct arp *arp, struct netdev *netdev, be32 own, be32 address, uint64_t now_ns)
+{
+	if (!entry_find(arp, netdev, address))
+		(void)entry_make(arp, netdev, own, address, true, now_ns);
+}
+
 void arp_learn(struct arp *arp, struct netdev *netdev, const struct arp_message *message,
 	       uint64_t now_ns)
 {

@@ -102,6 +102,9 @@ const uint8_t *arp_find(struct arp *arp, const struct netdev *netdev, be32 addre
 void arp_queue(struct arp *arp, struct netdev *netdev, be32 own, be32 address, bool pin,
 	       struct packet *packet, uint64_t now_ns);
 
+/* Asks for the link's gateway unless it is known or asked for already. */
+void arp_ask(struct arp *arp, struct netdev *netdev, be32 own, be32 address, uint64_t now_ns);
+
 /* Tells everybody on a link that `address` is ours, ARP_ANNOUNCEMENTS times. */
 void arp_announce(struct arp *arp, struct netdev *netdev, be32 address, uint64_t now_ns);
 

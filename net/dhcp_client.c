@@ -160,6 +160,12 @@ void dhcp_client_stop(struct dhcp_client *client, uint64_t now_ns)
 	lease_lose(client);
 }
 
+void dhcp_client_renew(struct dhcp_client *client, uint64_t now_ns)
+{
+	if (client->state == DHCP_BOUND)
+		client->next_ns = now_ns;
+}
+
 void dhcp_client_decline(struct dhcp_client *client, uint64_t now_ns)
 {
 	struct dhcp_request request = {

@@ -107,6 +107,9 @@ void dhcp_client_start(struct dhcp_client *client, be32 remembered, uint64_t now
 /* Gives a lease back (DHCPRELEASE) and stops. */
 void dhcp_client_stop(struct dhcp_client *client, uint64_t now_ns);
 
+/* A lease is renewed when this is run next: it may not be as old as it seems. */
+void dhcp_client_renew(struct dhcp_client *client, uint64_t now_ns);
+
 /* Another host has the address (DHCPDECLINE); begins again after a while. */
 void dhcp_client_decline(struct dhcp_client *client, uint64_t now_ns);
 

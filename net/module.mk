@@ -1,5 +1,6 @@
 net_SRCS := \
 	net/address_probe.c \
+	net/address_set.c \
 	net/arp.c \
 	net/bridge_filter.c \
 	net/bridge_flow.c \
@@ -54,6 +55,9 @@ net_SRCS := \
 	net/reject.c \
 	net/router.c \
 	net/router_address.c \
+	net/router_client.c \
+	net/router_dns.c \
+	net/router_downstream.c \
 	net/router_egress.c \
 	net/router_forward.c \
 	net/router_fragment.c \
@@ -87,4 +91,5 @@ net_SRCS := \
 	net/slaac.c \
 	net/tcp_mss.c \
 	net/udp.c \
-	net/uplink_config.c
+	net/uplink_config.c \
+	net/visible.c

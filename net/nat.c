@@ -238,3 +238,24 @@ void nat_rewrite_fragment(struct packet *packet, uint8_t version, uint16_t heade
 	ip->source = source->ip4;
 	ip->destination = destination->ip4;
 }
+
+void nat_readdress(struct packet *packet, const struct packet_info *info, be32 source,
+		   be32 destination)
+{
+	struct ip4_header *ip = ip4_of(packet);
+	uint16_t delta = delta_fold(delta_be32(delta_be32(0, ip->source, source), ip->destination,
+					       destination));
+	const struct nat_change change = {
+		.source_port = info->key.source_port,
+		.destination_port = info->key.destination_port,
+		.address_delta = delta,
+		.transport_delta = info->key.protocol == IP_PROTOCOL_ICMP ? 0 : delta,
+		.blank = packet->flags & PACKET_CSUM_BLANK,
+	};
+
+	ip->source = source;
+	ip->destination = destination;
+	ip->checksum = nat_field_add(ip->checksum, delta);
+	if (!parse6_is_later_fragment(&info->fragment))
+		nat_change_transport(packet, packet->l4_offset, 4, info->key.protocol, &change);
+}

@@ -56,6 +56,16 @@ void nat_rewrite_fragment(struct packet *packet, uint8_t version, uint16_t heade
 			  const union fragment_address *source,
 			  const union fragment_address *destination, uint32_t id);
 
+/*
+ * Other addresses for an IPv4 packet that belongs to no flow here, in any of its fragments;
+ * ports stay. And the same for what an ICMP error quotes, as its sender wrote it; of `quoted`
+ * only the addresses need to have been read.
+ */
+void nat_readdress(struct packet *packet, const struct packet_info *info, be32 source,
+		   be32 destination);
+void nat_readdress_quote(struct packet *packet, const struct quoted_packet *quoted, be32 source,
+			 be32 destination);
+
 /* The identification alone, for a first fragment beside nat_rewrite(). */
 void nat_set_fragment_id(struct packet *packet, uint8_t version, uint16_t header, uint32_t id);
 

@@ -157,3 +157,26 @@ void nat_rewrite_error(struct packet *packet, const struct packet_info *info,
 		outer_readdress4(packet, &arrived.key, &to.key);
 	icmp->checksum = nat_field_add(icmp->checksum, delta);
 }
+
+void nat_readdress_quote(struct packet *packet, const struct quoted_packet *quoted, be32 source,
+			 be32 destination)
+{
+	const struct flow_key *answer = &quoted->answer.key;
+	const struct flow_tuple to = {
+		.key = { .version = 4, .source = source, .destination = destination }
+	};
+	struct icmp4_header *icmp = icmp4_of(packet);
+	uint32_t delta = (uint16_t)~quoted_sum(packet, quoted);
+	struct nat_change change = {
+		.source_port = answer->destination_port,
+		.destination_port = answer->source_port,
+		.blank = quoted_is_blank(packet, quoted, 4, answer->protocol),
+	};
+
+	change.address_delta = quoted_readdress(packet, quoted, &to);
+	if (answer->protocol != IP_PROTOCOL_ICMP)
+		change.transport_delta = change.address_delta;
+	nat_change_transport(packet, quoted->transport_offset, 4, answer->protocol, &change);
+	delta += quoted_sum(packet, quoted);
+	icmp->checksum = nat_field_add(icmp->checksum, delta);
+}

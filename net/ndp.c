@@ -241,6 +241,18 @@ void ndp_queue(struct ndp *ndp, struct netdev *netdev, const struct ip6_address 
 	list_push_back(&entry->queue, &packet->link);
 }
 
+void ndp_ask(struct ndp *ndp, struct netdev *netdev, const struct ip6_address *own,
+	     const struct ip6_address *address, uint64_t now_ns)
+{
+	struct ndp_entry *entry;
+
+	if (entry_find(ndp, netdev, address))
+		return;
+	entry = entry_take(ndp);
+	if (entry)
+		entry_begin(entry, netdev, own, address, true, now_ns);
+}
+
 /* ---- learning ---- */
 
 /* The MAC is known: what waited goes. */

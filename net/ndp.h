@@ -144,6 +144,10 @@ const uint8_t *ndp_find(struct ndp *ndp, const struct netdev *netdev,
 void ndp_queue(struct ndp *ndp, struct netdev *netdev, const struct ip6_address *own,
 	       const struct ip6_address *address, bool pin, struct packet *packet, uint64_t now_ns);
 
+/* Asks for the link's gateway unless it is known or asked for already. */
+void ndp_ask(struct ndp *ndp, struct netdev *netdev, const struct ip6_address *own,
+	     const struct ip6_address *address, uint64_t now_ns);
+
 /*
  * Forgets a link: its entries, their queues, its announcements and detections (which end
  * without a word).

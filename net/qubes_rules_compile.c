@@ -18,7 +18,8 @@
 
 const char qubes_rules_base[] =
 	"block drop quick out on clients\n"
-	"block drop in quick on clients proto udp to self port 68\n"
+	"block drop in quick on clients inet6 from fe80::/10\n"
+	"block drop in quick on clients inet proto udp to self port 68\n"
 	"pass in quick on clients proto { icmp icmp6 } to self\n"
 	"block return-icmp ( host-prohib, admin-unr ) in quick on clients to self\n"
 	"match out on uplink nat-to (uplink)\n"

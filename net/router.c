@@ -154,6 +154,12 @@ static void share_flows(struct router *router)
 	}
 }
 
+void router_share(struct router *router)
+{
+	share_fragments(router);
+	share_flows(router);
+}
+
 static void memory_lay(struct router *router, const struct router_config *config)
 {
 	struct fragments_config fragments = fragments_of(config->flows);
@@ -181,7 +187,8 @@ static bool uplink4_is_good(const struct router_uplink4 *ip4)
 	if (ip4->address.raw == 0)
 		return true;
 	return ip4->prefix <= 32 && !address_is_martian(ip4->address) &&
-	       !address_is_martian(ip4->gateway) && !be32_equal(ip4->address, ip4->gateway);
+	       (ip4->gateway.raw == 0 || !address_is_martian(ip4->gateway)) &&
+	       !be32_equal(ip4->address, ip4->gateway);
 }
 
 static bool uplink6_is_good(const struct router_uplink6 *ip6)
@@ -251,14 +258,19 @@ static struct router_interface *free_place(struct router *router, enum router_ki
 	return NULL;
 }
 
-static void interface_begin(struct router *router, struct router_interface *interface,
-			    struct netdev *netdev, enum router_kind kind)
+struct router_interface *router_interface_begin(struct router *router, struct netdev *netdev,
+						enum router_kind kind)
 {
+	struct router_interface *interface = free_place(router, kind);
+
+	if (!interface)
+		return NULL;
 	interface->netdev = netdev;
 	interface->router = router;
 	interface->kind = kind;
 	memcpy(interface->name, netdev->name, sizeof(interface->name));
 	interface->address = (be32){ 0 };
+	interface->visible = (struct router_visible){ .real = { 0 } };
 	interface->address_count = 0;
 	interface->link_local = ip6_link_local_of_mac(netdev->mac);
 	interface->attached = ++router->attach_count;
@@ -271,6 +283,7 @@ static void interface_begin(struct router *router, struct router_interface *inte
 	bucket_init(&interface->waits, WAITS_PER_SECOND, WAITS_BURST, router->now_ns);
 	netdev->stack = interface;
 	netdev->input = router_input;
+	return interface;
 }
 
 /* What we are called on the uplink's link, if not by our MAC. */
@@ -288,67 +301,14 @@ static void set_link_local(struct router *router)
 
 int router_attach_uplink(struct router *router, struct netdev *netdev)
 {
-	struct router_interface *interface = free_place(router, ROUTER_UPLINK);
+	struct router_interface *interface = router_interface_begin(router, netdev, ROUTER_UPLINK);
 
 	if (!interface)
 		return -EBUSY;
-	interface_begin(router, interface, netdev, ROUTER_UPLINK);
 	router->uplink = interface;
 	set_link_local(router);
 	router_link_changed(router, netdev);
 	return 0;
-}
-
-static bool is_usable(const struct router *router, const struct router_address *address)
-{
-	const struct ip_address *a = &address->address;
-
-	if (a->version != 4 && a->version != 6)
-		return false;
-	if (address->prefix > ip_address_bits(a->version) || router_is_martian(a))
-		return false;
-	if (a->version == 4)
-		return !router->has4 || !be32_equal(ip_address_get4(a), router->ip4.address);
-	return !router->has6 || memcmp(a->bytes, router->ip6.address.bytes, sizeof(a->bytes)) != 0;
-}
-
-static void give_address(struct router_interface *client, const struct router_address *address)
-{
-	struct router_address *place = &client->addresses[client->address_count++];
-
-	*place = *address;
-	ip_address_mask(&place->address, place->prefix);
-	if (client->address.raw == 0 && address->address.version == 4 && address->prefix == 32)
-		client->address = ip_address_get4(&address->address);
-}
-
-int router_attach_client(struct router *router, struct netdev *netdev,
-			 const struct router_address *addresses, uint32_t count)
-{
-	struct router_interface *interface;
-
-	if (count == 0 || count > ROUTER_CLIENT_ADDRESSES)
-		return -EINVAL;
-	for (uint32_t i = 0; i < count; i++)
-		if (!is_usable(router, &addresses[i]))
-			return -EINVAL;
-	interface = free_place(router, ROUTER_CLIENT);
-	if (!interface)
-		return -ENOSPC;
-	interface_begin(router, interface, netdev, ROUTER_CLIENT);
-	for (uint32_t i = 0; i < count; i++)
-		give_address(interface, &addresses[i]);
-	router->clients++;
-	share_fragments(router);
-	share_flows(router);
-	return 0;
-}
-
-int router_attach_client4(struct router *router, struct netdev *netdev, be32 address)
-{
-	const struct router_address whole = { ip_address_of4(address), 32 };
-
-	return router_attach_client(router, netdev, &whole, 1);
 }
 
 static struct router_interface *interface_of(struct router *router, const struct netdev *netdev)
@@ -459,8 +419,7 @@ struct ruleset *router_set_rules(struct router *router, struct ruleset *rules)
 	flow_limits_renew(&router->limits);
 	timeouts = flow_timeouts_of_rules(ruleset_options(rules)->timeout);
 	flow_table_set_timeouts(&router->flows, &timeouts);
-	share_flows(router);
-	share_fragments(router);
+	router_share(router);
 	router_rejudge(router);
 	return old;
 }
@@ -470,10 +429,31 @@ void router_flush_flows(struct router *router)
 	flow_purge_all(&router->flows);
 }
 
+void router_set_gateway_mac(struct router *router, const uint8_t *mac)
+{
+	static const uint8_t none[NETDEV_MAC_BYTES];
+
+	mac_copy(router->gateway_mac, mac ? mac : none);
+}
+
 void router_set_now(struct router *router, uint64_t now_ns)
 {
-	if (now_ns > router->now_ns)
-		router->now_ns = now_ns;
+	if (now_ns > router_clock_ns(router, router->now_ns))
+		router->now_ns = now_ns - router->skipped_ns;
+}
+
+void router_time_jumped(struct router *router, uint64_t delta_ns)
+{
+	router->skipped_ns += delta_ns;
+}
+
+uint64_t router_late_ns(const struct router *router, uint64_t now_ns)
+{
+	uint64_t next_ns = router_next_ns(router), last_ns = router_clock_ns(router, router->now_ns);
+
+	if (next_ns < last_ns)
+		next_ns = last_ns; /* it was due then already */
+	return next_ns < now_ns ? now_ns - next_ns : 0;
 }
 
 void router_run_timers(struct router *router)
@@ -483,13 +463,19 @@ void router_run_timers(struct router *router)
 	router_flush(router);
 }
 
-uint64_t router_next_ns(const struct router *router)
+/* The same by the router's own time. */
+static uint64_t next_ns(const struct router *router)
 {
-	uint64_t next_ns = wheel_next_ns(&router->wheel);
+	uint64_t next = wheel_next_ns(&router->wheel);
 
 	if (router->rejudge_at)
 		return router->now_ns;
-	if (router->rejudge_wanted && router->rejudge_again_ns < next_ns)
+	if (router->rejudge_wanted && router->rejudge_again_ns < next)
 		return router->rejudge_again_ns;
-	return next_ns;
+	return next;
+}
+
+uint64_t router_next_ns(const struct router *router)
+{
+	return router_clock_ns(router, next_ns(router));
 }

@@ -311,6 +311,16 @@ void router_time_jumped(struct router *router, uint64_t delta_ns);
  */
 uint64_t router_late_ns(const struct router *router, uint64_t now_ns);
 
+/*
+ * The time by the clock of router_set_now() at which router->now_ns will be `own_ns`, or
+ * UINT64_MAX for never. Whoever lives by router->now_ns (names, duplicate address detection, the
+ * configuration of the uplink) says with this when he wants to run.
+ */
+static inline uint64_t router_clock_ns(const struct router *router, uint64_t own_ns)
+{
+	return own_ns > UINT64_MAX - router->skipped_ns ? UINT64_MAX : own_ns + router->skipped_ns;
+}
+
 /* Runs a bounded number of timers that are due and sends what they made. */
 void router_run_timers(struct router *router);
 

@@ -55,6 +55,18 @@ bool router_client_has(const struct router_interface *client, const struct ip_ad
 	return match_of(client, address) != 0;
 }
 
+/*
+ * Of two that have an address equally: the one that is up, then the later one. So do the
+ * emulated and the paravirtual device of one guest, and the device of a guest that is started
+ * again while its old one still goes away.
+ */
+static bool is_before(const struct router_interface *one, const struct router_interface *other)
+{
+	if (one->netdev->up != other->netdev->up)
+		return one->netdev->up;
+	return one->attached > other->attached;
+}
+
 struct router_interface *router_client_of(struct router *router, const struct ip_address *address)
 {
 	struct router_interface *found = NULL;
@@ -67,8 +79,7 @@ struct router_interface *router_client_of(struct router *router, const struct ip
 		if (!client->netdev || client->kind != ROUTER_CLIENT)
 			continue;
 		match = match_of(client, address);
-		if (match > best ||
-		    (match && match == best && client->attached > found->attached)) {
+		if (match > best || (match && match == best && is_before(client, found))) {
 			found = client;
 			best = match;
 		}

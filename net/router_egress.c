@@ -10,6 +10,7 @@
 #include "net/offload.h"
 #include "net/router_parts.h"
 #include "net/udp.h"
+#include "net/visible.h"
 
 static void flush_interface(struct router_interface *out)
 {
@@ -26,6 +27,11 @@ void router_flush(struct router *router)
 
 static void out_add(struct router_interface *out, struct packet *packet)
 {
+	if (unlikely(router_is_visible(out)) &&
+	    !visible_leave(packet, &out->visible, out->router->ip4.address)) {
+		packet_drop(packet, DROP_NO_TRANSLATION);
+		return;
+	}
 	if (out->out.count == 0)
 		list_push_back(&out->router->pending, &out->pending);
 	packet_vector_add(&out->out, packet);
@@ -124,7 +130,7 @@ static be32 next_hop4(const struct router *router, const struct router_interface
 		      be32 destination)
 {
 	if (out->kind == ROUTER_CLIENT)
-		return destination;
+		return unlikely(router_is_visible(out)) ? out->visible.address : destination;
 	if (((destination.raw ^ router->ip4.address.raw) & router->mask4.raw) == 0)
 		return destination;
 	return router->ip4.gateway;
@@ -167,11 +173,16 @@ static bool may_wait(const struct router *router, struct packet *packet)
 	return false;
 }
 
+static be32 asker4(const struct router *router, const struct router_interface *out)
+{
+	return out->visible.gateway.raw ? out->visible.gateway : router->ip4.address;
+}
+
 void router_egress4(struct router *router, struct router_interface *out, struct packet *packet,
 		    be32 destination)
 {
 	be32 hop = next_hop4(router, out, destination);
-	bool is_gateway = be32_equal(hop, router->ip4.gateway);
+	bool is_gateway = out == router->uplink && be32_equal(hop, router->ip4.gateway);
 	const uint8_t *mac;
 
 	if (!out->netdev->up) {
@@ -180,11 +191,17 @@ void router_egress4(struct router *router, struct router_interface *out, struct 
 	}
 	mac_copy(ethernet_of(packet)->source, out->netdev->mac);
 	mac = out->peer_known ? out->peer_mac : arp_find(&router->arp, out->netdev, hop);
-	if (mac)
+	if (mac) {
 		send_to(router, out, packet, mac);
-	else if (is_gateway || may_wait(router, packet))
-		arp_queue(&router->arp, out->netdev, router->ip4.address, hop, is_gateway, packet,
+	} else if (hop.raw == 0) {
+		packet_drop(packet, DROP_NO_ROUTE);
+	} else if (is_gateway && !mac_is_zero(router->gateway_mac)) {
+		arp_ask(&router->arp, out->netdev, router->ip4.address, hop, router->now_ns);
+		send_to(router, out, packet, router->gateway_mac);
+	} else if (is_gateway || may_wait(router, packet)) {
+		arp_queue(&router->arp, out->netdev, asker4(router, out), hop, is_gateway, packet,
 			  router->now_ns);
+	}
 }
 
 /* What neighbours are asked from: of our own addresses the one in the same scope. */
@@ -201,7 +218,7 @@ void router_egress6(struct router *router, struct router_interface *out, struct 
 		    const struct ip6_address *destination)
 {
 	const struct ip6_address *hop = next_hop6(router, out, destination);
-	bool is_gateway = ip6_address_equal(hop, &router->ip6.gateway);
+	bool is_gateway = out == router->uplink && ip6_address_equal(hop, &router->ip6.gateway);
 	const uint8_t *mac;
 
 	if (!out->netdev->up) {
@@ -210,13 +227,17 @@ void router_egress6(struct router *router, struct router_interface *out, struct 
 	}
 	mac_copy(ethernet_of(packet)->source, out->netdev->mac);
 	mac = out->peer_known ? out->peer_mac : ndp_find(&router->ndp, out->netdev, hop);
-	if (mac)
+	if (mac) {
 		send_to(router, out, packet, mac);
-	else if (ip6_address_is_unspecified(hop))
+	} else if (ip6_address_is_unspecified(hop)) {
 		packet_drop(packet, DROP_NO_ROUTE);
-	else if (is_gateway || may_wait(router, packet))
+	} else if (is_gateway && !mac_is_zero(router->gateway_mac)) {
+		ndp_ask(&router->ndp, out->netdev, asker6(router, out, hop), hop, router->now_ns);
+		send_to(router, out, packet, router->gateway_mac);
+	} else if (is_gateway || may_wait(router, packet)) {
 		ndp_queue(&router->ndp, out->netdev, asker6(router, out, hop), hop, is_gateway,
 			  packet, router->now_ns);
+	}
 }
 
 void router_egress(struct router *router, struct router_interface *out, struct packet *packet,
@@ -255,7 +276,7 @@ void router_send_udp(struct router *router, const struct ip_address *to, uint16_
 
 	if (!out)
 		out = router->uplink;
-	if (!out)
+	if (!out || (out == router->uplink && address_set_has(&router->downstream, to)))
 		return;
 	ends.from = router_own_address(router, out, to->version);
 	if (ends.from.version == 0)

@@ -122,15 +122,22 @@ static bool is_for_sender(const struct packet_info *info, const struct quoted_pa
 		ip6_address_equal(&info->ip6.destination, &quoted->answer.ip6.destination));
 }
 
-static bool is_spoofed(struct router *router, const struct router_interface *in,
-		       const struct packet_info *info)
+/* From the uplink, and with an address of somebody behind us? Then it has been dropped. */
+static bool drop_spoofed(struct router *router, const struct router_interface *in,
+			 struct packet *packet, const struct packet_info *info)
 {
 	struct ip_address source;
 
 	if (in->kind != ROUTER_UPLINK)
 		return false;
 	source = router_source(info);
-	return router_client_of(router, &source) != NULL;
+	if (router_client_of(router, &source))
+		packet_drop(packet, DROP_SPOOFED);
+	else if (address_set_has(&router->downstream, &source))
+		packet_drop(packet, DROP_DOWNSTREAM);
+	else
+		return false;
+	return true;
 }
 
 /* An ICMP error goes where the packet that it quotes came from. */
@@ -142,10 +149,8 @@ static void forward_error(struct router *router, struct router_interface *in, st
 	struct router_interface *out;
 	struct flow *flow;
 
-	if (is_spoofed(router, in, info)) {
-		packet_drop(packet, DROP_SPOOFED);
+	if (drop_spoofed(router, in, packet, info))
 		return;
-	}
 	if (!parse_quote(packet, info, &quoted)) {
 		packet_drop(packet, DROP_BAD_TRANSPORT);
 		return;
@@ -205,6 +210,9 @@ static struct router_interface *route(struct router *router, struct router_inter
 	} else if (out == router->uplink && is_broadcast(router, destination)) {
 		packet_drop(packet, DROP_MULTICAST);
 		return NULL;
+	} else if (out == router->uplink && address_set_has(&router->downstream, destination)) {
+		packet_drop(packet, DROP_DOWNSTREAM);
+		return NULL;
 	}
 	return out;
 }
@@ -247,10 +255,15 @@ static void begin_flow(struct router *router, struct router_interface *in,
 static void forward_new(struct router *router, struct router_interface *in, struct packet *packet,
 			const struct packet_info *info)
 {
+	const struct router_redirect *redirect = router_redirect_of(router, info);
 	struct router_verdicts verdicts;
 	struct router_destination destination;
 	struct router_interface *out;
 
+	if (redirect && !redirect->to.version) {
+		packet_drop(packet, DROP_NO_TRANSLATION);
+		return;
+	}
 	if (is_for_service(router, in, info)) {
 		service_input(router->service, in->netdev, packet, info);
 		return;
@@ -291,8 +304,6 @@ void router_forward(struct router *router, struct router_interface *in, struct p
 	}
 	if (likely(flow))
 		forward_known(router, in, packet, info, flow, direction);
-	else if (is_spoofed(router, in, info))
-		packet_drop(packet, DROP_SPOOFED);
-	else
+	else if (!drop_spoofed(router, in, packet, info))
 		forward_new(router, in, packet, info);
 }

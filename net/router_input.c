@@ -11,6 +11,7 @@
 #include "net/parse6.h"
 #include "net/router_parts.h"
 #include "net/uplink_config.h"
+#include "net/visible.h"
 
 /* Is the frame from and to whom it may be? Group addresses are left to the protocol. */
 static bool ethernet_is_good(const struct router_interface *in,
@@ -117,7 +118,7 @@ static bool input_one(struct router *router, struct router_interface *in, struct
 		router_input_arp(router, in, packet);
 		return false;
 	}
-	if (type != ETHERTYPE_IP4 && type != ETHERTYPE_IP6) {
+	if (type != ETHERTYPE_IP4 && (type != ETHERTYPE_IP6 || router_is_visible(in))) {
 		packet_drop(packet, DROP_BAD_ETHERTYPE);
 		return false;
 	}
@@ -131,6 +132,11 @@ static bool input_one(struct router *router, struct router_interface *in, struct
 	}
 	if (unlikely(router_is_ndp(info))) { /* its sender may be nobody yet */
 		router_input_ndp(router, in, packet, info);
+		return false;
+	}
+	if (unlikely(router_is_visible(in)) &&
+	    !visible_enter(packet, info, &in->visible, router->ip4.address)) {
+		packet_drop(packet, DROP_SPOOFED);
 		return false;
 	}
 	if (!source_is_good(router, in, info, &reason)) {

@@ -76,7 +76,10 @@ struct rules_query router_query(const struct router *router, const struct router
 				enum rules_direction direction, const struct packet_info *info)
 {
 	struct rules_query query = judge_query(info, direction, on->name, group_of(on));
+	const struct router_redirect *redirect = router_redirect_of(router, info);
 
+	if (redirect)
+		query.destination = redirect->to;
 	query.source_is_self = router_is_own(router, on, &query.source);
 	query.destination_is_self = router_is_own(router, on, &query.destination);
 	return query;
@@ -88,7 +91,7 @@ bool router_judge(struct router *router, struct router_interface *in, struct rou
 {
 	const struct judge_log log = { .lines = &router->log,
 				       .records = router->packet_log,
-				       .now_ns = router->now_ns };
+				       .now_ns = router_clock_ns(router, router->now_ns) };
 	struct rules_query query;
 
 	if (!router->rules) {

@@ -36,10 +36,13 @@ static bool uplink_arp(struct router *router, const struct router_interface *in,
 	return true;
 }
 
+/* Is it the client's, as it sees itself? */
 static bool client_has4(const struct router_interface *in, be32 address)
 {
 	struct ip_address any = ip_address_of4(address);
 
+	if (router_is_visible(in))
+		return be32_equal(address, in->visible.address);
 	return router_client_has(in, &any);
 }
 

@@ -19,6 +19,12 @@ struct router_destination {
 	uint16_t port_base;	      /* the first port that goes there */
 };
 
+/* Does a client take itself for somebody else? */
+static inline bool router_is_visible(const struct router_interface *interface)
+{
+	return interface->visible.real.raw != 0;
+}
+
 /* router_forward.c: a packet that has been parsed and checked. Consumes it. */
 void router_forward(struct router *router, struct router_interface *in, struct packet *packet,
 		    const struct packet_info *info);
@@ -150,6 +156,15 @@ void router_translation(const struct router *router, const struct router_interfa
 			const struct router_interface *out, const struct flow_tuple *original,
 			const struct router_verdicts *verdicts,
 			const struct router_destination *destination, struct nat_request *request);
+
+/* router_dns.c: the name server that a client's packet is for, when it has another name. */
+const struct router_redirect *router_redirect_of(const struct router *router,
+						 const struct packet_info *info);
+
+/* router.c: a place for a netdev, or NULL; how much everybody may have of what is shared. */
+struct router_interface *router_interface_begin(struct router *router, struct netdev *netdev,
+						enum router_kind kind);
+void router_share(struct router *router);
 
 /* router_rejudge.c: ends the flows that the rules of now do not allow. */
 void router_rejudge(struct router *router);

@@ -87,9 +87,12 @@ static bool is_allowed(struct router *router, const struct flow *flow,
 	const struct router_interface *out = &router->interfaces[flow->key[FLOW_REPLY].interface];
 	struct flow_tuple reply = flow_tuple_of(flow, FLOW_REPLY);
 	struct packet_info info = first_packet(flow);
+	const struct router_redirect *redirect = router_redirect_of(router, &info);
 	struct router_destination destination;
 	struct nat_request request;
 
+	if (redirect && !redirect->to.version)
+		return false;
 	if (!router->rules || !passes(router, in, RULES_IN, &info, &verdicts->in) ||
 	    !passes(router, out, RULES_OUT, &info, &verdicts->out))
 		return false;

@@ -111,12 +111,16 @@ struct router_destination router_new_destination(struct router *router,
 {
 	struct router_destination destination = written(info);
 	const struct rules_target *target = verdict->rdr_to;
+	const struct router_redirect *redirect = router_redirect_of(router, info);
 
 	if (target) {
 		destination.address = translated(router, target, &destination.address, true);
 		destination.port_low = target->port_low;
 		destination.port_high = target->port_high;
 		destination.port_base = verdict->rdr_port;
+		destination.changed = true;
+	} else if (redirect) {
+		destination.address = redirect->to;
 		destination.changed = true;
 	} else if (in->kind == ROUTER_CLIENT && is_outer(router, in, &destination.address)) {
 		find_hairpin(router, info, &destination);

@@ -346,6 +346,12 @@ static bool frame_input(struct uplink_config *config, size_t bytes, bool vouched
 	       slaac_input(&config->slaac, config->frame, bytes, vouched, config->now_ns) == 0;
 }
 
+void uplink_config_time_jumped(struct uplink_config *config, uint64_t now_ns)
+{
+	if (up(config) && config->setup.dhcp)
+		dhcp_client_renew(&config->dhcp, now_ns);
+}
+
 bool uplink_config_packet(struct uplink_config *config, struct packet *packet, uint64_t now_ns)
 {
 	bool vouched = packet->flags & (PACKET_CSUM_BLANK | PACKET_CSUM_VALID);

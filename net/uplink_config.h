@@ -107,6 +107,12 @@ void uplink_config_down(struct uplink_config *config);
 /* Before it is shut down: gives a lease back. */
 void uplink_config_release(struct uplink_config *config, uint64_t now_ns);
 
+/*
+ * Time has passed that was not counted (router_time_jumped()): asks whether what was leased is
+ * still ours.
+ */
+void uplink_config_time_jumped(struct uplink_config *config, uint64_t now_ns);
+
 /* May this packet from the uplink be for us? By its head alone, cheaply. */
 bool uplink_config_wants(const struct packet *packet);
 

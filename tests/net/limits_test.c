@@ -522,7 +522,7 @@ START_TEST(wrong_configurations_are_refused)
 	config.flows = 0;
 	ck_assert_int_eq(router_init(&router, &config), -EINVAL);
 	config.flows = 1;
-	config.ip4.gateway = be32_of(0);
+	config.ip4.gateway = be32_of(IP(127, 0, 0, 1));
 	ck_assert_int_eq(router_init(&router, &config), -EINVAL);
 	config.ip4.gateway = config.ip4.address;
 	ck_assert_int_eq(router_init(&router, &config), -EINVAL);
