@@ -302,7 +302,6 @@ class Dom0:
             f"cd /run/qubes; setsid ./qrexec-daemon {self.domid} {base}.qrexec {base}.calls "
             f">{base}.qrexec.log 2>&1 & echo $! >{base}.qrexec.pid; "
             f"for i in 1 2 3 4 5 6 7 8 9; do test -S {base}.qrexec && break; sleep 0.1; done")
-        self.qrexec("policy qubes.FeaturesRequest accept 0")
 
     def stop_programs(self):
         self.bench.run(f"cd /run/qubes && kill $(cat {self.name}.*.pid) 2>/dev/null; "

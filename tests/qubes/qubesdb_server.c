@@ -397,7 +397,6 @@ static void garbage(size_t count, unsigned seed)
 		byte = (char)(seed >> 16);
 		send_bytes(&byte, 1);
 	}
-	db.bad = true;
 }
 
 static void message(unsigned type, uint32_t length, const char *path, char *data)
@@ -406,7 +405,6 @@ static void message(unsigned type, uint32_t length, const char *path, char *data
 
 	send_header(type, path, length);
 	send_bytes(data, size);
-	db.bad = true;
 }
 
 static void begin_sync(struct control_client *client, bool await)
@@ -487,16 +485,16 @@ static void change(struct control_client *client, const char *word, const char *
 	}
 }
 
-static bool attack(const char *word, char *line)
+static void attack(struct control_client *client, const char *word, char *line)
 {
 	char *first = take_word(&line);
 	char *second = take_word(&line);
 
+	db.bad = true;
 	if (!strcmp(word, "raw") && first) {
 		char data[2048];
 
 		send_bytes(data, from_hex(first, data, sizeof(data)));
-		db.bad = true;
 	} else if (!strcmp(word, "garbage") && second) {
 		garbage(strtoul(first, NULL, 10), (unsigned)strtoul(second, NULL, 10));
 	} else if (!strcmp(word, "message") && second) {
@@ -504,19 +502,16 @@ static bool attack(const char *word, char *line)
 
 		message((unsigned)strtoul(first, NULL, 10), (uint32_t)strtoul(second, NULL, 10),
 			path ? path : "", line);
-	} else if (!strcmp(word, "corrupt") && first) {
-		db.bad = true;
-		return dom0_vchan_corrupt(&db.vchan, first);
-	} else {
-		return false;
+	} else if (strcmp(word, "corrupt") || !first || !dom0_vchan_corrupt(&db.vchan, first)) {
+		control_answer(client, "error: %s", word);
+		return;
 	}
 	say("bad: %s %s %s", word, first, second ? second : "");
-	return true;
 }
 
 static void command(struct control_client *client, char *line)
 {
-	char *word = take_word(&line), *first = NULL;
+	char *word = take_word(&line);
 
 	if (!word)
 		return;
@@ -537,12 +532,12 @@ static void command(struct control_client *client, char *line)
 		if (word[0] == 'r')
 			remove_entries("/");
 		db.serve_at = now_ms() + strtoul(line, NULL, 10);
-	} else if (!attack(word, line)) {
-		first = take_word(&line);
-		if (first)
-			change(client, word, first, line);
-		else
-			control_answer(client, "error: %s", word);
+	} else if (line[0] == '/') {
+		char *path = take_word(&line);
+
+		change(client, word, path, line);
+	} else {
+		attack(client, word, line);
 	}
 	flush_out();
 }
