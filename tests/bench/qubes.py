@@ -158,6 +158,8 @@ class QubesTests:
         failed = []
         for method in methods:
             name = method.__name__.removeprefix("qubes_")
+            if not re.search(os.environ.get("QUBES_ROWS", ""), name):
+                continue
             start = time.monotonic()
             try:
                 method()
@@ -210,15 +212,14 @@ class QubesTests:
         self.dom0.wait_agent()
         self.rows(self.qubes_start)
         self.start_qubes(self.a, self.b)
-        self.before = None
         self.rows(self.qubes_000_simple_networking, self.qubes_500_simple_networking,
                   self.qubes_030_firewall, self.qubes_530_firewall, self.qubes_rule_mistakes,
                   self.qubes_rule_gaps, self.qubes_dsthost, self.qubes_031_dynamic_block,
                   self.qubes_040_inter_vm, self.qubes_050_spoof, self.qubes_no_leak_upstream,
                   self.qubes_110_attach, self.qubes_001_paused, self.qubes_200_fake_ip,
                   self.qubes_202_fake_ip_firewall, self.qubes_210_custom_ip,
-                  self.qubes_newest_vif, self.qubes_services, self.qubes_services_many,
-                  self.qubes_daemon_again, self.qubes_bad_calls, self.qubes_bad_qrexec,
+                  self.qubes_newest_vif, self.qubes_held, self.qubes_services,
+                  self.qubes_services_many, self.qubes_daemon_again, self.qubes_bad_calls, self.qubes_bad_qrexec,
                   self.qubes_database_again, self.qubes_bad_database, self.qubes_nothing_left,
                   self.qubes_shutdown)
 
@@ -408,26 +409,22 @@ class QubesTests:
         self.expect_probe(self.b, EVERYTHING6)
 
     def qubes_001_paused(self):
-        """Its net VM changes while the client is paused: us -> none -> us; none."""
+        """Its net VM changes while the client is paused: qubesd waits with the interface
+        until it runs again, and then asks us for the uplink."""
         b = self.bench
-        b.run(f"xl pause {self.b.name}")
-        self.detach(self.b, False)
-        self.dom0.pre_spawn(self.b)
-        self.attach(self.b, False)
-        b.run(f"xl unpause {self.b.name}")
-        # The old interface goes when the client runs again, the new one comes.
-        time.sleep(1)
-        self.set_network(self.b)
-        self.expect_probe(self.b, EVERYTHING, "after a pause", within=8)
-        out = self.dom0.call("qubes.WaitForNetworkUplink")
-        self.expect(out.code == 0, "qubes.WaitForNetworkUplink to succeed", out)
-        b.run(f"xl pause {self.b.name}")
-        self.detach(self.b, False)
-        b.run(f"xl unpause {self.b.name}")
-        self.expect_probe(self.b, "-ip -name", "netvm none")
-        self.dom0.pre_spawn(self.b)
-        self.attach(self.b)
-        self.expect_probe(self.b, EVERYTHING, within=8)
+        for netvm in (False, True):
+            b.run(f"xl pause {self.b.name}")
+            if netvm:
+                self.dom0.pre_spawn(self.b)
+            b.run(f"xl unpause {self.b.name}")
+            if not netvm:
+                self.detach(self.b)
+                self.expect_probe(self.b, "-ip -name", "netvm none")
+                continue
+            self.attach(self.b)
+            out = self.dom0.call("qubes.WaitForNetworkUplink")
+            self.expect(out.code == 0, "qubes.WaitForNetworkUplink to succeed", out)
+            self.expect_probe(self.b, EVERYTHING, "after a pause", within=8)
 
     def renumber(self, qube, change):
         """A client's addresses change: dom0 detaches it, writes the new entries, attaches."""
@@ -493,10 +490,13 @@ class QubesTests:
 
     # ---- services ----
 
+    def qubes_held(self):
+        """What is held before the calls and the bad input; compared after them."""
+        self.before = self.held()
+
     def qubes_services(self):
         """Every service that dom0 calls; and one that is unknown, by each form of command."""
         dom0 = self.dom0
-        self.before = self.held()
         good = ["qubes.WaitForSession", "qubes.WaitForNetworkUplink", "qubes.SuspendPreAll",
                 "qubes.SuspendPre", "qubes.SuspendPost", "qubes.SuspendPostAll",
                 "ringwall.Status", "ringwall.Log"]
@@ -651,7 +651,6 @@ class QubesTests:
 
     def qubes_nothing_left(self):
         """Calls and bad input have left nothing behind."""
-        self.expect(self.before, "a look at what was held before", "none")
         self.settled(self.before, 30)
 
     def qubes_shutdown(self):
@@ -714,8 +713,8 @@ class QubesTests:
         dom0 = self.dom0
         self.detach_uplink()
         self.expect_probe(self.a, "-ip -name", "netvm none")
-        dom0.serve_names(resolvers=("10.137.0.1", "198.51.100.2"))
-        entries = dom0.netvm_entries(False, UPLINK_GATEWAY, dns=("198.51.100.2", "198.51.100.2"))
+        dom0.serve_names(resolvers=(OUTSIDE, OUTSIDE2))
+        entries = dom0.netvm_entries(False, UPLINK_GATEWAY, dns=(OUTSIDE2, OUTSIDE))
         dom0.write_all(entries)
         self.attach_uplink(f"mac={MAC},ip={FIREWALL_IP},script=vif-route-bench")
         start = time.monotonic()
@@ -744,12 +743,8 @@ class QubesTests:
         self.expect("" in seen, "the request acknowledged", seen)
         self.bench.run(f"xl pause {self.a.name}")
         self.start_behind()
-        self.detach(self.a, False)
-        self.dom0.pre_spawn(self.a)
-        self.attach(self.a, False)
         self.bench.run(f"xl unpause {self.a.name}")
-        time.sleep(1)
-        self.set_network(self.a)
+        self.reattach(self.a)
         self.expect_probe(self.a, EVERYTHING, within=8)
 
     def qubes_113_kill(self):
