@@ -86,6 +86,7 @@ print-kernel-cflags:
 clean:
 	rm -rf $(BUILD)
 
+include configs/firewall/qubes/package.mk
 -include tests/module.mk
 -include $(shell [ -d $(BUILD)/kernel ] && find $(BUILD)/kernel -name '*.d')
 

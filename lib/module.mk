@@ -8,6 +8,7 @@ lib_SRCS := \
 	lib/iopage.c \
 	lib/ip4_text.c \
 	lib/ip6_text.c \
+	lib/ip_text.c \
 	lib/log.c \
 	lib/log_history.c \
 	lib/packet.c \

@@ -4,8 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "lib/ip4_text.h"
-#include "lib/ip6_text.h"
+#include "lib/ip_text.h"
 
 #define END_BYTES (IP6_TEXT_BYTES + 8u) /* an address in brackets, ":" and a port */
 
@@ -40,12 +39,9 @@ struct rules_query judge_query(const struct packet_info *info, enum rules_direct
 /* 192.0.2.1:80, [2001:db8::1]:80, or the address alone where there are no ports. */
 static const char *end_text(const struct ip_address *address, uint16_t port, bool ports, char *to)
 {
-	char text[IP6_TEXT_BYTES];
+	char text[IP_TEXT_BYTES];
 
-	if (address->version == 6)
-		ip6_text_format(address->bytes, text);
-	else
-		ip4_text_format(ip_address_get4(address), text);
+	ip_text_format(address, text);
 	if (!ports)
 		snprintf(to, END_BYTES, "%s", text);
 	else if (address->version == 6)

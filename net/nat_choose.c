@@ -172,23 +172,6 @@ static int hold(const struct choice *choice, struct nat_mapping *mapping)
 	return mapping ? 0 : -ENOSPC;
 }
 
-static int choose_independent(struct choice *choice)
-{
-	const struct nat_endpoint outside = nat_destination_of(choice->reply);
-	struct nat_mapping *mapping = nat_mapping_of(&choice->nat->mappings, &choice->internal,
-						     choice->request->original->key.interface,
-						     &outside.address, choice->low, choice->high);
-
-	if (mapping) {
-		choice->reply->key.destination_port = mapping->external.port;
-		if (!tuple_is_free(choice->nat->flows, choice->reply))
-			return -EADDRINUSE;
-		return hold(choice, mapping);
-	}
-	choice->own = true;
-	return find_port(choice, &mapping) ? hold(choice, NULL) : -EADDRINUSE;
-}
-
 static int choose_shared(struct choice *choice)
 {
 	bool fixed = choice->request->mode != NAT_SYMMETRIC &&
@@ -201,6 +184,24 @@ static int choose_shared(struct choice *choice)
 	else
 		found = find_port(choice, &mapping);
 	return found ? hold(choice, mapping) : -EADDRINUSE;
+}
+
+static int choose_independent(struct choice *choice)
+{
+	const struct nat_endpoint outside = nat_destination_of(choice->reply);
+	struct nat_mapping *mapping = nat_mapping_of(&choice->nat->mappings, &choice->internal,
+						     choice->request->original->key.interface,
+						     &outside.address, choice->low, choice->high);
+
+	if (mapping) {
+		choice->reply->key.destination_port = mapping->external.port;
+		if (tuple_is_free(choice->nat->flows, choice->reply))
+			return hold(choice, mapping);
+		/* Two destinations have become one, which tells them apart by our port. */
+		return choose_shared(choice);
+	}
+	choice->own = true;
+	return find_port(choice, &mapping) ? hold(choice, NULL) : -EADDRINUSE;
 }
 
 /* The new source address. */

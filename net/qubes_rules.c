@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/ip4_text.h"
-#include "lib/ip6_text.h"
+#include "lib/ip_text.h"
 #include "net/qubes_rules_internal.h"
 
 #define FIRST_CAPACITY 8u
@@ -185,20 +184,6 @@ void qubes_rules_remove(struct qubes_rules *rules, const struct ip_address *sour
 	rules->current = UINT32_MAX;
 }
 
-static bool address_parse(const char *text, size_t length, struct ip_address *address)
-{
-	uint8_t bytes[16];
-	be32 four;
-
-	if (ip4_text_parse(text, length, &four) == 0)
-		*address = ip_address_of4(four);
-	else if (ip6_text_parse(text, length, bytes) == 0)
-		*address = ip_address_of6(bytes);
-	else
-		return false;
-	return true;
-}
-
 /* What stands behind the address: "policy", or the four digits of a rule. */
 static int entry_put(struct qubes_rules *rules, const char *name, size_t name_length,
 		     const char *value, size_t length)
@@ -235,7 +220,7 @@ int qubes_rules_entry(struct qubes_rules *rules, const char *path, size_t path_l
 	path_length -= skip;
 	slash = memchr(path, '/', path_length);
 	bytes = slash ? (size_t)(slash - path) : path_length;
-	if (!address_parse(path, bytes, &address))
+	if (ip_text_parse(path, bytes, &address))
 		return -ENOENT;
 	error = source_find(rules, &address) ? 0 : source_make(rules, &address);
 	if (error || !slash)

@@ -16,7 +16,8 @@
  *	proto=tcp | udp | icmp		icmp is ICMPv6 when the source is an IPv6 address
  *	dstports=A | A-B		TCP and UDP unless proto says which
  *	icmptype=0-255
- *	specialtarget=dns		to our DNS servers, port 53
+ *	specialtarget=dns		to our DNS servers, port 53; also when the client knows
+ *					them by other addresses (router_set_dns())
  *	expire=SECONDS			from then on (since 1970, UTC) the rule does not count
  *	comment=TEXT			to the end of the rule
  */
@@ -90,15 +91,20 @@ struct qubes_rules_compile {
 	 */
 	const char *base;
 	size_t base_bytes;
-	const struct ip_address *dns; /* our DNS servers, of both versions */
+	/*
+	 * Our DNS servers, of both versions, by the addresses that queries go to: the `own` of
+	 * router_set_dns().
+	 */
+	const struct ip_address *dns;
 	uint32_t dns_count;
 	uint64_t now; /* seconds since 1970, UTC */
 };
 
 /*
  * What QubesOS has beside the lists: clients do not reach one another, nobody opens a
- * connection to a client, they may ping the firewall and not talk to it otherwise, and what
- * leaves by the uplink has its address.
+ * connection to a client, they may ping the firewall and not talk to it otherwise (nor at all
+ * from link-local addresses), and what leaves by the uplink has its address. The rest of it is
+ * the router's: router_set_dns(), router_set_downstream(), router_attach_client_visible().
  */
 extern const char qubes_rules_base[];
 

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/ip4_text.h"
-#include "lib/ip6_text.h"
+#include "lib/ip_text.h"
 #include "net/qubes_rules_internal.h"
 #include "net/rules_internal.h"
 
@@ -60,12 +59,9 @@ static void source_settle(struct qubes_source *source)
 /* "ADDRESS NNNN"; the longest addresses are cut. */
 static void label_write(const struct qubes_source *source, const char *what, char *label)
 {
-	char address[IP6_TEXT_BYTES];
+	char address[IP_TEXT_BYTES];
 
-	if (source->address.version == 4)
-		ip4_text_format(ip_address_get4(&source->address), address);
-	else
-		ip6_text_format(source->address.bytes, address);
+	ip_text_format(&source->address, address);
 	snprintf(label, RULES_LABEL_BYTES, "%.*s %s", (int)(RULES_LABEL_BYTES - 8), address, what);
 }
 

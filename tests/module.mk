@@ -3,12 +3,15 @@
 
 include tests/unit.mk
 include tests/host.mk
+include tests/qrexec.mk
 include tests/stress.mk
 include tests/fuzz.mk
 include tests/model.mk
+include tests/package.mk
 include tests/tap.mk
 include tests/bench_net.mk
 include tests/qubes.mk
+include tests/vchan_peer.mk
 
 packages:
 	@tests/bench/install-packages
@@ -25,11 +28,11 @@ check: packages
 	@tests/check/run $(BUILD)/ringwall-check $(UNIT_BUILD)/bin
 
 test-xen: packages
-	@$(MAKE) -s images check-program qubes-dom0
+	@$(MAKE) -s images check-program $(BUILD)/vchan-peer qubes-dom0
 	@$(MAKE) -s BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
 	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
 		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile --relay $(BUILD)/relay \
-		--qubes $(QUBES_BUILD)
+		--vchan $(BUILD)/vchan $(BUILD)/vchan-peer --qubes $(QUBES_BUILD)
 
 run: packages
 	@$(MAKE) -s images

@@ -19,7 +19,7 @@ $(STRESS_BUILD)/netif-stress-$(1): $(call hosted_objects,$(1),$(HOSTED_MACHINE) 
 		| $(STRESS_BUILD)/netif-stress-$(1).so
 	@echo "  link $$@"
 	@$(HOSTED_CC) $(HOSTED_FLAGS_$(1)) -rdynamic -o $$@ $$^ $(HOSTED_LDFLAGS) $(HOSTED_LIBS)
-$(STRESS_BUILD)/netif-stress-$(1).so: $(call hosted_objects,$(1),$(HOSTED_IMAGE))
+$(STRESS_BUILD)/netif-stress-$(1).so: $(call hosted_objects,$(1),$(netif_IMAGE))
 	@echo "  link $$@"
 	@$(HOSTED_CC) $(HOSTED_FLAGS_$(1)) -shared -Wl,-Bsymbolic -o $$@ $$^ $(HOSTED_LDFLAGS)
 STRESS_PROGRAMS += $(STRESS_BUILD)/ring-stress-$(1) $(STRESS_BUILD)/netif-stress-$(1)

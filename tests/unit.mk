@@ -7,12 +7,13 @@ UNIT_BUILD = $(BUILD)/unit
 UNIT_CFLAGS = -std=gnu11 -g -O1 $(WARNINGS) -I. -D__XEN_INTERFACE_VERSION__=0x00040e00 \
 	-fno-strict-aliasing -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all
-UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/store_wire.c xen/qubesdb_tree.c xen/qubesdb_wire.c \
-	arch/x86/wall_clock.c \
+UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/store_wire.c xen/qrexec_wire.c xen/qubesdb_tree.c \
+	xen/qubesdb_wire.c arch/x86/wall_clock.c \
 	arch/x86/checksum_bytes.c \
 	tests/unit/panic.c tests/host/relax.c
-UNIT_TESTS = $(sort $(wildcard tests/lib/*_test.c tests/net/*_test.c tests/xen/*_test.c) \
-	tests/configs/firewall/qubes_test.c)
+# Those of vchan need two guests and are hosted (tests/host.mk).
+UNIT_TESTS = $(sort $(filter-out tests/xen/vchan_%,$(wildcard tests/lib/*_test.c tests/net/*_test.c \
+	tests/xen/*_test.c)) tests/configs/firewall/qubes_test.c)
 UNIT_HELPERS = $(filter-out %_test.c,$(wildcard tests/lib/*.c tests/net/*.c))
 UNIT_OBJS = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(UNIT_SRCS) $(UNIT_HELPERS))
 UNIT_PROGRAMS = $(patsubst tests/%.c,$(UNIT_BUILD)/bin/%,$(UNIT_TESTS))

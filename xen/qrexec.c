@@ -66,12 +66,28 @@ static int64_t output_pump(struct qrexec *agent)
 
 /* ---- input ---- */
 
+static void path_write(const struct qrexec *agent, char to[VCHAN_PATH_BYTES])
+{
+	snprintf(to, VCHAN_PATH_BYTES, "data/vchan/%u/%u", agent->config.daemon, QREXEC_PORT);
+}
+
+/* The server takes no second client; the next daemon must not find it while we have not yet
+ * seen that this one has gone. */
+static void server_hide(const struct qrexec *agent)
+{
+	char path[VCHAN_PATH_BYTES];
+
+	path_write(agent, path);
+	(void)!store_remove(STORE_NO_TRANSACTION, path);
+}
+
 static int hello_handle(struct qrexec *agent)
 {
 	int version = qrexec_wire_parse_hello(&agent->receiver.header, agent->receiver.body);
 
 	if (version < 0)
 		return version;
+	server_hide(agent);
 	agent->version = (uint32_t)version;
 	agent->count.sessions++;
 	log_limited(&agent->log_limit, LOG_INFO, "qrexec", "connected, version %d", version);
@@ -159,7 +175,7 @@ static int session_open(struct qrexec *agent)
 	int error;
 
 	agent->domid = store_domid();
-	snprintf(path, sizeof(path), "data/vchan/%u/%u", agent->config.daemon, QREXEC_PORT);
+	path_write(agent, path);
 	qrexec_receiver_init(&agent->receiver);
 	error = vchan_listen(agent->config.daemon, path, RING_BYTES, RING_BYTES, &agent->event,
 			     &agent->vchan);

@@ -6,10 +6,11 @@
 
 #include "arch/x86/clock.h"
 
-#define CHUNK_BYTES 4096u /* allowed in every version */
-#define SMALL_BYTES 256u  /* sent together with their header */
-#define TURN_BYTES 65536u /* others have their turn after so many */
-#define STEP_COST 64u	  /* a step that moves a byte is work, too */
+#define CHUNK_BYTES 4096u     /* allowed in every version */
+#define SMALL_BYTES 256u      /* sent together with their header */
+#define TURN_BYTES 65536u     /* others have their turn after so many */
+#define STEP_COST 64u	      /* a step that moves a byte is work, too */
+#define LOOK_NS 1000000000ull /* how often a silent peer's life is looked at */
 
 void qrexec_data_init(struct qrexec_data *data)
 {
@@ -136,16 +137,18 @@ static int discard_some(struct qrexec_data *data)
 
 static int wait_room(struct qrexec_data *data, uint64_t deadline_ns)
 {
+	uint64_t now_ns = clock_now_ns();
 	int some;
 
 	if (!data->discard)
 		return vchan_wait_writable(data->vchan, deadline_ns);
-	if (clock_now_ns() >= deadline_ns)
+	if (now_ns >= deadline_ns)
 		return -ETIMEDOUT;
 	some = discard_some(data);
 	if (some)
 		return some < 0 ? some : 0;
-	return fiber_event_wait(&data->event, deadline_ns);
+	(void)!fiber_event_wait(&data->event, now_ns + LOOK_NS);
+	return 0;
 }
 
 static int write_all(struct qrexec_data *data, const uint8_t *from, size_t size)

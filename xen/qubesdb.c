@@ -34,7 +34,7 @@
 #define DELAY_MIN_NS (100 * MS)
 #define DELAY_MAX_NS (30000 * MS)
 #define STEADY_NS (60000 * MS)	   /* a connection that held so long was a good one */
-#define LOOK_AGAIN_NS (10000 * MS) /* for a peer that went without a word */
+#define LOOK_AGAIN_NS (5000 * MS) /* for a peer that went without a word */
 #define STUCK_NS (30000 * MS)
 #define MESSAGES_A_ROUND 32u
 #define ANSWER_BYTES 32768u /* 512 of the longest paths */

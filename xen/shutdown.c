@@ -27,12 +27,14 @@ void shutdown_now(enum shutdown_request request)
 		(void)hypercall_sched_op(SCHEDOP_shutdown, &op);
 }
 
-/* The toolstack may keep these nodes from us; then it does not need them. */
+/*
+ * The toolstack may keep these nodes from us; then it does not need them. There is none for
+ * suspending: a toolstack that finds no such node pauses us instead, which is what we want.
+ */
 static void features_write(void)
 {
 	static const char *const features[][2] = { { "control/feature-poweroff", "1" },
-						   { "control/feature-reboot", "1" },
-						   { "control/feature-suspend", "0" } };
+						   { "control/feature-reboot", "1" } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
 		int error = store_write(STORE_NO_TRANSACTION, features[i][0], features[i][1]);

@@ -78,6 +78,3 @@ must_check const char *name_list_add(struct name_list *list, const char *text);
 
 /* Answers for `set` from the list; both live as long as the set is asked. */
 void name_list_resolve(struct name_list *list, struct ruleset *set);
-
-/* An address of either version. */
-must_check bool address_parse(const char *text, size_t length, struct ip_address *address);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "configs/check/check.h"
+#include "lib/ip_text.h"
 
 const char *name_list_add(struct name_list *list, const char *text)
 {
@@ -11,7 +12,7 @@ const char *name_list_add(struct name_list *list, const char *text)
 	struct dns_name name;
 
 	if (!equals || dns_name_from_text(&name, text, (size_t)(equals - text)) ||
-	    !address_parse(equals + 1, strlen(equals + 1), &item->address))
+	    ip_text_parse(equals + 1, strlen(equals + 1), &item->address))
 		return "--name needs a host name and an address, as www.example.com=192.0.2.1";
 	if (list->count == NAME_ADDRESSES_MAX - 1)
 		return "too many --name options";

@@ -4,7 +4,7 @@
 
 #include "configs/check/check.h"
 #include "lib/ip4_text.h"
-#include "lib/ip6_text.h"
+#include "lib/ip_text.h"
 
 #define TCP_SYN 0x02u
 
@@ -53,20 +53,6 @@ static bool protocol_parse(const struct word *word, uint8_t *protocol)
 	return true;
 }
 
-bool address_parse(const char *text, size_t length, struct ip_address *address)
-{
-	uint8_t six[16];
-	be32 four;
-
-	if (ip4_text_parse(text, length, &four) == 0)
-		*address = ip_address_of4(four);
-	else if (ip6_text_parse(text, length, six) == 0)
-		*address = ip_address_of6(six);
-	else
-		return false;
-	return true;
-}
-
 /* A, A:PORT, or [A]:PORT; IPv6 needs brackets for a port. */
 static bool end_parse(const struct word *word, bool has_port, struct ip_address *address,
 		      uint16_t *port)
@@ -76,7 +62,7 @@ static bool end_parse(const struct word *word, bool has_port, struct ip_address 
 	uint32_t number;
 
 	if (!has_port)
-		return address_parse(host.text, host.length, address);
+		return ip_text_parse(host.text, host.length, address) == 0;
 	mark = host.length ? memchr(host.text, host.text[0] == '[' ? ']' : ':', host.length) : NULL;
 	if (!mark)
 		return false;
@@ -86,7 +72,7 @@ static bool end_parse(const struct word *word, bool has_port, struct ip_address 
 	tail.length = (size_t)(word->text + word->length - tail.text);
 	host.text += *mark == ']';
 	host.length = (size_t)(mark - host.text);
-	if (!address_parse(host.text, host.length, address) ||
+	if (ip_text_parse(host.text, host.length, address) ||
 	    !word_number(&tail, UINT16_MAX, &number))
 		return false;
 	*port = (uint16_t)number;

@@ -7,8 +7,7 @@
 #include <time.h>
 
 #include "configs/check/check.h"
-#include "lib/ip4_text.h"
-#include "lib/ip6_text.h"
+#include "lib/ip_text.h"
 #include "net/qubes_rules.h"
 
 #define DNS_MAX 4u
@@ -22,12 +21,6 @@ struct reader {
 	bool reported[QUBES_RULES_SOURCES_MAX];
 	bool bad;
 };
-
-static const char *source_text(const struct ip_address *address, char *to)
-{
-	return address->version == 4 ? ip4_text_format(ip_address_get4(address), to)
-				     : ip6_text_format(address->bytes, to);
-}
 
 static void complain(struct reader *r, uint32_t line, uint32_t column, const char *message)
 {
@@ -53,11 +46,11 @@ static void report_closed(struct reader *r, uint32_t line, uint32_t at)
 				 source.error->message);
 		else if (source.error->number != QUBES_RULES_POLICY)
 			fprintf(stderr, "%s: %s: rule %04" PRIu32 ": %s\n", r->name,
-				source_text(&source.address, text), source.error->number,
+				ip_text_format(&source.address, text), source.error->number,
 				source.error->message);
 		else
-			fprintf(stderr, "%s: %s: %s\n", r->name, source_text(&source.address, text),
-				source.error->message);
+			fprintf(stderr, "%s: %s: %s\n", r->name,
+				ip_text_format(&source.address, text), source.error->message);
 	}
 }
 
@@ -73,17 +66,9 @@ static bool is_dns(const char *path, size_t length)
 
 static bool take_dns(struct reader *r, const char *value, size_t length)
 {
-	uint8_t bytes[16];
-	be32 four;
-
-	if (r->dns_count == DNS_MAX)
+	if (r->dns_count == DNS_MAX || ip_text_parse(value, length, &r->dns[r->dns_count]))
 		return false;
-	if (ip4_text_parse(value, length, &four) == 0)
-		r->dns[r->dns_count++] = ip_address_of4(four);
-	else if (ip6_text_parse(value, length, bytes) == 0)
-		r->dns[r->dns_count++] = ip_address_of6(bytes);
-	else
-		return false;
+	r->dns_count++;
 	return true;
 }
 

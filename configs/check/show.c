@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "configs/check/check.h"
-#include "lib/ip4_text.h"
-#include "lib/ip6_text.h"
+#include "lib/ip_text.h"
 
 static const char *const timeout_names[RULES_TIMEOUTS] = {
 	"tcp.first",  "tcp.opening", "tcp.established", "tcp.closing",	  "tcp.finwait",
@@ -15,13 +14,9 @@ static const char *const timeout_names[RULES_TIMEOUTS] = {
 
 static void show_address(FILE *to, const struct ip_address *address, unsigned int prefix)
 {
-	char text[IP6_TEXT_BYTES];
+	char text[IP_TEXT_BYTES];
 
-	if (address->version == 4)
-		ip4_text_format(ip_address_get4(address), text);
-	else
-		ip6_text_format(address->bytes, text);
-	fputs(text, to);
+	fputs(ip_text_format(address, text), to);
 	if (prefix != ip_address_bits(address->version))
 		fprintf(to, "/%u", prefix);
 }

@@ -267,6 +267,8 @@ static void sleep_notice(uint64_t now_ns)
 		return;
 	log_line(LOG_INFO, "firewall", "did not run for %" PRIu64 " s", late_ns / NS_PER_SECOND);
 	router_time_jumped(&firewall.router, late_ns);
+	if (!firewall.qubes)
+		uplink_slept();
 }
 
 static void timer_run(struct loop_timer *timer, uint64_t now_ns)
@@ -282,11 +284,11 @@ static void timer_run(struct loop_timer *timer, uint64_t now_ns)
 static uint64_t timer_next(struct loop_timer *timer)
 {
 	uint64_t router = router_next_ns(&firewall.router);
-	uint64_t uplink = firewall.qubes ? UINT64_MAX : uplink_next_ns();
+	uint64_t uplink = UINT64_MAX;
 
 	(void)timer;
-	if (uplink != UINT64_MAX)
-		uplink += firewall.router.skipped_ns;
+	if (!firewall.qubes)
+		uplink = router_clock_ns(&firewall.router, uplink_next_ns());
 	return router < uplink ? router : uplink;
 }
 

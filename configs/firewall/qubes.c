@@ -8,8 +8,7 @@
 #include "arch/x86/clock.h"
 #include "configs/firewall/qubes_parts.h"
 #include "lib/base64.h"
-#include "lib/ip4_text.h"
-#include "lib/ip6_text.h"
+#include "lib/ip_text.h"
 #include "lib/log.h"
 #include "xen/fiber.h"
 
@@ -31,17 +30,12 @@ static bool begins_with(const char *path, const char *with)
 bool qubes_read_address(const char *path, uint8_t version, struct ip_address *address)
 {
 	const struct qubesdb_entry *entry = qubesdb_get(qubes.db, path);
-	uint8_t bytes[16];
-	be32 four;
+	struct ip_address found;
 
-	if (!entry || !entry->length)
+	if (!entry || ip_text_parse(entry->value, entry->length, &found) ||
+	    found.version != version)
 		return false;
-	if (version == 4 && ip4_text_parse(entry->value, entry->length, &four) == 0)
-		*address = ip_address_of4(four);
-	else if (version == 6 && ip6_text_parse(entry->value, entry->length, bytes) == 0)
-		*address = ip_address_of6(bytes);
-	else
-		return false;
+	*address = found;
 	return true;
 }
 

@@ -11,7 +11,7 @@
 #include "configs/firewall/clients.h"
 #include "configs/firewall/qubes_parts.h"
 #include "lib/ip4_text.h"
-#include "lib/ip6_text.h"
+#include "lib/ip_text.h"
 #include "lib/log.h"
 
 #define CONNECTED4 "/connected-ips"
@@ -28,20 +28,6 @@ bool qubes_clients_read(const char *path)
 	       strncmp(path, MAPPED, strlen(MAPPED)) == 0;
 }
 
-static bool address_parse(const char *text, size_t length, struct ip_address *address)
-{
-	uint8_t bytes[16];
-	be32 four;
-
-	if (ip4_text_parse(text, length, &four) == 0)
-		*address = ip_address_of4(four);
-	else if (ip6_text_parse(text, length, bytes) == 0)
-		*address = ip_address_of6(bytes);
-	else
-		return false;
-	return true;
-}
-
 /* Addresses with blanks between them; what is none is left out and said. */
 static uint32_t list_read(const char *path, struct ip_address *to, uint32_t room)
 {
@@ -52,7 +38,7 @@ static uint32_t list_read(const char *path, struct ip_address *to, uint32_t room
 	while (*at && count < room) {
 		size_t length = strcspn(at, " ");
 
-		if (length && address_parse(at, length, &to[count]))
+		if (length && ip_text_parse(at, length, &to[count]) == 0)
 			count++;
 		else if (length)
 			log_limited(&limit, LOG_WARNING, "qubes", "%s: \"%.*s\" is no address",

@@ -17,8 +17,7 @@
 #include "arch/x86/clock.h"
 #include "configs/firewall/host_names.h"
 #include "configs/firewall/qubes_parts.h"
-#include "lib/ip4_text.h"
-#include "lib/ip6_text.h"
+#include "lib/ip_text.h"
 #include "lib/log.h"
 #include "net/qubes_rules.h"
 #include "xen/fiber.h"
@@ -33,7 +32,7 @@
 /* Lists that were committed and do not hold yet. */
 struct pending {
 	struct pending *next;
-	char address[IP6_TEXT_BYTES];
+	char address[IP_TEXT_BYTES];
 };
 
 static struct {
@@ -53,16 +52,7 @@ static struct log_limit failed_log = LOG_LIMIT_INIT;
 
 static bool address_read(const char *text, struct ip_address *address)
 {
-	uint8_t bytes[16];
-	be32 four;
-
-	if (ip4_text_parse(text, strlen(text), &four) == 0)
-		*address = ip_address_of4(four);
-	else if (ip6_text_parse(text, strlen(text), bytes) == 0)
-		*address = ip_address_of6(bytes);
-	else
-		return false;
-	return true;
+	return ip_text_parse(text, strlen(text), address) == 0;
 }
 
 static void wake(void)

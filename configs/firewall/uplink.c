@@ -188,6 +188,11 @@ void uplink_release(void)
 	router_run_timers(uplink.router); /* sends it: the links are about to go */
 }
 
+void uplink_slept(void)
+{
+	uplink_config_time_jumped(&uplink.config, uplink.router->now_ns);
+}
+
 void uplink_run(uint64_t now_ns)
 {
 	uplink_config_run(&uplink.config, now_ns);

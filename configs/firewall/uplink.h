@@ -25,6 +25,9 @@ void uplink_down(void);
 /* The guest goes: a lease is given back. */
 void uplink_release(void);
 
-/* Does what is due; when that must be called next. */
+/* After router_time_jumped(): what was leased may not be ours any more. */
+void uplink_slept(void);
+
+/* Both by router->now_ns. Does what is due; when that must be called next. */
 void uplink_run(uint64_t now_ns);
 uint64_t uplink_next_ns(void);

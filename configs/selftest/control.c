@@ -60,7 +60,6 @@ void selftest_control(void)
 	CHECK_EQUAL(shutdown_start(requested, NULL), 0);
 	CHECK(becomes("control/feature-poweroff", "1"));
 	CHECK(becomes("control/feature-reboot", "1"));
-	CHECK(becomes("control/feature-suspend", "0"));
 	CHECK(acknowledged("control/shutdown", "nonsense"));
 	CHECK(acknowledged("control/shutdown", "suspend"));
 	memset(endless, 'x', sizeof(endless) - 1);

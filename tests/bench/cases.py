@@ -65,7 +65,7 @@ class Case:
 
     def uplink_vif(self):
         """The name of the domain's interface in dom0."""
-        return f"vif{int(self.bench.run(f'xl domid {self.name}').out)}.0"
+        return f"vif{self.bench.domid(self.name)}.0"
 
     def uplink_packets(self):
         """(from the domain, to the domain), as dom0 has counted them."""

@@ -10,8 +10,10 @@ made once, and again when a recipe changes.
 import fcntl
 import gzip
 import hashlib
+import lzma
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -30,6 +32,11 @@ GUEST_MODULES = """xen-netfront xen-netback xen-evtchn xen-gntdev xenfs nf_table
 GUEST_PROGRAMS = """/usr/bin/iperf3 /usr/sbin/nft /usr/bin/ping /usr/sbin/traceroute
     /usr/bin/xenstore /usr/sbin/ip /usr/bin/nc.openbsd
     /usr/bin/kmod /usr/sbin/ethtool""".split()
+# A client has none of the modules and rules of a router.
+CLIENT_MODULES = "xen-netfront xen-evtchn xen-gntdev xenfs".split()
+CLIENT_PROGRAMS = [program for program in GUEST_PROGRAMS if program != "/usr/sbin/nft"]
+# On dom0's disk.
+CLIENT_KERNEL, CLIENT_INITRAMFS = "/usr/lib/bench/vmlinux", "/usr/lib/bench/client.initramfs"
 XENSTORE_LINKS = ["read", "write", "list", "rm", "watch", "ls", "exists"]
 DISK_MIB = 900
 
@@ -173,12 +180,29 @@ def copy_modules(root, version, modules, to):
     run("depmod", "-b", to, version)
 
 
-def pack(folder, to):
+def unpack_kernel(packed, to):
+    """The ELF file in a bzImage (Documentation/x86/boot.rst): unpacking it takes ten seconds
+    under emulation, which every domain would wait for. One that is not in xz format is left
+    as it is; Xen and libxl take it too."""
+    with open(packed, "rb") as f:
+        data = f.read()
+    offset, length = struct.unpack_from("<II", data, 0x248)
+    start = ((data[0x1f1] or 4) + 1) * 512 + offset
+    payload = data[start:start + length]
+    if payload.startswith(b"\xfd7zXZ"):
+        data = lzma.LZMADecompressor().decompress(payload)  # four more bytes follow it
+    else:
+        say("the kernel is in no known format; domains will unpack it")
+    with open(to, "wb") as f:
+        f.write(data)
+
+
+def pack(folder, to, packer=("gzip", "-6", "-n")):
     with open(to, "wb") as out:
         find = subprocess.Popen(["find", "."], cwd=folder, stdout=subprocess.PIPE)
         cpio = subprocess.Popen(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"], cwd=folder,
                                 stdin=find.stdout, stdout=subprocess.PIPE)
-        subprocess.run(["gzip", "-6", "-n"], stdin=cpio.stdout, stdout=out, check=True)
+        subprocess.run(packer, stdin=cpio.stdout, stdout=out, check=True)
         if find.wait() or cpio.wait():
             raise SystemExit("image: cpio failed")
 
@@ -231,29 +255,37 @@ def copy_program(root, program, tree):
         install(tree, real, path)
 
 
-def make_guest_initramfs(root, version, folder, to):
-    tree = os.path.join(folder, "guest")
+def make_guest_initramfs(root, version, tree, programs, modules):
     for directory in ("usr/bin", "usr/sbin", "usr/lib", "lib64", "etc", "tmp", "var", "root"):
         os.makedirs(os.path.join(tree, directory), exist_ok=True)
     for name in ("bin", "sbin", "lib"):
         os.symlink("usr/" + name, os.path.join(tree, name))
     install(tree, os.path.join(root, "usr/bin/busybox"), "/usr/bin/busybox")
-    for program in GUEST_PROGRAMS:
+    for program in programs:
         copy_program(root, program, tree)
     for verb in XENSTORE_LINKS:
         os.symlink("xenstore", os.path.join(tree, "usr/bin/xenstore-" + verb))
     os.symlink("nc.openbsd", os.path.join(tree, "usr/bin/nc"))
     os.symlink("../bin/kmod", os.path.join(tree, "usr/sbin/modprobe"))
-    copy_modules(root, version, GUEST_MODULES, tree)
+    copy_modules(root, version, modules, tree)
     install(tree, os.path.join(HERE, "guest/init"), "/init")
     install(tree, os.path.join(HERE, "guest/driver-vifs"), "/etc/driver-vifs")
     install(tree, os.path.join(HERE, "guest/router.nft"), "/etc/router.nft", 0o644)
-    pack(tree, to)
+
+
+def make_guests(root, version, folder, out):
+    """Both initramfs, each packed with what suits it: size, or the time to unpack it."""
+    tree = os.path.join(folder, "guest")
+    make_guest_initramfs(root, version, tree, GUEST_PROGRAMS, GUEST_MODULES)
+    pack(tree, os.path.join(out, "guest.initramfs"))
+    tree = os.path.join(folder, "client")
+    make_guest_initramfs(root, version, tree, CLIENT_PROGRAMS, CLIENT_MODULES)
+    pack(tree, os.path.join(root, CLIENT_INITRAMFS.lstrip("/")), ("lz4", "-l", "-9", "-q"))
+    shutil.copyfile(os.path.join(out, "vmlinux"), os.path.join(root, CLIENT_KERNEL.lstrip("/")))
 
 
 def make_disk(root, to):
     for name, target in (("init", "/sbin/bench-init"), ("agent.py", "/usr/local/bin/agent.py"),
-                         ("guest-run", "/usr/local/bin/guest-run"),
                          ("vif-bench", "/etc/xen/scripts/vif-bench")):
         install(root, os.path.join(HERE, "dom0", name), target)
     os.makedirs(os.path.join(root, "share"), exist_ok=True)
@@ -302,13 +334,15 @@ def make(target):
         kernel = next(n for n in os.listdir(boot) if n.startswith("vmlinuz-"))
         version = kernel[len("vmlinuz-"):]
         shutil.copyfile(os.path.join(boot, kernel), os.path.join(out, "vmlinuz"))
+        unpack_kernel(os.path.join(out, "vmlinuz"), os.path.join(out, "vmlinux"))
         os.makedirs(os.path.join(root, "usr/lib/modules"), exist_ok=True)
         shutil.move(os.path.join(unpacked, "lib/modules", version),
                     os.path.join(root, "usr/lib/modules", version))
         run("depmod", "-b", root, version)
         step("initramfs of dom0 and of the Linux guests")
         make_dom0_initramfs(root, version, folder, os.path.join(out, "dom0.initramfs"))
-        make_guest_initramfs(root, version, folder, os.path.join(out, "guest.initramfs"))
+        os.makedirs(os.path.join(root, os.path.dirname(CLIENT_KERNEL).lstrip("/")))
+        make_guests(root, version, folder, out)
         for unused in ("sound", "media", "gpu", "wireless", "iio", "infiniband", "scsi", "usb",
                        "staging", "hwmon", "input"):
             for base in ("kernel", "kernel/drivers", "kernel/drivers/net"):
@@ -323,7 +357,8 @@ def make(target):
 
 
 def ensure():
-    """The folder with xen, vmlinuz, dom0.initramfs, dom0.disk and guest.initramfs."""
+    """The folder with xen, vmlinuz, the same unpacked as vmlinux, dom0.initramfs, dom0.disk
+    and guest.initramfs."""
     target = os.path.join(cache_root(), recipe_hash())
     if os.path.isdir(target):
         return target

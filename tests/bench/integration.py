@@ -4,12 +4,13 @@
 in both modes on one boot of the bench. `make test-xen` runs them.
 
     integration.py KERNEL CHURN_KERNEL SELFTEST_KERNEL [--hostile KERNEL] [--relay KERNEL]
-                   [--trap KERNEL] [--qubes FOLDER] [--mode pv|pvh] [--only WORD]
+                   [--vchan KERNEL PEER] [--qubes FOLDER]
+                   [--trap KERNEL] [--mode pv|pvh] [--only WORD]
 
 With --trap a kernel whose undefined behaviour traps is put through the main job too,
 with --hostile the firewall is attacked by its neighbours (hostile.py), with --relay the
-relay is tried (relay.py), with --qubes and the folder of dom0's programs of tests/qubes the
-firewall is one of QubesOS (qubes.py).
+relay is tried (relay.py), with --vchan vchans against libxenvchan (vchan.py), with --qubes
+and the folder of tests/qubes' programs the firewall is one of QubesOS (qubes.py).
 
 Prints a line a test, what was expected and seen where one fails, and at the end
 `N passed, N failed`. A failed test leaves the consoles of all domains in
@@ -29,6 +30,7 @@ from relay import RelayTests
 from stack import StackTests
 from storm import StormTests
 from uplinks import UplinkTests
+from vchan import VchanTests
 
 RULES = f"""
 set block-policy return
@@ -64,7 +66,8 @@ def megabits(text, side):
     return float(value) * {"K": 0.001, "M": 1.0, "G": 1000.0}[unit]
 
 
-class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, UplinkTests):
+class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, UplinkTests,
+            VchanTests):
     expect = staticmethod(expect)
 
     def __init__(self, bench, kernels, mode):
@@ -76,6 +79,7 @@ class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, Uplink
         self.hostile = kernels.hostile
         self.qubes = kernels.qubes
         self.relay = kernels.relay
+        self.vchan = kernels.vchan
         self.mode = mode
 
     # ---- helpers ----
@@ -126,7 +130,7 @@ class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, Uplink
         return users.count(str(domid)), text
 
     def domid(self, name):
-        return int(self.bench.run(f"xl domid {name}").out)
+        return self.bench.domid(name)
 
     # ---- tests ----
 
@@ -238,7 +242,7 @@ class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, Uplink
         """xl shutdown, reboot and destroy; unknown requests; nothing is left in dom0."""
         b = self.bench
         self.start_firewall()
-        before = b.domid = self.domid("ringwall")
+        before = self.domid("ringwall")
         b.run("xenstore-write /local/domain/%d/control/shutdown nonsense" % before)
         b.wait_console("ringwall", 'request "nonsense" is not supported', 10)
         expect(b.run(f"xenstore-read /local/domain/{before}/control/shutdown").out.strip() == "",
@@ -257,8 +261,7 @@ class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, Uplink
         self.nothing_left()
 
     def new_domid(self, old):
-        result = self.bench.run("xl domid ringwall", 20, False)
-        return result.ok and int(result.out) != old
+        return self.bench.domid("ringwall", False) not in (None, old)
 
     def nothing_left(self, name="ringwall"):
         b = self.bench
@@ -402,7 +405,8 @@ TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes
          "relay_fronts": ("pv",), "hostile_client": ("pv",),
          "hostile_uplink": ("pvh",), "storm": ("pvh",), "storm_relay": ("pv",), "storm_linux": ("pvh",),
          "queues": ("pvh",), "stack": ("pv",), "uplink_told": ("pvh",), "flows": ("pvh",),
-         "second_vif": ("pv",), "cycles": ("pv",), "many": ("pvh",)}
+         "second_vif": ("pv",), "cycles": ("pv",), "many": ("pvh",),
+         "vchan": ("pvh",), "vchan_nonsense": ("pv",)}
 
 
 def run_mode(bench, arguments, mode):
@@ -415,6 +419,8 @@ def run_mode(bench, arguments, mode):
         if test == "trap" and not arguments.trap:
             continue
         if test.startswith("relay") and not arguments.relay:
+            continue
+        if test.startswith("vchan") and not arguments.vchan:
             continue
         if test.startswith("hostile") and not arguments.hostile:
             continue
@@ -453,6 +459,7 @@ def main():
     parser.add_argument("--hostile")
     parser.add_argument("--relay")
     parser.add_argument("--qubes")
+    parser.add_argument("--vchan", nargs=2, metavar=("KERNEL", "PEER"))
     parser.add_argument("--mode", choices=["pv", "pvh"])
     parser.add_argument("--only")
     arguments = parser.parse_args()

@@ -174,6 +174,8 @@ static void put(const char *path, const char *value)
 		ck_assert_uint_lt(count, ENTRIES);
 		memmove(&entries[at + 1], &entries[at], (count++ - at) * sizeof(entries[0]));
 		entries[at].path = strdup(path);
+	} else {
+		free((void *)(uintptr_t)entries[at].value);
 	}
 	entries[at].value = strdup(value);
 	entries[at].length = strlen(value);
@@ -188,11 +190,13 @@ void fake_write(const char *path, const char *value)
 
 static void take_out(uint32_t at)
 {
-	const char *path = entries[at].path;
+	const char *path = entries[at].path, *value = entries[at].value;
 
 	memmove(&entries[at], &entries[at + 1], (--count - at) * sizeof(entries[0]));
 	if (db.loaded)
 		db.config.changed(db.config.context, path, NULL, 0);
+	free((void *)(uintptr_t)path);
+	free((void *)(uintptr_t)value);
 }
 
 void fake_remove(const char *path)
