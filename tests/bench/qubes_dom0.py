@@ -359,10 +359,11 @@ class Dom0:
     def qrexec(self, *lines, timeout=60):
         return self.control("qrexec", lines, timeout)
 
-    def wait_agent(self, limit=20):
-        return bench_module.wait_for(
-            "qrexec's daemon and the agent to meet",
-            lambda: re.search("version [1-9]", self.qrexec("status")), limit, 0.3)
+    def wait_agent(self, *lines):
+        """Lines, and then until qrexec's daemon and the agent have met."""
+        out = self.qrexec(*lines, "await")
+        if not re.search("^agent$", out, re.M):
+            raise bench_module.BenchError(f"{out}: {self.log('qrexec')[-2000:]}")
 
     def status(self):
         return {k: int(v) for k, v in re.findall(r"([a-z]+) (\d+)", self.qrexec("status"))}

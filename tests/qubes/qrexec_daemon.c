@@ -5,7 +5,7 @@
  * and ends with status 1; what is wrong without being fatal there is logged with "WRONG:".
  * What the calls put out is written into the folder.
  *
- * Lines on the socket (README.md): call, just, command, wait, policy, version, status, raw,
+ * Lines on the socket (README.md): call, just, command, policy, offer, status, await, raw,
  * header, corrupt, vanish, quit.
  */
 #define _GNU_SOURCE /* pipe2, close_range */
@@ -28,6 +28,7 @@
 #define CALLS 64
 #define POLICIES 16
 #define BODY_BYTES 2048
+#define AWAIT_MS 15000
 
 struct call {
 	pid_t pid; /* 0: unused */
@@ -62,6 +63,9 @@ static struct {
 	struct policy policies[POLICIES];
 	size_t policy_count;
 	unsigned terminated, triggered, made;
+	/* Who waits for the agent, and until when. */
+	struct control_client *awaiting;
+	uint64_t await_end;
 } d;
 
 static void fail(const char *why, unsigned number)
@@ -444,6 +448,15 @@ static void status(struct control_client *client)
 		       d.version, ports, calls, d.made, d.terminated, d.triggered);
 }
 
+static void end_await(void)
+{
+	if (!d.awaiting || (!d.version && now_ms() < d.await_end))
+		return;
+	control_answer(d.awaiting, d.version ? "agent" : "no agent");
+	d.awaiting->waiting--;
+	d.awaiting = NULL;
+}
+
 static void attack(struct control_client *client, const char *word, char *line)
 {
 	char data[BODY_BYTES];
@@ -489,6 +502,10 @@ static void command(struct control_client *client, char *line)
 		d.offer = (uint32_t)atoi(line);
 	} else if (!strcmp(word, "status")) {
 		status(client);
+	} else if (!strcmp(word, "await") && !d.awaiting) {
+		d.awaiting = client;
+		d.await_end = now_ms() + AWAIT_MS;
+		client->waiting++;
 	} else if (!strcmp(word, "vanish")) { /* MS: and come again after them */
 		say("vanish");
 		forget_connection();
@@ -519,6 +536,7 @@ int main(int argc, char **argv)
 		struct pollfd *calls = fds + 2 + CONTROL_CLIENTS;
 
 		keep_connection();
+		end_await();
 		control_sweep(&d.control);
 		control_fill(&d.control, fds);
 		fds[1 + CONTROL_CLIENTS] =
