@@ -133,6 +133,7 @@ class Dom0:
         self.clients = []  # objects with ip, ip6, visible_ip, visible_gateway
         self.rules = {}
         self.next_call = 1
+        self.forgiven = []  # lines, each with its time
 
     # ---- the machine around it ----
 
@@ -188,15 +189,17 @@ class Dom0:
     def log(self, program):
         return self.bench.run(f"cat /run/qubes/{self.name}.{program}.log 2>/dev/null || true").out
 
+    def all_offences(self):
+        return self.bench.run(f"cd /run/qubes && grep -hE 'EXIT:|WRONG:' {self.name}.*.log || "
+                              "true").out.splitlines()
+
     def offences(self):
-        """What the programs found wrong with the qube, in lines; "": nothing."""
-        return self.bench.run(f"cd /run/qubes && grep -E 'EXIT:|WRONG:' {self.name}.*.log || "
-                              "true").out
+        """What the programs found wrong with the qube and was not forgiven, in lines."""
+        return "\n".join(line for line in self.all_offences() if line not in self.forgiven)
 
     def forgive(self):
         """Offences until now have been seen."""
-        self.bench.run(f"cd /run/qubes && sed -i 's/EXIT:/seen:/; s/WRONG:/seen:/' "
-                       f"{self.name}.*.log; true")
+        self.forgiven = self.all_offences()
 
     # ---- entries (vm/qubesvm.py create_qdb_entries, vm/mix/net.py, ext/) ----
 
@@ -286,8 +289,8 @@ class Dom0:
         """The daemons of a domain that is paused: QubesDB is filled before it runs."""
         base = f"/run/qubes/{self.name}"
         self.bench.run(
-            f"mkdir -p {base}.calls; rm -f {base}.*.log; cd /run/qubes; "
-            f"setsid ./qubesdb-server {self.domid} {base}.db >{base}.db.log 2>&1 & "
+            f"mkdir -p {base}.calls; cd /run/qubes; "
+            f"setsid ./qubesdb-server {self.domid} {base}.db >>{base}.db.log 2>&1 & "
             f"echo $! >{base}.db.pid; for i in 1 2 3 4 5 6 7 8 9; do test -S {base}.db && break; "
             "sleep 0.1; done")
         self.db(*[f"write {path} {escaped(value)}" for path, value in self.entries.items()],
@@ -300,7 +303,7 @@ class Dom0:
         base = f"/run/qubes/{self.name}"
         self.bench.run(
             f"cd /run/qubes; setsid ./qrexec-daemon {self.domid} {base}.qrexec {base}.calls "
-            f">{base}.qrexec.log 2>&1 & echo $! >{base}.qrexec.pid; "
+            f">>{base}.qrexec.log 2>&1 & echo $! >{base}.qrexec.pid; "
             f"for i in 1 2 3 4 5 6 7 8 9; do test -S {base}.qrexec && break; sleep 0.1; done")
 
     def stop_programs(self):
