@@ -400,7 +400,7 @@ class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, Uplink
 BOTH = ("pv", "pvh")
 TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes": BOTH,
          "closed_blocks": BOTH, "fault": BOTH, "trap": BOTH, "churn": BOTH,
-         "qubes_start": BOTH, "qubes": ("pvh",), "qubes_netvm": ("pvh",), "qubes_churn": ("pvh",),
+         "qubes_start": BOTH, "qubes": ("pvh",), "qubes_churn": ("pvh",), "qubes_netvm": ("pvh",),
          "uplink_returns": BOTH, "relay": ("pv",), "relay_rules": ("pvh",),
          "relay_fronts": ("pv",), "hostile_client": ("pv",),
          "hostile_uplink": ("pvh",), "storm": ("pvh",), "storm_relay": ("pv",), "storm_linux": ("pvh",),

@@ -492,9 +492,10 @@ static void attack(struct control_client *client, const char *word, char *line)
 
 	db.bad = true;
 	if (!strcmp(word, "raw") && first) {
-		char data[2048];
+		char data[2048] = {0};
+		size_t size = from_hex(first, data, sizeof(data));
 
-		send_bytes(data, from_hex(first, data, sizeof(data)));
+		send_bytes(data, size);
 	} else if (!strcmp(word, "garbage") && second) {
 		garbage(strtoul(first, NULL, 10), (unsigned)strtoul(second, NULL, 10));
 	} else if (!strcmp(word, "message") && second) {
