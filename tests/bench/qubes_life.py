@@ -136,7 +136,8 @@ class QubesLife(QubesBase):
         self.expect_probe(self.a, EVERYTHING, within=8)
 
     def qubes_204_fake_ip_proxy(self):
-        """Our own address is another one than the net VM thinks, and arbitrary (211)."""
+        """Our own address is arbitrary (211); for us a fake one, which the net VM translates,
+        is the same: what QubesDB says."""
         self.dom0.destroyed()
         self.start_behind("192.168.7.9")
         self.a.visible_gateway = "192.168.7.9"
