@@ -492,7 +492,7 @@ static void attack(struct control_client *client, const char *word, char *line)
 
 	db.bad = true;
 	if (!strcmp(word, "raw") && first) {
-		char data[2048] = {0};
+		char data[2048] = { 0 };
 		size_t size = from_hex(first, data, sizeof(data));
 
 		send_bytes(data, size);
