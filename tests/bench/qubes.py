@@ -258,7 +258,7 @@ class QubesTests(QubesLife, QubesServices):
         change()
         # The entries of an address that is gone stay in QubesDB; the hint of a fake one not.
         if not qube.visible_ip:
-            self.dom0.db(f"rm /mapped-ip/{old}/")
+            self.dom0.remove(f"/mapped-ip/{old}/")
         self.dom0.pre_spawn(qube)
         self.attach(qube)
 

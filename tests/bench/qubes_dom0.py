@@ -181,6 +181,11 @@ class Dom0:
         self.entries.update(entries)
         self.db(*[f"write {path} {escaped(value)}" for path, value in entries.items()])
 
+    def remove(self, folder):
+        self.entries = {path: value for path, value in self.entries.items()
+                        if not path.startswith(folder)}
+        self.db(f"rm {folder}")
+
     def get(self, path):
         """What the server holds; None: nothing."""
         out = self.db(f"get {path}", sync=False).rstrip("\n")
