@@ -151,7 +151,7 @@ class QubesLife(QubesBase):
         self.in_qubes(self.qubes_start_scene)
 
     def qubes_start_scene(self):
-        for cmdline, memory in (("", 32), (DEFAULT_CMDLINE, 32), ("", 16)):
+        for cmdline, memory in (("", 32), (DEFAULT_CMDLINE, 16)):
             self.dom0.start(self.qubes_config(cmdline, memory))
             agents, ready = self.dom0.started()
             print(f"    {self.mode}, {memory} MB{', default words' if cmdline else ''}: agents "
@@ -226,7 +226,7 @@ class QubesLife(QubesBase):
             dom0.wait_agent()
             # One of each kind, so that what is allocated once is.
             for verdict in (True, False):
-                self.churn_for(choice, 8, 2, verdict)
+                self.churn_for(choice, 3, 1, verdict)
             before = self.held()
             self.churn_for(choice, MINUTES * 60, 6)
             self.expect(not dom0.offences(), "nothing that dom0's daemons object to",

@@ -288,7 +288,7 @@ static void start(const struct qrexec_call *call)
 /* The service has ended: it must close by itself. */
 static void wait_close(void)
 {
-	c.deadline = now_ms() + CLOSE_MS;
+	c.deadline = now_ms() + (c.call->limit_ms < CLOSE_MS ? c.call->limit_ms : CLOSE_MS);
 	while (dom0_vchan_state(&c.vchan) == 1 && now_ms() + 100 < c.deadline) {
 		if (dom0_vchan_ready(&c.vchan))
 			wrong("bytes after the exit code");
@@ -340,7 +340,7 @@ void qrexec_call_run(const struct qrexec_call *call)
 	if (is_mode("vanish-early"))
 		_exit(0);
 	send_hello();
-	c.deadline = now_ms() + CONNECT_MS;
+	c.deadline = now_ms() + (call->limit_ms < CONNECT_MS ? call->limit_ms : CONNECT_MS);
 	while (dom0_vchan_state(&c.vchan) == 2)
 		wait_event(100);
 	c.deadline = now_ms() + call->limit_ms;
