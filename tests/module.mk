@@ -9,6 +9,7 @@ include tests/model.mk
 include tests/package.mk
 include tests/tap.mk
 include tests/bench_net.mk
+include tests/qubes.mk
 include tests/vchan_peer.mk
 
 packages:
@@ -26,11 +27,11 @@ check: packages
 	@tests/check/run $(BUILD)/ringwall-check $(UNIT_BUILD)/bin
 
 test-xen: packages
-	@$(MAKE) -s -j2 images check-program $(BUILD)/vchan-peer
+	@$(MAKE) -s -j2 images check-program $(BUILD)/vchan-peer qubes-dom0
 	@$(MAKE) -s -j2 BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
 	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
 		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile --relay $(BUILD)/relay \
-		--vchan $(BUILD)/vchan $(BUILD)/vchan-peer
+		--vchan $(BUILD)/vchan $(BUILD)/vchan-peer --qubes $(QUBES_BUILD)
 
 run: packages
 	@$(MAKE) -s images

@@ -4,12 +4,13 @@
 in both modes on one boot of the bench. `make test-xen` runs them.
 
     integration.py KERNEL CHURN_KERNEL SELFTEST_KERNEL [--hostile KERNEL] [--relay KERNEL]
-                   [--vchan KERNEL PEER]
+                   [--vchan KERNEL PEER] [--qubes FOLDER]
                    [--trap KERNEL] [--mode pv|pvh] [--only WORD]
 
 With --trap a kernel whose undefined behaviour traps is put through the main job too,
 with --hostile the firewall is attacked by its neighbours (hostile.py), with --relay the
-relay is tried (relay.py), with --vchan vchans against libxenvchan (vchan.py).
+relay is tried (relay.py), with --vchan vchans against libxenvchan (vchan.py), with --qubes
+and the folder of tests/qubes' programs the firewall is one of QubesOS (qubes.py).
 
 Prints a line a test, what was expected and seen where one fails, and at the end
 `N passed, N failed`. A failed test leaves the consoles of all domains in
@@ -24,6 +25,7 @@ import traceback
 import bench as bench_module
 from bench import Bench, BenchError, OUTSIDE, UPLINK_GATEWAY, UPLINK_IP
 from hostile import HostileTests
+from qubes import QubesTests
 from relay import RelayTests
 from stack import StackTests
 from storm import StormTests
@@ -65,7 +67,8 @@ def megabits(text, side):
     return float(value) * {"K": 0.001, "M": 1.0, "G": 1000.0}[unit]
 
 
-class Suite(HostileTests, RelayTests, StackTests, StormTests, UplinkTests, VchanTests):
+class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, UplinkTests,
+            VchanTests):
     expect = staticmethod(expect)
 
     def __init__(self, bench, kernels, mode):
@@ -75,6 +78,7 @@ class Suite(HostileTests, RelayTests, StackTests, StormTests, UplinkTests, Vchan
         self.selftest = kernels.selftest
         self.trap = kernels.trap
         self.hostile = kernels.hostile
+        self.qubes = kernels.qubes
         self.relay = kernels.relay
         self.vchan = kernels.vchan
         self.mode = mode
@@ -416,6 +420,7 @@ class Suite(HostileTests, RelayTests, StackTests, StormTests, UplinkTests, Vchan
 BOTH = ("pv", "pvh")
 TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes": BOTH,
          "closed_blocks": BOTH, "fault": BOTH, "trap": BOTH, "churn": BOTH,
+         "qubes_start": BOTH, "qubes": ("pvh",), "qubes_churn": ("pvh",), "qubes_netvm": ("pvh",),
          "uplink_returns": BOTH, "relay": ("pv",), "relay_rules": ("pvh",),
          "relay_fronts": ("pv",), "hostile_client": ("pv",),
          "hostile_uplink": ("pvh",), "storm": ("pvh",), "storm_relay": ("pv",), "storm_linux": ("pvh",),
@@ -438,6 +443,8 @@ def run_mode(bench, arguments, mode):
         if test.startswith("vchan") and not arguments.vchan:
             continue
         if test.startswith("hostile") and not arguments.hostile:
+            continue
+        if test.startswith("qubes") and not arguments.qubes:
             continue
         suite = Suite(bench, arguments, mode)
         method = getattr(suite, "test_" + test)
@@ -471,6 +478,7 @@ def main():
     parser.add_argument("--trap")
     parser.add_argument("--hostile")
     parser.add_argument("--relay")
+    parser.add_argument("--qubes")
     parser.add_argument("--vchan", nargs=2, metavar=("KERNEL", "PEER"))
     parser.add_argument("--mode", choices=["pv", "pvh"])
     parser.add_argument("--only")
