@@ -36,7 +36,7 @@ struct daemon {
 	uint32_t bulk_bytes;
 	uint32_t ring_bytes; /* 0: 4096 */
 	bool refuses_writes; /* RESP_ERROR for each WRITE */
-	bool mute;	     /* does not answer MULTIREAD */
+	_Atomic bool mute;   /* does not answer MULTIREAD */
 
 	struct vchan *vchan;
 	bool busy;

@@ -186,15 +186,9 @@ static void daemon_gone_in_the_middle(struct daemon *daemon)
 /* It connects and leaves before any greeting. */
 static void daemon_without_a_word(struct daemon *daemon)
 {
-	char path[VCHAN_PATH_BYTES];
-
 	daemon_disconnect(daemon);
-	snprintf(path, sizeof(path), "/local/domain/%u/data/vchan/%u/512", daemon->qube,
-		 store_domid());
 	for (uint32_t i = 0; i < 3; i++) {
-		ck_assert_int_eq(vchan_connect(daemon->qube, path, NULL,
-					       clock_now_ns() + 60 * DAEMON_SECOND, &daemon->vchan),
-				 0);
+		daemon_attach(daemon);
 		scene_sleep(i * 20 * DAEMON_MS);
 		daemon_disconnect(daemon);
 		scene_sleep(20 * DAEMON_MS);
