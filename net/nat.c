@@ -243,8 +243,8 @@ void nat_readdress(struct packet *packet, const struct packet_info *info, be32 s
 		   be32 destination)
 {
 	struct ip4_header *ip = ip4_of(packet);
-	uint16_t delta = delta_fold(delta_be32(delta_be32(0, ip->source, source), ip->destination,
-					       destination));
+	uint16_t delta = delta_fold(
+		delta_be32(delta_be32(0, ip->source, source), ip->destination, destination));
 	const struct nat_change change = {
 		.source_port = info->key.source_port,
 		.destination_port = info->key.destination_port,

@@ -270,7 +270,7 @@ struct router_interface *router_interface_begin(struct router *router, struct ne
 	interface->kind = kind;
 	memcpy(interface->name, netdev->name, sizeof(interface->name));
 	interface->address = (be32){ 0 };
-	interface->visible = (struct router_visible){ .real = { 0 } };
+	interface->is_visible = false;
 	interface->address_count = 0;
 	interface->link_local = ip6_link_local_of_mac(netdev->mac);
 	interface->attached = ++router->attach_count;
@@ -449,7 +449,8 @@ void router_time_jumped(struct router *router, uint64_t delta_ns)
 
 uint64_t router_late_ns(const struct router *router, uint64_t now_ns)
 {
-	uint64_t next_ns = router_next_ns(router), last_ns = router_clock_ns(router, router->now_ns);
+	uint64_t next_ns = router_next_ns(router),
+		 last_ns = router_clock_ns(router, router->now_ns);
 
 	if (next_ns < last_ns)
 		next_ns = last_ns; /* it was due then already */

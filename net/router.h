@@ -26,13 +26,13 @@
  * What it does to a packet, in this order: Ethernet, ARP and neighbour discovery; one
  * parse; the real addresses of a client that has others of its own; spoofing and martians;
  * fragments by virtual reassembly; a look-up in the flow table; for a new flow who belongs
- * behind us (router_set_downstream()) and the rules, `in` on the interface it came from (group "clients" or
- * "uplink"), then `out` on the one it leaves by; translation as the rules say, or of the
- * source to the uplink's address; TTL, MTU, checksums by difference; the egress vector.
- * Rules see addresses and ports as the sender wrote them, before translation, in both
- * directions, but for those of name servers (router_set_dns()). Packets that the router makes itself (ARP, ICMP errors, resets, echo
- * replies) are not judged; a request to the router itself is judged `in` only.
- * What goes to the uplink or is translated keeps state, also where a rule says "no state".
+ * behind us (router_set_downstream()) and the rules, `in` on the interface it came from (group
+ *"clients" or "uplink"), then `out` on the one it leaves by; translation as the rules say, or of
+ *the source to the uplink's address; TTL, MTU, checksums by difference; the egress vector. Rules
+ *see addresses and ports as the sender wrote them, before translation, in both directions, but for
+ *those of name servers (router_set_dns()). Packets that the router makes itself (ARP, ICMP errors,
+ *resets, echo replies) are not judged; a request to the router itself is judged `in` only. What
+ *goes to the uplink or is translated keeps state, also where a rule says "no state".
  *
  * Fails closed: without rules nothing passes, and taking the rules away ends every
  * flow. No call allocates, blocks, or logs per packet.
@@ -131,9 +131,10 @@ struct router_interface {
 	uint8_t index;		      /* its place; part of the flow keys */
 	bool peer_fixed;	      /* the driver told peer_mac: nobody else may send */
 	bool peer_known;	      /* peer_mac holds: told, or learnt from the client */
+	bool is_visible;	      /* a client that believes in other addresses: `visible` */
 	uint8_t peer_mac[NETDEV_MAC_BYTES];
 	be32 address; /* a client's whole first IPv4 address; 0: see addresses[] */
-	struct router_visible visible; /* of a client; real == 0: it is who it thinks it is */
+	struct router_visible visible;
 	uint32_t address_count;
 	struct router_address addresses[ROUTER_CLIENT_ADDRESSES]; /* a client's */
 	struct ip6_address link_local;				  /* ours on this link */

@@ -90,7 +90,8 @@ int router_attach_client_visible(struct router *router, struct netdev *netdev,
 	struct router_interface *interface;
 	int error;
 
-	if (address_is_martian(visible->address) || be32_equal(visible->address, visible->gateway) ||
+	if (address_is_martian(visible->address) ||
+	    be32_equal(visible->address, visible->gateway) ||
 	    (visible->gateway.raw && address_is_martian(visible->gateway)))
 		return -EINVAL;
 	error = router_attach_client4(router, netdev, visible->real);
@@ -98,5 +99,6 @@ int router_attach_client_visible(struct router *router, struct netdev *netdev,
 		return error;
 	interface = netdev->stack;
 	interface->visible = *visible;
+	interface->is_visible = true;
 	return 0;
 }

@@ -175,25 +175,17 @@ static bool may_wait(const struct router *router, struct packet *packet)
 
 static be32 asker4(const struct router *router, const struct router_interface *out)
 {
-	return out->visible.gateway.raw ? out->visible.gateway : router->ip4.address;
+	return router_is_visible(out) && out->visible.gateway.raw ? out->visible.gateway
+								  : router->ip4.address;
 }
 
-void router_egress4(struct router *router, struct router_interface *out, struct packet *packet,
-		    be32 destination)
+/* To a neighbour whose MAC is not known. */
+static void send_unknown4(struct router *router, struct router_interface *out,
+			  struct packet *packet, be32 hop)
 {
-	be32 hop = next_hop4(router, out, destination);
 	bool is_gateway = out == router->uplink && be32_equal(hop, router->ip4.gateway);
-	const uint8_t *mac;
 
-	if (!out->netdev->up) {
-		packet_drop(packet, DROP_LINK_DOWN);
-		return;
-	}
-	mac_copy(ethernet_of(packet)->source, out->netdev->mac);
-	mac = out->peer_known ? out->peer_mac : arp_find(&router->arp, out->netdev, hop);
-	if (mac) {
-		send_to(router, out, packet, mac);
-	} else if (hop.raw == 0) {
+	if (hop.raw == 0) {
 		packet_drop(packet, DROP_NO_ROUTE);
 	} else if (is_gateway && !mac_is_zero(router->gateway_mac)) {
 		arp_ask(&router->arp, out->netdev, router->ip4.address, hop, router->now_ns);
@@ -202,6 +194,29 @@ void router_egress4(struct router *router, struct router_interface *out, struct 
 		arp_queue(&router->arp, out->netdev, asker4(router, out), hop, is_gateway, packet,
 			  router->now_ns);
 	}
+}
+
+void router_egress4(struct router *router, struct router_interface *out, struct packet *packet,
+		    be32 destination)
+{
+	const uint8_t *mac;
+	be32 hop;
+
+	if (!out->netdev->up) {
+		packet_drop(packet, DROP_LINK_DOWN);
+		return;
+	}
+	mac_copy(ethernet_of(packet)->source, out->netdev->mac);
+	if (out->peer_known) {
+		send_to(router, out, packet, out->peer_mac);
+		return;
+	}
+	hop = next_hop4(router, out, destination);
+	mac = arp_find(&router->arp, out->netdev, hop);
+	if (likely(mac))
+		send_to(router, out, packet, mac);
+	else
+		send_unknown4(router, out, packet, hop);
 }
 
 /* What neighbours are asked from: of our own addresses the one in the same scope. */
@@ -214,22 +229,12 @@ static const struct ip6_address *asker6(const struct router *router,
 		       : &out->link_local;
 }
 
-void router_egress6(struct router *router, struct router_interface *out, struct packet *packet,
-		    const struct ip6_address *destination)
+static void send_unknown6(struct router *router, struct router_interface *out,
+			  struct packet *packet, const struct ip6_address *hop)
 {
-	const struct ip6_address *hop = next_hop6(router, out, destination);
 	bool is_gateway = out == router->uplink && ip6_address_equal(hop, &router->ip6.gateway);
-	const uint8_t *mac;
 
-	if (!out->netdev->up) {
-		packet_drop(packet, DROP_LINK_DOWN);
-		return;
-	}
-	mac_copy(ethernet_of(packet)->source, out->netdev->mac);
-	mac = out->peer_known ? out->peer_mac : ndp_find(&router->ndp, out->netdev, hop);
-	if (mac) {
-		send_to(router, out, packet, mac);
-	} else if (ip6_address_is_unspecified(hop)) {
+	if (ip6_address_is_unspecified(hop)) {
 		packet_drop(packet, DROP_NO_ROUTE);
 	} else if (is_gateway && !mac_is_zero(router->gateway_mac)) {
 		ndp_ask(&router->ndp, out->netdev, asker6(router, out, hop), hop, router->now_ns);
@@ -238,6 +243,29 @@ void router_egress6(struct router *router, struct router_interface *out, struct 
 		ndp_queue(&router->ndp, out->netdev, asker6(router, out, hop), hop, is_gateway,
 			  packet, router->now_ns);
 	}
+}
+
+void router_egress6(struct router *router, struct router_interface *out, struct packet *packet,
+		    const struct ip6_address *destination)
+{
+	const struct ip6_address *hop;
+	const uint8_t *mac;
+
+	if (!out->netdev->up) {
+		packet_drop(packet, DROP_LINK_DOWN);
+		return;
+	}
+	mac_copy(ethernet_of(packet)->source, out->netdev->mac);
+	if (out->peer_known) {
+		send_to(router, out, packet, out->peer_mac);
+		return;
+	}
+	hop = next_hop6(router, out, destination);
+	mac = ndp_find(&router->ndp, out->netdev, hop);
+	if (likely(mac))
+		send_to(router, out, packet, mac);
+	else
+		send_unknown6(router, out, packet, hop);
 }
 
 void router_egress(struct router *router, struct router_interface *out, struct packet *packet,

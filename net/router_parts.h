@@ -22,7 +22,7 @@ struct router_destination {
 /* Does a client take itself for somebody else? */
 static inline bool router_is_visible(const struct router_interface *interface)
 {
-	return interface->visible.real.raw != 0;
+	return interface->is_visible;
 }
 
 /* router_forward.c: a packet that has been parsed and checked. Consumes it. */

@@ -24,7 +24,7 @@ FUZZ_WRAPPED_HEAP = $(HOSTED_LDFLAGS)
 FUZZ_DRIVERS = $(lib_SRCS) $(drivers_SRCS) xen/bus.c $(FUZZ_HOST) tests/fuzz/guest.c \
 	tests/fuzz/shared.c tests/fuzz/world.c
 
-FUZZ_TARGETS = router ring netback netfront store rules dns dhcp icmp6 fragments
+FUZZ_TARGETS = router ring netback netfront store rules dns dhcp icmp6 fragments qrexec qubesdb
 FUZZ_NET = $(lib_SRCS) $(net_SRCS) tests/unit/panic.c tests/host/relax.c
 router_FUZZ = $(FUZZ_NET) tests/fuzz/check_abort.c $(filter-out %_test.c,$(wildcard tests/net/*.c))
 rules_FUZZ = $(FUZZ_NET)
@@ -38,10 +38,15 @@ netback_FUZZ = $(FUZZ_DRIVERS)
 netback_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)
 netfront_FUZZ = $(FUZZ_DRIVERS)
 netfront_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)
+qubesdb_FUZZ = xen/qubesdb_tree.c xen/qubesdb_wire.c tests/unit/panic.c
+qubesdb_FUZZ_LDFLAGS = $(addprefix -Wl$(comma)--wrap=,malloc calloc)
 # The real store, with the rest of the machine around it.
 store_FUZZ = $(filter-out tests/host/store.c,$(FUZZ_HOST)) lib/iopage.c lib/log.c xen/store_wire.c \
 	tests/fuzz/shared.c tests/fuzz/store_again.c tests/fuzz/store_connection_again.c
 store_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)
+qrexec_FUZZ = $(FUZZ_HOST) lib/iopage.c lib/log.c $(filter xen/qrexec%,$(xen_SRCS)) \
+	tests/fuzz/qrexec_vchan.c
+qrexec_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)
 
 $(FUZZ_BUILD)/%.o: %.c
 	@mkdir -p $(@D)

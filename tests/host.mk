@@ -22,7 +22,7 @@ HOSTED_MACHINE = $(filter-out %_test.c,$(wildcard tests/host/*.c)) tests/host/co
 
 # A program of its own for each of these, with the guest image that every guest loads a copy of
 # in NAME_IMAGE and what drives the guests in NAME_DRIVER.
-HOSTED_PAIRS = netif vchan qubesdb
+HOSTED_PAIRS = netif vchan qubesdb qrexec
 netif_IMAGE = $(lib_SRCS) $(drivers_SRCS) xen/bus.c tests/drivers/netif_guest.c \
 	tests/drivers/netif_traffic.c
 netif_DRIVER = $(filter-out $(netif_IMAGE),$(wildcard tests/drivers/netif_*.c))
@@ -31,6 +31,9 @@ vchan_DRIVER = $(filter-out $(vchan_IMAGE),$(wildcard tests/xen/vchan_*.c)) xen/
 qubesdb_IMAGE = $(lib_SRCS) $(filter xen/qubesdb% xen/vchan%,$(xen_SRCS)) tests/xen/qubesdb_guest.c
 qubesdb_DRIVER = tests/xen/qubesdb_main.c tests/xen/qubesdb_world.c \
 	tests/xen/qubesdb_entries.c tests/xen/qubesdb_connection.c tests/xen/qubesdb_storm.c
+qrexec_IMAGE = $(lib_SRCS) $(filter xen/qrexec% xen/vchan%,$(xen_SRCS)) \
+	$(filter-out $(qrexec_DRIVER),$(wildcard tests/xen/qrexec/*.c))
+qrexec_DRIVER = tests/xen/qrexec/main.c
 
 hosted_objects = $(patsubst %,$(HOSTED_BUILD)/$(1)/%.o,$(basename $(2)))
 
@@ -76,6 +79,7 @@ cases_of = $(shell sed -n 's/.*tcase_create("\([^"]*\)").*/\1/p' $(1))
 netif_CASES := $(call cases_of,tests/drivers/netif_*_test.c)
 netif_STEPPED = hostile-queues lost storm
 vchan_CASES := $(call cases_of,tests/xen/vchan_*_test.c)
+qrexec_CASES := $(shell sed -n 's/.*_scenes", \(.*\) },/\1/p' tests/xen/qrexec/main.c | tr -d '",')
 
 # $(call hosted_runs,KIND): every program, or each of its cases.
 pair_runs = $(if $($(2)_CASES),$(addprefix $(HOSTED_BUILD)/$(2)-$(1):,$(if \

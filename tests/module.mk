@@ -3,7 +3,6 @@
 
 include tests/unit.mk
 include tests/host.mk
-include tests/qrexec.mk
 include tests/stress.mk
 include tests/fuzz.mk
 include tests/model.mk
@@ -23,13 +22,13 @@ unit: packages
 	@tests/unit/run-both
 
 check: packages
-	@$(MAKE) -s check-program $(UNIT_BUILD)/bin/net/packet_log_test \
+	@$(MAKE) -s -j2 check-program $(UNIT_BUILD)/bin/net/packet_log_test \
 		$(UNIT_BUILD)/bin/net/capture_lines_test
 	@tests/check/run $(BUILD)/ringwall-check $(UNIT_BUILD)/bin
 
 test-xen: packages
-	@$(MAKE) -s images check-program $(BUILD)/vchan-peer qubes-dom0
-	@$(MAKE) -s BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
+	@$(MAKE) -s -j2 images check-program $(BUILD)/vchan-peer qubes-dom0
+	@$(MAKE) -s -j2 BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
 	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
 		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile --relay $(BUILD)/relay \
 		--vchan $(BUILD)/vchan $(BUILD)/vchan-peer --qubes $(QUBES_BUILD)

@@ -20,9 +20,14 @@
 #include "xen/store.h"
 
 #define RING_BYTES 4096u
+/* Nobody makes us build servers faster than this: after a daemon that left at once, and
+ * after one that did what it must not. */
+#define AGAIN_NS (QREXEC_SECOND_NS / 5)
 #define RETRY_NS QREXEC_SECOND_NS
 #define LOOK_NS (10u * QREXEC_SECOND_NS) /* how often a silent daemon's life is asked for */
-#define STEPS_PER_TURN 16u		 /* reads before other fibers have their turn */
+/* A client that comes and says nothing may wait for what another one has read. */
+#define HELLO_NS (10u * QREXEC_SECOND_NS)
+#define STEPS_PER_TURN 16u /* reads before other fibers have their turn */
 #define ANSWER_BYTES QREXEC_TERMINATED_BYTES
 
 /* ---- output ---- */
@@ -71,12 +76,18 @@ static void path_write(const struct qrexec *agent, char to[VCHAN_PATH_BYTES])
 	snprintf(to, VCHAN_PATH_BYTES, "data/vchan/%u/%u", agent->config.daemon, QREXEC_PORT);
 }
 
-/* The server takes no second client; the next daemon must not find it while we have not yet
- * seen that this one has gone. */
-static void server_hide(const struct qrexec *agent)
+/*
+ * A client has come. The server takes no second one: a daemon that follows this one quickly
+ * must not find it, or it would go on in the middle of what was said to the first.
+ */
+static void server_hide(struct qrexec *agent)
 {
 	char path[VCHAN_PATH_BYTES];
 
+	if (agent->is_hidden || vchan_state(agent->vchan) == VCHAN_LISTENING)
+		return;
+	agent->is_hidden = true;
+	agent->hello_by_ns = clock_now_ns() + HELLO_NS;
 	path_write(agent, path);
 	(void)!store_remove(STORE_NO_TRANSACTION, path);
 }
@@ -87,7 +98,6 @@ static int hello_handle(struct qrexec *agent)
 
 	if (version < 0)
 		return version;
-	server_hide(agent);
 	agent->version = (uint32_t)version;
 	agent->count.sessions++;
 	log_limited(&agent->log_limit, LOG_INFO, "qrexec", "connected, version %d", version);
@@ -187,26 +197,31 @@ static int session_open(struct qrexec *agent)
 	return qrexec_output(agent, hello, qrexec_wire_put_hello(hello), 0) ? 0 : -ENOSPC;
 }
 
+/* Until something happens or it is time to look at the daemon's life. */
 static int session_wait(struct qrexec *agent)
 {
-	bool listening = vchan_state(agent->vchan) == VCHAN_LISTENING;
-	int error;
+	uint64_t now_ns = clock_now_ns();
+	uint64_t until_ns = now_ns + LOOK_NS;
 
-	error = fiber_event_wait(&agent->event,
-				 listening ? FIBER_FOREVER : clock_now_ns() + LOOK_NS);
-	if (error == -ETIMEDOUT)
+	if (!agent->is_hidden)
+		until_ns = FIBER_FOREVER;
+	else if (!agent->version && now_ns >= agent->hello_by_ns)
+		return -ETIMEDOUT;
+	if (fiber_event_wait(&agent->event, until_ns) == -ETIMEDOUT)
 		(void)vchan_state(agent->vchan); /* the next read tells of what it saw */
-	return error == -ETIMEDOUT ? 0 : error;
+	return 0;
 }
 
 /* Until the daemon has gone (-EPIPE) or done what it must not. */
 static int session_run(struct qrexec *agent)
 {
 	for (;;) {
-		int64_t in = input_pump(agent);
-		int64_t out = in < 0 ? in : output_pump(agent);
+		int64_t in, out;
 		int error = 0;
 
+		server_hide(agent);
+		in = input_pump(agent);
+		out = in < 0 ? in : output_pump(agent);
 		if (out < 0)
 			return (int)out;
 		if (in > 0 || out > 0)
@@ -222,6 +237,7 @@ static void session_close(struct qrexec *agent)
 {
 	vchan_close(agent->vchan);
 	agent->vchan = NULL;
+	agent->is_hidden = false;
 	agent->version = 0;
 	agent->session++;
 	agent->output_bytes = 0;
@@ -251,9 +267,10 @@ static void agent_serve(void *argument)
 			error = session_run(agent);
 		session_log(agent, error);
 		session_close(agent);
-		/* Nobody makes us build servers faster than this. */
-		if (error != -EPIPE || clock_now_ns() - began_ns < RETRY_NS)
+		if (error != -EPIPE)
 			fiber_sleep_until(clock_now_ns() + RETRY_NS);
+		else if (clock_now_ns() - began_ns < AGAIN_NS)
+			fiber_sleep_until(began_ns + AGAIN_NS);
 	}
 }
 

@@ -215,13 +215,12 @@ static int call_answer(struct qrexec_call *call)
 	return service ? service->run(call, call->agent->config.context) : no_service_say(call);
 }
 
-/* The caller is told that it has begun, which is all that it wants to know. */
+/* The caller is told that it has begun, which is all that it wants to know: no streams. */
 static void just_exec_run(struct qrexec_call *call)
 {
 	int code = call->refusal ? call->refusal_code : service_find(call) ? 0 : QREXEC_NO_SERVICE;
 
-	if (!qrexec_data_send_exit(&call->data, true, code))
-		call->heard = true;
+	call->heard = !qrexec_data_send_exit(&call->data, false, false, code);
 	qrexec_data_close(&call->data);
 	qrexec_terminated(call->agent, call->session, &call->params);
 	call->told = true;
@@ -241,7 +240,7 @@ static void call_run(struct qrexec_call *call)
 	/* The caller may still have input for us, and be waiting to get rid of it. */
 	call->data.discard = true;
 	call->heard = !call->data.error &&
-		      !qrexec_data_send_exit(&call->data, !call->output_closed, code);
+		      !qrexec_data_send_exit(&call->data, !call->output_closed, true, code);
 }
 
 static int call_connect(struct qrexec_call *call)

@@ -186,33 +186,35 @@ static int send_message(struct qrexec_data *data, enum qrexec_type type, const u
 		return write_all(data, bytes, used + size);
 	}
 	error = write_all(data, bytes, used);
-	return error ? error : write_all(data, from, size);
+	if (error || !size)
+		return error;
+	return write_all(data, from, size);
 }
 
 int qrexec_data_send(struct qrexec_data *data, enum qrexec_type type, const void *from, size_t size)
 {
 	const uint8_t *at = from;
+	int error = size ? 0 : send_message(data, type, NULL, 0);
 
-	do {
+	while (size && !error) {
 		size_t chunk = size < CHUNK_BYTES ? size : CHUNK_BYTES;
-		int error = send_message(data, type, at, chunk);
 
-		if (error)
-			return error;
+		error = send_message(data, type, at, chunk);
 		at += chunk;
 		size -= chunk;
-	} while (size);
-	return 0;
+	}
+	return error;
 }
 
-int qrexec_data_send_exit(struct qrexec_data *data, bool close_output, int code)
+int qrexec_data_send_exit(struct qrexec_data *data, bool close_output, bool close_error, int code)
 {
 	uint8_t bytes[2 * QREXEC_HEADER_BYTES + QREXEC_EXIT_BYTES];
 	size_t used = 0;
 
 	if (close_output)
 		used += qrexec_wire_put_header(bytes, QREXEC_STDOUT, 0);
-	used += qrexec_wire_put_header(bytes + used, QREXEC_STDERR, 0);
+	if (close_error)
+		used += qrexec_wire_put_header(bytes + used, QREXEC_STDERR, 0);
 	used += qrexec_wire_put_exit_code(bytes + used, code);
 	return write_all(data, bytes, used);
 }

@@ -50,5 +50,6 @@ must_check int qrexec_data_drop(struct qrexec_data *data, uint64_t deadline_ns);
 must_check int qrexec_data_send(struct qrexec_data *data, enum qrexec_type type, const void *from,
 				size_t size);
 
-/* The end of a service's side: what was not closed is, and its exit code. */
-must_check int qrexec_data_send_exit(struct qrexec_data *data, bool close_output, int code);
+/* The end of a service's side: the ends of the streams that have none yet, and its exit code. */
+must_check int qrexec_data_send_exit(struct qrexec_data *data, bool close_output, bool close_error,
+				     int code);

@@ -24,10 +24,12 @@
 
 struct qrexec {
 	struct qrexec_config config;
-	uint16_t domid;	     /* our own */
-	struct vchan *vchan; /* of the control channel; NULL: none now */
-	uint32_t version;    /* 0: no greeting yet */
-	uint32_t session;    /* counts the control channels; what belongs to an old one is void */
+	uint16_t domid;	      /* our own */
+	struct vchan *vchan;  /* of the control channel; NULL: none now */
+	bool is_hidden;	      /* a client came, and no other one finds the server any more */
+	uint64_t hello_by_ns; /* when that one must have said HELLO */
+	uint32_t version;     /* 0: no greeting yet */
+	uint32_t session;     /* counts the control channels; what belongs to an old one is void */
 	struct qrexec_receiver receiver;
 	/* Whole messages on their way out: this fiber alone writes them to the vchan. */
 	uint8_t output[QREXEC_OUTPUT_BYTES];

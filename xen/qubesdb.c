@@ -33,7 +33,7 @@
 #define CONNECT_NS (60000 * MS)
 #define DELAY_MIN_NS (100 * MS)
 #define DELAY_MAX_NS (30000 * MS)
-#define STEADY_NS (60000 * MS)	   /* a connection that held so long was a good one */
+#define STEADY_NS (60000 * MS)	  /* a connection that held so long was a good one */
 #define LOOK_AGAIN_NS (5000 * MS) /* for a peer that went without a word */
 #define STUCK_NS (30000 * MS)
 #define MESSAGES_A_ROUND 32u
@@ -440,8 +440,10 @@ static int connection_wait(struct qubesdb *db)
 {
 	uint64_t now = clock_now_ns();
 
-	if (!answers_have_room(db) && now - db->moved_ns >= STUCK_NS)
-		return garbage(db, "much, and takes no answers; the last");
+	if (!answers_have_room(db) && now - db->moved_ns >= STUCK_NS) {
+		log_limited(&db->limit, LOG_ERROR, "qubesdb", "dom0 takes no answers");
+		return -EPROTO;
+	}
 	(void)!fiber_event_wait(&db->event, now + LOOK_AGAIN_NS);
 	(void)vchan_state(db->vchan);
 	return 0;

@@ -53,15 +53,15 @@ static void rotate(struct qubesdb_node **link, int side)
 
 static void balance(struct qubesdb_node **link)
 {
-	struct qubesdb_node *node = *link, *child;
+	struct qubesdb_node *node = *link;
 	int lean = height_of(node->child[1]) - height_of(node->child[0]);
 	int side = lean > 0;
+	struct qubesdb_node *child = node->child[side];
 
-	if (lean >= -1 && lean <= 1) {
+	if (!child || (lean >= -1 && lean <= 1)) {
 		height_update(node);
 		return;
 	}
-	child = node->child[side];
 	if (height_of(child->child[!side]) > height_of(child->child[side]))
 		rotate(&node->child[side], !side);
 	rotate(link, side);
@@ -216,7 +216,7 @@ void qubesdb_tree_remove(struct qubesdb_tree *tree, struct qubesdb_node *node)
 	struct qubesdb_node **link = way_find(tree, node->path, &way);
 	uint32_t at = way.depth - 1;
 
-	if (*link != node || !list_is_empty(&node->queue))
+	if (!*link || *link != node || !list_is_empty(&node->queue))
 		panic("qubesdb: %s cannot be removed", node->path);
 	if (node->child[0] && node->child[1]) {
 		/* The next greater one takes its place; it has no left child. */

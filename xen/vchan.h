@@ -87,8 +87,10 @@ must_check int vchan_listen(uint16_t peer, const char *path, uint32_t read_bytes
 
 /*
  * The client of a server that is at `path` in xenstore, or comes there before the deadline.
- * -ETIMEDOUT: none came; -EPROTO: its ring orders or grants are impossible; -ENOMEM, or
- * what mapping and binding say.
+ * -ETIMEDOUT: none came; -EPIPE: it has ended, and its nodes are still there; -EPROTO: its
+ * ring orders or indices are impossible; -EINVAL also for a grant or port that is none (any
+ * more); -ENOMEM, or what else mapping and binding say. Whoever tries again should wait a
+ * little: the nodes of a server that has gone may be there until the next one comes.
  */
 must_check int vchan_connect(uint16_t peer, const char *path, struct fiber_event *event,
 			     uint64_t deadline_ns, struct vchan **vchan);

@@ -146,8 +146,10 @@ static int indices_adopt(struct vchan *vchan)
 
 static int client_begin(struct vchan *vchan, evtchn_port server_port)
 {
-	int error = rings_map(vchan);
+	int error = read_once(vchan->page->srv_live) ? 0 : -EPIPE;
 
+	if (!error)
+		error = rings_map(vchan);
 	if (!error)
 		error = indices_adopt(vchan);
 	if (!error)

@@ -10,7 +10,7 @@
 #include "configs/firewall/host_names.h"
 #include "configs/firewall/qubes_parts.h"
 #include "lib/ip4_text.h"
-#include "lib/ip6_text.h"
+#include "lib/ip_text.h"
 #include "lib/log.h"
 #include "net/martian6.h"
 
@@ -135,12 +135,22 @@ static void dns_add(struct ip_address *list, uint32_t *count, const struct ip_ad
 		list[(*count)++] = *address;
 }
 
+/* One address, or some with commas between them. */
 static void dns_read(struct ip_address *list, uint32_t *count, const char *path)
 {
+	const struct qubesdb_entry *entry = qubesdb_get(qubes.db, path);
+	const char *at = entry ? entry->value : "";
 	struct ip_address address;
 
-	if (qubes_read_address(path, 4, &address) || qubes_read_address(path, 6, &address))
-		dns_add(list, count, &address);
+	while (*at) {
+		size_t length = strcspn(at, ",");
+
+		if (ip_text_parse(at, length, &address) == 0)
+			dns_add(list, count, &address);
+		else
+			log_line(LOG_WARNING, "qubes", "%s: \"%.46s\" is no address", path, at);
+		at += length + (at[length] == ',');
+	}
 }
 
 static struct qubes_dns wanted_dns(void)

@@ -14,7 +14,6 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "lib/log.h"
 #include "lib/panic.h"
@@ -199,22 +198,10 @@ static void serve_all(struct end *end)
 	log_line(LOG_INFO, end->name, "served %" PRIu32 " requests, ended with %d", served, error);
 }
 
-static struct end *end_make(const char *name)
-{
-	struct end *end = calloc(1, sizeof(*end));
-
-	if (!end)
-		panic("not enough memory");
-	end->name = name;
-	fiber_event_init(&end->read_done);
-	return end;
-}
-
 static void server_main(void *argument)
 {
-	struct end *end = end_make("server");
+	struct end *end = argument;
 
-	(void)argument;
 	for (;;) {
 		int error =
 			vchan_listen(DOM0, SERVER_PATH, RING_BYTES, RING_BYTES, NULL, &end->vchan);
@@ -232,19 +219,18 @@ static void server_main(void *argument)
 
 static void client_main(void *argument)
 {
-	struct end *end = end_make("client");
+	struct end *end = argument;
 	char path[VCHAN_PATH_BYTES];
 
-	(void)argument;
 	snprintf(path, sizeof(path), "/local/domain/%u/data/vchan/%u/2", DOM0, store_domid());
 	for (;;) {
 		int error = vchan_connect(DOM0, path, NULL, FIBER_FOREVER, &end->vchan);
 
-		if (!error) {
+		if (!error)
 			serve_all(end);
-			continue;
-		}
-		log_line(LOG_WARNING, end->name, "cannot connect: error %d", error);
+		else
+			log_line(LOG_WARNING, end->name, "cannot connect: error %d", error);
+		/* The nodes of the server that has just ended may be there still. */
 		fiber_sleep_until(loop_now_ns() + SECOND_NS);
 	}
 }
@@ -268,11 +254,16 @@ static void count_main(void *argument)
 
 void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 {
+	static struct end server = { .name = "server" };
+	static struct end client = { .name = "client" };
+
 	(void)cmdline;
 	(void)module;
 	(void)module_bytes;
-	if (fiber_start("server", server_main, NULL) || fiber_start("client", client_main, NULL) ||
-	    fiber_start("count", count_main, NULL))
+	fiber_event_init(&server.read_done);
+	fiber_event_init(&client.read_done);
+	if (fiber_start("server", server_main, &server) ||
+	    fiber_start("client", client_main, &client) || fiber_start("count", count_main, NULL))
 		panic("not enough memory");
 	log_line(LOG_INFO, "vchan", "ready");
 }

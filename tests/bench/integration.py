@@ -46,6 +46,7 @@ FAULTS = {"null": "page fault", "text": "page fault", "data": "page fault",
           "canary": "stack protector"}
 CHURNS = 20
 LINUX_CHURNS = 2
+CHURN_LIMIT = 400
 TRANSFER = "60M"
 
 
@@ -336,7 +337,8 @@ class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, Uplink
         """One client dies in mid-transfer again and again; the other's transfer goes on."""
         b = self.bench
         self.start_firewall()
-        b.run("pkill iperf3; iperf3 -s -D; sleep 0.3")
+        b.run("pkill iperf3; rm -f /tmp/steady.log; iperf3 -s -D --logfile /tmp/steady.log; "
+              "sleep 0.3")
         self.start_client("steady", 10)
         b.guest("steady", f"ping -c 2 {OUTSIDE}")
         before = self.held()
@@ -344,7 +346,10 @@ class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, Uplink
         expect(mapped_before == before["mapped"],
                f"Xen's table agrees: {before['mapped']} grants mapped by the firewall",
                f"{mapped_before}\n{text[-3000:]}")
-        job = b.guest_begin("steady", f"iperf3 -c {OUTSIDE} -b 8M -t 150 -i 10", 240)
+        # It lasts as long as the deaths take, and is told to stop after them.
+        job = b.guest_begin("steady", f"iperf3 -c {OUTSIDE} -b 8M -t {CHURN_LIMIT} -i 10 & "
+                            "echo $! >/tmp/transfer; wait", CHURN_LIMIT + 60)
+        begin = time.monotonic()
         for number in range(CHURNS - LINUX_CHURNS):
             self.churn_once(number)
         for _ in range(LINUX_CHURNS):
@@ -352,11 +357,9 @@ class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, Uplink
             b.guest_begin("dying", f"ping -i 0.01 -c 3000 {OUTSIDE} | tail -2", 60)
             time.sleep(2)
             b.destroy("dying")
-        out = b.finish(job, check=False).out
-        intervals = re.findall(r"sec +([0-9.]+) [KMG]?Bytes", out)
-        expect("receiver" in out and intervals, "the steady client's transfer to finish", out)
-        stalled = re.findall(r" 0\.00 (?:Bytes|KBytes)", out)
-        expect(not stalled, "no interval of 10 s without data", out)
+        seconds = time.monotonic() - begin
+        b.guest("steady", "kill $(cat /tmp/transfer)")
+        self.check_steady(b.finish(job, check=False).out, seconds)
         self.settled(before)
         mapped_after, text = self.foreign_mappings(self.domid("ringwall"))
         expect(mapped_after == mapped_before,
@@ -365,6 +368,23 @@ class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, Uplink
         self.start_client("dying", 11)
         out = b.guest("dying", f"ping -c 2 {OUTSIDE}").out
         expect("2 packets received" in out, "the client that came again works", out)
+
+    def check_steady(self, out, seconds):
+        """`out` is iperf3's in the steady client, which was stopped after that many seconds."""
+        expect("the client has terminated" in out, "a transfer until it was stopped", out)
+        rows = [(float(end) - float(start), float(size)) for start, end, size in re.findall(
+            r"\] +([0-9.]+)-([0-9.]+) +sec +([0-9.]+) [KMG]?Bytes.*(?<!sender)(?<!receiver)$",
+            out.replace(" \n", "\n"), re.M)]
+        whole = [size for length, size in rows if length > 9]
+        expect(len(whole) >= seconds // 10 - 1, f"the intervals of {seconds:.0f} s", out)
+        expect(all(whole), "no interval of 10 s without data", out)
+        # What the server has had at the end of each of its seconds.
+        log = self.bench.run("cat /tmp/steady.log").out
+        sent, had = (re.findall(r"0\.00-[0-9.]+ +sec +([0-9.]+) MBytes.*" + side, text)
+                     for side, text in (("sender", out), ("receiver", log)))
+        expect(sent and had and float(had[-1]) > float(sent[-1]) - 4,
+               "the server to have had what was sent", f"{out}\n{log[-1500:]}")
+        print(f"    {had[-1]} of {sent[-1]} MBytes in {seconds:.0f} s", flush=True)
 
     def settled(self, before, limit=20):
         """Waits until everything that the firewall holds is as it was."""
@@ -389,7 +409,7 @@ class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, Uplink
         name = "churner"
         config = {"name": name, "type": self.mode, "kernel": b.put(self.churn, "churn.kernel"),
                   "memory": 16, "vcpus": 1, "cpus": "3", "on_crash": "preserve",
-                  "cmdline": f"ip=10.137.1.20/32 gw={UPLINK_IP} target={OUTSIDE}",
+                  "watched": False, "cmdline": f"ip=10.137.1.20/32 gw={UPLINK_IP} target={OUTSIDE}",
                   "vif": ["mac=00:16:3e:00:20:14,ip=10.137.1.20,backend=ringwall"]}
         b.create(config)
         b.wait_console(name, r"(\d+) answers", 30)

@@ -157,7 +157,7 @@ class StormTests:
     def pinger(self, number, pace="burst=1 pause=200"):
         address = f"10.137.2.{number}"
         return self.sibling(
-            f"many{number}", image="churn", memory=12, cpus="2-3",
+            f"many{number}", image="churn", memory=12, cpus="2-3", watched=False,
             cmdline=f"ip={address}/32 gw={UPLINK_IP} target={OUTSIDE} {pace}",
             vif=[f"mac=00:16:3e:00:40:{number:02x},ip={address},backend=ringwall"])
 
@@ -168,12 +168,11 @@ class StormTests:
         b.run("xenstore-control quota set nodes 4000")
         self.start_firewall(memory=48)
         before = self.held()
-        for number in range(1, MANY_CLIENTS + 1):
-            b.create(self.pinger(number))
-        for number in range(1, MANY_CLIENTS + 1):
-            b.wait_console(f"many{number}", r"\d+ answers", 60)
-        for number in range(1, MANY_CLIENTS + 1):
-            b.destroy(f"many{number}")
+        clients = [self.pinger(number) for number in range(1, MANY_CLIENTS + 1)]
+        b.create_all(clients, 60 + 10 * MANY_CLIENTS)
+        for client in clients:
+            b.wait_console(client["name"], r"\d+ answers", 60)
+        b.destroy_these([client["name"] for client in clients], 60 + 10 * MANY_CLIENTS)
         self.settled(before, 30)
 
     def test_flows(self):

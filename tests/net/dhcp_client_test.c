@@ -268,6 +268,26 @@ START_TEST(rfc2131_4_4_5_renewing_rebinding_expiry)
 }
 END_TEST
 
+/* After a night that nobody counted: the lease is asked about at once, and kept meanwhile. */
+START_TEST(a_lease_that_may_be_older_than_it_seems)
+{
+	get_bound(3600);
+	now += 10 * SECOND;
+	dhcp_client_renew(&client, now);
+	ck_assert_uint_eq(dhcp_client_next_ns(&client), now);
+	dhcp_client_run(&client, now);
+	ck_assert_int_eq(client.state, DHCP_RENEWING);
+	ck_assert_int_eq(*option(53), REQUEST);
+	ck_assert_ptr_nonnull(dhcp_client_lease(&client));
+	ck_assert_int_eq(answer(ACK, 3600), 0);
+	ck_assert_int_eq(client.state, DHCP_BOUND);
+	ck_assert_uint_eq(lost, 0);
+	dhcp_client_stop(&client, now);
+	dhcp_client_renew(&client, now); /* without a lease there is nothing to renew */
+	ck_assert_uint_eq(dhcp_client_next_ns(&client), UINT64_MAX);
+}
+END_TEST
+
 START_TEST(rfc2131_4_4_5_a_renewed_lease_is_not_news_unless_it_differs)
 {
 	get_bound(3600);
@@ -513,6 +533,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc2131_3_1_discover_offer_request_ack);
 	tcase_add_test(cases, rfc2131_4_1_back_off_with_jitter);
 	tcase_add_test(cases, rfc2131_4_4_5_renewing_rebinding_expiry);
+	tcase_add_test(cases, a_lease_that_may_be_older_than_it_seems);
 	tcase_add_test(cases, rfc2131_4_4_5_a_renewed_lease_is_not_news_unless_it_differs);
 	tcase_add_test(cases, rfc2131_3_3_an_endless_lease);
 	tcase_add_test(cases, rfc2131_3_2_init_reboot);

@@ -92,6 +92,8 @@ START_TEST(the_same_servers)
 	use_servers(SEEN2, 0);
 	asks(SEEN1, 5001, SEEN2);
 	asks(SEEN2, 5002, SEEN2);
+	use_servers(0, 0); /* nor does what was as it should be go on */
+	ck_assert_uint_eq(net->router.flows.used, 0);
 }
 END_TEST
 
@@ -245,9 +247,8 @@ START_TEST(for_a_client_with_a_fake_address)
 	const struct frame *got;
 
 	router_detach(&net->router, &net->client[1].netdev);
-	ck_assert_int_eq(router_attach_client_visible(&net->router, &net->client[1].netdev,
-						      &visible),
-			 0);
+	ck_assert_int_eq(
+		router_attach_client_visible(&net->router, &net->client[1].netdev, &visible), 0);
 	use_servers(OWN1, 0);
 	frame_udp(&frame, &ends, 5000, 53, 40);
 	got = test_pass(net, &net->client[1], &net->uplink, &frame);

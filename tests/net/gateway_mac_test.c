@@ -201,9 +201,9 @@ START_TEST(clients_are_answered_for_everybody)
 	ck_assert_uint_eq(frame6_icmp_type(got), 136);
 	ck_assert_mem_eq(got->bytes + 6, our_client_mac, 6);
 	/* A client that has said nothing yet is sent to at once. */
-	frame_udp(&frame, &(struct ends){ client_mac[0], our_client_mac, CLIENT_IP(0),
-					  CLIENT_IP(2) },
-		  5000, 53, 10);
+	frame_udp(&frame,
+		  &(struct ends){ client_mac[0], our_client_mac, CLIENT_IP(0), CLIENT_IP(2) }, 5000,
+		  53, 10);
 	got = test_pass(net, &net->client[0], &net->client[2], &frame);
 	ck_assert_mem_eq(got->bytes, client_mac[2], 6);
 }

@@ -662,9 +662,8 @@ START_TEST(fake_ip_firewall_202)
 	const struct frame *got;
 
 	router_detach(&net->router, &net->client[0].netdev);
-	ck_assert_int_eq(router_attach_client_visible(&net->router, &net->client[0].netdev,
-						      &visible),
-			 0);
+	ck_assert_int_eq(
+		router_attach_client_visible(&net->router, &net->client[0].netdev, &visible), 0);
 	use_lists("action=accept dst4=192.0.2.80/32 proto=tcp dstports=1234-1234", NULL, "drop");
 	frame_tcp(&frame, &ends, 5000, 1234, SYN, 1, 0, 0);
 	test_pass(net, &net->client[0], &net->uplink, &frame);

@@ -15,7 +15,7 @@
 #define RULES_REAL                                                     \
 	"pass\n"                                                       \
 	"block return-icmp ( filter-prohib, admin-unr ) in on clients" \
-	" proto { tcp udp } from 10.138.0.12 to any port 81\n"                           \
+	" proto { tcp udp } from 10.138.0.12 to any port 81\n"         \
 	"block return in on clients proto tcp from 10.138.0.12 to any port 82\n"
 
 static struct frame frame, answer, about;

@@ -131,8 +131,8 @@ def apply(folder, pillar, environment):
                 if key != "name" and tool("qvm-prefs", qube, key.replace("-", "_")) != _text(value):
                     tool("qvm-prefs", qube, key.replace("-", "_"), _text(value))
         else:
-            for feature in arguments["enable"]:
+            for feature in arguments.get("enable", []):
                 tool("qvm-features", qube, feature, "1")
-            for feature in arguments["disable"]:
+            for feature in arguments.get("disable", []):
                 tool("qvm-features", qube, feature, "")
     return ran

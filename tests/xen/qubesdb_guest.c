@@ -36,16 +36,20 @@ static void fault(struct daemon *daemon, const char *what, const struct message 
 			 message->type, message->path, message->length);
 }
 
+/* Whoever waits for the lock; spinning would stop the virtual clock. */
+static struct fiber_event unlocked = { { &unlocked.waiters, &unlocked.waiters }, false };
+
 static void lock(struct daemon *daemon)
 {
 	while (daemon->busy)
-		fiber_yield();
+		(void)!fiber_event_wait(&unlocked, FIBER_FOREVER);
 	daemon->busy = true;
 }
 
 static void unlock(struct daemon *daemon)
 {
 	daemon->busy = false;
+	fiber_event_signal(&unlocked);
 }
 
 /* With the lock. */
@@ -238,7 +242,7 @@ static void serve_main(void *argument)
 		lock(daemon);
 		got = message_receive(daemon, data);
 		unlock(daemon);
-		if (got == 0)
+		if (got == 0 && !vchan_readable(daemon->vchan))
 			(void)!vchan_wait_readable(daemon->vchan, clock_now_ns() + SECOND / 100);
 		else
 			fiber_yield();

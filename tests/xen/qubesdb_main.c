@@ -9,6 +9,7 @@ int main(void)
 
 	suite_add_tcase(suite, qubesdb_entries_tests());
 	suite_add_tcase(suite, qubesdb_connection_tests());
+	suite_add_tcase(suite, qubesdb_flood_tests());
 	suite_add_tcase(suite, qubesdb_storm_tests());
 	return unit_run(suite, CK_NORMAL, "");
 }

@@ -6,4 +6,5 @@
 
 TCase *qubesdb_entries_tests(void);
 TCase *qubesdb_connection_tests(void);
+TCase *qubesdb_flood_tests(void);
 TCase *qubesdb_storm_tests(void);

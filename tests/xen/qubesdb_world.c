@@ -10,7 +10,7 @@
 #include "tests/host/unit.h"
 
 #define GUEST_PAGES 256u
-#define WAIT_NS (60 * SECOND)
+#define WAIT_NS (600 * SECOND)
 
 void world_begin(struct world *world, int threads)
 {

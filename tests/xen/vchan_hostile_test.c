@@ -32,6 +32,7 @@ struct liar {
 	uint8_t *data[2];
 	evtchn_port port;
 	uint16_t left, right; /* orders that a server claims */
+	bool has_ended;	      /* a server of which only the nodes are left */
 	uint32_t lies;
 	atomic_bool stop;
 };
@@ -95,7 +96,7 @@ static void liar_page(struct liar *liar)
 	liar->page->left_order = liar->left;
 	liar->page->right_order = liar->right;
 	liar->page->cli_live = 2;
-	liar->page->srv_live = 1;
+	liar->page->srv_live = !liar->has_ended;
 	liar->page->cli_notify = 1;
 }
 
@@ -137,6 +138,7 @@ static void liar_withdraw(void *argument)
 static void liar_begin(struct vchan_world *world, struct liar *liar, bool is_server)
 {
 	uint16_t left = liar->left, right = liar->right;
+	bool has_ended = liar->has_ended;
 
 	*liar = (struct liar){
 		.side = is_server ? &world->server : &world->client,
@@ -144,6 +146,7 @@ static void liar_begin(struct vchan_world *world, struct liar *liar, bool is_ser
 		.is_server = is_server,
 		.left = left,
 		.right = right,
+		.has_ended = has_ended,
 	};
 	world->left = world->right = ORDER;
 	world->index = 0;
@@ -367,6 +370,20 @@ START_TEST(a_server_with_impossible_orders_is_refused)
 }
 END_TEST
 
+START_TEST(a_server_that_has_ended_is_none)
+{
+	struct vchan_world world;
+	struct liar liar = { .left = 12, .right = 12, .has_ended = true };
+
+	world_begin(&world, HOST_STEPPED);
+	liar_begin(&world, &liar, true);
+	ck_assert_int_eq(world.client.error, -EPIPE);
+	ck_assert_uint_eq(liar.page->cli_live, 2);
+	liar_end(&liar);
+	world_end(&world);
+}
+END_TEST
+
 /* More pages than it grants: what was mapped before the first bad one is let go. */
 START_TEST(a_server_with_bad_grants_is_refused)
 {
@@ -444,6 +461,48 @@ START_TEST(a_client_that_keeps_pages_gets_no_more_in_the_end)
 }
 END_TEST
 
+/* What one client was sent is nothing for the next. */
+static void page_look(void *argument)
+{
+	struct liar *liar = argument;
+	struct gnttab_mapping data;
+
+	say_connected(liar);
+	ck_assert_uint_eq(liar->page->srv_notify, 0);
+	for (uint32_t i = 2; i < 1000; i++)
+		ck_assert_uint_eq(liar->page->grants[i], 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		ck_assert_int_eq(
+			gnttab_map(liar->victim->domid, liar->page->grants[i], false, &data), 0);
+		for (uint32_t at = 0; at < 4096; at++)
+			ck_assert_uint_eq(((uint8_t *)data.address)[at], 0);
+		gnttab_unmap(&data);
+	}
+}
+
+START_TEST(pages_are_empty_when_they_are_used_again)
+{
+	struct vchan_world world;
+	struct liar liar = { 0 };
+	struct job jobs[2];
+
+	world_begin(&world, HOST_STEPPED);
+	jobs[0] = (struct job){ .side = &world.server, .writes = true, .bytes = 40000 };
+	jobs[1] = (struct job){ .side = &world.client, .bytes = 40000 };
+	world_open(&world, 13, 14, 0);
+	jobs_must(jobs, 2);
+	world_close(&world);
+	world_assert_clean(&world);
+	world.left = world.right = ORDER;
+	liar.side = &world.client;
+	liar.victim = &world.server;
+	host_call_fiber_must(world.server.domain, side_listen, &world.server);
+	host_call_fiber_must(world.client.domain, page_look, &liar);
+	liar_end(&liar);
+	world_end(&world);
+}
+END_TEST
+
 /* ---- noise ---- */
 
 static void make_noise(void *argument)
@@ -462,6 +521,28 @@ static void start_noise(void *argument)
 	ck_assert_int_eq(fiber_start("noise", make_noise, argument), 0);
 }
 
+static void work_late(void *argument)
+{
+	struct liar *liar = argument;
+
+	fiber_sleep_until(clock_now_ns() + 300 * WORLD_MS);
+	write_once(liar_out(liar)->prod, 10);
+	evtchn_notify(liar->port);
+}
+
+/* Before it would be time to ask Xen for the peer. */
+static void heard_must(struct vchan_world *world, struct liar *liar)
+{
+	struct job read = { .side = liar->victim, .bytes = 10 };
+	uint64_t began = host_now_ns(world->machine);
+
+	jobs_start(&read, 1);
+	host_call_fiber_must(liar->side->domain, work_late, liar);
+	jobs_wait(&read, 1);
+	ck_assert_uint_eq(read.moved, 10);
+	ck_assert_uint_lt(host_now_ns(world->machine) - began, 400 * WORLD_MS);
+}
+
 START_TEST(a_peer_that_only_notifies_is_heard_less_and_less)
 {
 	struct vchan_world world;
@@ -478,6 +559,7 @@ START_TEST(a_peer_that_only_notifies_is_heard_less_and_less)
 	ck_assert_uint_gt(liar.lies, 10000);
 	atomic_store(&liar.stop, true);
 	host_run_for(world.machine, 100 * WORLD_MS);
+	heard_must(&world, &liar);
 	liar_end(&liar);
 	world_end(&world);
 }
@@ -490,9 +572,11 @@ TCase *vchan_hostile_tests(void)
 	tcase_set_timeout(cases, 300);
 	tcase_add_test(cases, a_lie_ends_one_vchan_with_one_line);
 	tcase_add_test(cases, a_server_with_impossible_orders_is_refused);
+	tcase_add_test(cases, a_server_that_has_ended_is_none);
 	tcase_add_test(cases, a_server_with_bad_grants_is_refused);
 	tcase_add_test(cases, a_client_without_an_event_channel_is_none);
 	tcase_add_test(cases, a_client_that_keeps_pages_gets_no_more_in_the_end);
+	tcase_add_test(cases, pages_are_empty_when_they_are_used_again);
 	tcase_add_test(cases, a_peer_that_only_notifies_is_heard_less_and_less);
 	return cases;
 }

@@ -211,6 +211,7 @@ END_TEST
 
 struct late {
 	struct vchan_side *side;
+	int error;
 	atomic_bool done;
 };
 
@@ -220,6 +221,19 @@ static void connect_late(void *argument)
 
 	side_connect(late->side);
 	atomic_store(&late->done, true);
+}
+
+static void wait_client_late(void *argument)
+{
+	struct late *late = argument;
+
+	late->error = late->side->program->wait_client(late->side->vchan, FIBER_FOREVER);
+	atomic_store(&late->done, true);
+}
+
+static void wait_client_late_start(void *argument)
+{
+	ck_assert_int_eq(fiber_start("late", wait_client_late, argument), 0);
 }
 
 static void connect_late_start(void *argument)
@@ -245,6 +259,24 @@ START_TEST(a_client_waits_for_its_server)
 	ck_assert(host_run_until(world.machine, late_is_done, &late, WORLD_SECOND));
 	ck_assert_int_eq(world.client.error, 0);
 	ck_assert_int_eq(state_of(&world.server), VCHAN_CONNECTED);
+	world_close(&world);
+	world_end(&world);
+}
+END_TEST
+
+START_TEST(a_server_is_told_that_its_client_has_come)
+{
+	struct vchan_world world;
+	struct late late = { .side = &world.server };
+
+	world_begin(&world, HOST_STEPPED);
+	host_call_fiber_must(world.server.domain, side_listen, &world.server);
+	host_call(world.server.domain, wait_client_late_start, &late);
+	host_run_for(world.machine, 5 * WORLD_SECOND);
+	ck_assert(!late_is_done(&late));
+	host_call_fiber_must(world.client.domain, side_connect, &world.client);
+	ck_assert(host_run_until(world.machine, late_is_done, &late, 100 * WORLD_MS));
+	ck_assert_int_eq(late.error, 0);
 	world_close(&world);
 	world_end(&world);
 }
@@ -531,6 +563,7 @@ TCase *vchan_life_tests(void)
 	tcase_add_test(cases, a_server_may_write_before_its_client_comes);
 	tcase_add_test(cases, deadlines_hold);
 	tcase_add_test(cases, a_client_waits_for_its_server);
+	tcase_add_test(cases, a_server_is_told_that_its_client_has_come);
 	tcase_add_test(cases, only_the_client_can_read_the_nodes_and_they_go);
 	tcase_add_test(cases, a_newer_server_at_the_same_path);
 	tcase_add_test(cases, what_cannot_be_is_refused);

@@ -122,6 +122,7 @@ START_TEST(events_are_sent_when_asked_for_alone)
 	struct job write = {
 		.side = &world.client, .writes = true, .way = JOB_TRIES, .bytes = 3000, .most = 10
 	};
+	struct job read = { .side = &world.server, .way = JOB_TRIES, .bytes = 3000, .most = 10 };
 	uint64_t before;
 
 	world_begin(&world, HOST_STEPPED);
@@ -132,6 +133,9 @@ START_TEST(events_are_sent_when_asked_for_alone)
 	jobs_wait(&write, 1);
 	ck_assert_uint_eq(write.moved, 3000);
 	ck_assert_uint_eq(host_domain_costs(world.client.domain).notifies - before, 1);
+	before = host_domain_costs(world.server.domain).notifies;
+	jobs_must(&read, 1); /* nobody waits for room */
+	ck_assert_uint_eq(host_domain_costs(world.server.domain).notifies - before, 0);
 	world_close(&world);
 	world_end(&world);
 }

@@ -21,6 +21,8 @@ struct test_agent {
 	/* for trigger(): set by dom0's side, which then waits for `trigger_asked` to be 0 */
 	const char *service, *target;
 	atomic_uint trigger_asked;
+	/* One in so many of the qube's calls of Xen and the heap fails; 0: none. */
+	atomic_uint faults_one_in;
 	atomic_int trigger_error;
 	atomic_uint done_count;
 	atomic_int done_results[AGENT_TRIGGERS];

@@ -226,8 +226,12 @@ static void just_exec_of(struct daemon *daemon, const char *line, int code)
 	caller_listen(&caller, daemon, 700, 65536);
 	daemon_exec(daemon, 0x201, store_domid(), 700, line);
 	caller_await_hello(&caller);
-	ck_assert_int_eq(caller_finish(&caller), code);
+	while (caller_read(&caller))
+		;
+	ck_assert_int_eq(caller.exit_code, code);
+	ck_assert(!caller.out_over && !caller.err_over);
 	ck_assert_uint_eq(caller.out_bytes + caller.err_bytes, 0);
+	caller_close(&caller);
 	daemon_await_end(daemon, 700);
 }
 

@@ -21,6 +21,15 @@ static void still_works(struct daemon *daemon)
 	ck_assert_str_eq(caller.out, "[1 a]");
 }
 
+/* The next daemon is another process. One that came before the qube ran at all would take
+ * the place of the first in the same vchan, and nobody could tell. */
+static void restart(struct daemon *daemon)
+{
+	daemon_disconnect(daemon);
+	scene_sleep(50 * DAEMON_MS);
+	daemon_connect(daemon);
+}
+
 /* ---- callers ---- */
 
 /* The server is gone before the agent looks, or closes without a word. */
@@ -119,14 +128,13 @@ static void stalled_caller(struct daemon *daemon)
 
 static void daemon_again(struct daemon *daemon)
 {
-	for (uint32_t i = 1; i <= 20; i++) {
+	for (uint32_t i = 1; i <= (daemon->is_stepped ? 40u : 10u); i++) {
 		if (i % 2)
 			still_works(daemon);
-		daemon_disconnect(daemon);
-		daemon_connect(daemon);
+		restart(daemon);
 	}
 	still_works(daemon);
-	ck_assert_uint_eq(atomic_load(&daemon->agent->connected), 21);
+	ck_assert_uint_ge(atomic_load(&daemon->agent->connected), 6);
 }
 
 /* Calls go on without a daemon; the next one hears nothing of them. */
@@ -161,13 +169,11 @@ static void daemon_gone_in_the_middle(struct daemon *daemon)
 
 	for (size_t bytes = 1; bytes <= sizeof(head); bytes += 5) {
 		daemon_send_raw(daemon, head, bytes);
-		daemon_disconnect(daemon);
-		daemon_connect(daemon);
+		restart(daemon);
 	}
 	caller_listen(&caller, daemon, 513, 4096);
 	daemon_exec(daemon, 0x200, store_domid(), 513, "user:QUBESRPC test.Exit+3 dom0");
-	daemon_disconnect(daemon);
-	daemon_connect(daemon);
+	restart(daemon);
 	if (vchan_wait_client(caller.vchan, clock_now_ns() + 300 * DAEMON_MS) == 0) {
 		caller_await_hello(&caller);
 		ck_assert_int_eq(caller_finish(&caller), 3);
@@ -227,6 +233,31 @@ static void daemon_does_not_read(struct daemon *daemon)
 	still_works(daemon);
 }
 
+/* Xen, the store and the heap of the qube fail at times: each call is answered or ended. */
+static void failing_calls(struct daemon *daemon)
+{
+	struct caller caller;
+
+	for (uint32_t i = 0; i < 300; i++) {
+		atomic_store(&daemon->agent->faults_one_in, 2 + i / 30);
+		if (i % 30 == 0)
+			scene_sleep(10 * DAEMON_MS);
+		caller_listen(&caller, daemon, 513, 65536);
+		daemon_exec(daemon, i % 5 ? 0x200 : 0x201, store_domid(), 513,
+			    "user:QUBESRPC test.Both dom0");
+		daemon_await_end(daemon, 513);
+		caller_close(&caller);
+		if (i % 30 != 29)
+			continue;
+		/* A server needs more that works than a call does. */
+		atomic_store(&daemon->agent->faults_one_in, 10);
+		restart(daemon);
+	}
+	atomic_store(&daemon->agent->faults_one_in, 0);
+	scene_sleep(10 * DAEMON_MS);
+	still_works(daemon);
+}
+
 const struct qrexec_scene qrexec_life_scenes[] = {
 	{ "gone before greetings", gone_before_greetings, true },
 	{ "never there", never_there, true },
@@ -239,5 +270,6 @@ const struct qrexec_scene qrexec_life_scenes[] = {
 	{ "daemon gone in the middle", daemon_gone_in_the_middle, false },
 	{ "daemon without a word", daemon_without_a_word, false },
 	{ "daemon does not read", daemon_does_not_read, true },
+	{ "failing calls", failing_calls, true },
 	{ 0 },
 };

@@ -31,6 +31,7 @@ struct world {
 	struct host_counters clean;
 	void (*connect)(struct daemon *daemon);
 	void (*disconnect)(struct daemon *daemon);
+	uint32_t faults_one_in; /* now */
 	atomic_uint over;
 };
 
@@ -40,6 +41,8 @@ static const struct {
 } lists[] = {
 	{ "qrexec_call_scenes", "calls", "calls-threads" },
 	{ "qrexec_life_scenes", "life", "life-threads" },
+	{ "qrexec_hostile_scenes", "hostile", "hostile-threads" },
+	{ "qrexec_trigger_scenes", "triggers", "triggers-threads" },
 };
 #define LIST_STEP 2000
 #define MODE_STEP 1000
@@ -62,9 +65,27 @@ static void scene_start(void *argument)
 	ck_assert_int_eq(fiber_start("scene", scene_fiber, argument), 0);
 }
 
+static void faults_set(struct world *world)
+{
+	uint32_t one_in = atomic_load(&world->agent.faults_one_in);
+	struct host_faults faults = { .malloc_one_in = one_in,
+				      .grant_one_in = one_in,
+				      .map_one_in = one_in,
+				      .evtchn_one_in = one_in,
+				      .store_one_in = one_in,
+				      .commit_one_in = one_in };
+
+	if (one_in == world->faults_one_in)
+		return;
+	world->faults_one_in = one_in;
+	host_domain_set_faults(world->qube, &faults);
+}
+
 static bool scene_is_over(void *argument)
 {
 	struct world *world = argument;
+
+	faults_set(world);
 
 	if (atomic_load(&world->agent.trigger_asked))
 		host_call(world->qube, world->program->trigger, &world->agent);
