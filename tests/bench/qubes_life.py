@@ -169,7 +169,7 @@ class QubesLife(QubesBase):
         return f"198.51.100.{qube.ip.split('.')[-1]}"
 
     def pinger_of(self, qube):
-        return self.sibling(qube.name, image="churn", memory=12, cpus="2-3",
+        return self.sibling(qube.name, image="churn", memory=12, cpus="2-3", watched=False,
                             cmdline=f"ip={qube.ip}/32 gw={FIREWALL_IP} "
                                     f"target={self.target_of(qube)} burst=1 pause=20 flows=4",
                             vif=[qube.vif()])
@@ -197,8 +197,7 @@ class QubesLife(QubesBase):
         qube = self.dom0.clients[0]
         self.dom0.destroyed()
         self.dom0.start(self.qubes_config(), unpause=False)
-        job = self.bench.begin(f"xl create {self.bench.write_config(self.pinger_of(qube))}", 60)
-        self.bench.domains[qube.name] = True
+        job = self.bench.begin(self.bench.create_command(self.pinger_of(qube)), 60)
         try:
             time.sleep(2)
             self.dom0.unpause()
