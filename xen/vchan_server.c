@@ -159,7 +159,7 @@ int vchan_listen_orders(uint16_t peer, const char *path, uint32_t left, uint32_t
 	vchan = vchan_make(peer, true, left, right, event);
 	if (!vchan)
 		return -ENOMEM;
-	strcpy(vchan->path, path);
+	memcpy(vchan->path, path, strlen(path) + 1);
 	error = server_begin(vchan, index);
 	if (error)
 		vchan_destroy(vchan);

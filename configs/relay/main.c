@@ -202,7 +202,8 @@ static void stats_print(void)
 		const struct memory *memory = &relay.memory[side];
 
 		if (memory->packets.total)
-			stats_line_pools(stats_line_print, NULL, names[side], &memory->pages, &memory->packets);
+			stats_line_pools(stats_line_print, NULL, names[side], &memory->pages,
+					 &memory->packets);
 		if (relay.ends[side].front)
 			netfront_print_stats(relay.ends[side].front, stats_line_print, NULL);
 	}

@@ -143,7 +143,7 @@ END_TEST
 START_TEST(failures_of_all_kinds)
 {
 	struct host_faults faults = {
-		.malloc_one_in = 12, .map_one_in = 4, .evtchn_one_in = 4, .store_one_in = 12
+		.malloc_one_in = 20, .map_one_in = 10, .evtchn_one_in = 8, .store_one_in = 12
 	};
 	struct world world;
 
