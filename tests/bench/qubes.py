@@ -297,7 +297,7 @@ class QubesTests(QubesLife, QubesServices):
     def qubes_newest_vif(self):
         """Two vifs with one address (restart, stubdom): the newer has it while it is there."""
         b = self.bench
-        twin = self.sibling("twin", image="churn", memory=12, cpus="3",
+        twin = self.sibling("twin", image="churn", memory=12, cpus="3", watched=False,
                             cmdline=f"ip={self.b.ip}/32 gw={FIREWALL_IP} target={OUTSIDE} "
                                     "burst=1 pause=100", vif=[self.b.vif()])
         try:
@@ -305,8 +305,7 @@ class QubesTests(QubesLife, QubesServices):
             b.wait_console("twin", r"\d+ answers", 20)
             b.destroy("twin")
             # One that never connects (Windows leaves one of its cards) changes nothing.
-            b.domains["twin"] = True
-            b.run(f"xl create -p {b.write_config(twin)}", 30)
+            b.run(b.create_command(twin, "-p"), 30)
             self.expect_probe(self.b, EVERYTHING, "beside one that never connects", within=8)
         finally:
             b.destroy("twin", check=False)

@@ -79,7 +79,7 @@ class QubesBase:
 
     def qube_config(self, qube, cpu="2"):
         config = self.bench.client_config(qube.name, 1, cpu=cpu)
-        config["vif"] = [qube.vif()]
+        config["vif"], config["watched"] = [qube.vif()], False
         config["cmdline"] = config["cmdline"].split(" rw.ip=")[0]  # the script below does it
         return config
 

@@ -322,10 +322,7 @@ class Dom0:
         for client in self.clients:
             self.entries.update(self.mapped(client))
         self.entries.update(self.connected())
-        self.bench.domains[self.name] = True
-        path = self.bench.write_config(config)
-        self.bench.run(f"rm -f /var/log/xen/console/guest-{self.name}.log; xl create -p {path}",
-                       60)
+        self.bench.run(self.bench.create_command(config, "-p"), 60)
         self.domid = int(self.bench.run(f"xl domid {self.name}").out)
         self.start_programs()
         if unpause:
