@@ -17,6 +17,9 @@
 /* An agent of another qube may be slow to serve; dom0 gives up after ten seconds. */
 #define CONNECT_NS (30u * QREXEC_SECOND_NS)
 #define HELLO_NS (30u * QREXEC_SECOND_NS)
+/* The callers' rings, each: what all known callers have. The window for mapping others' pages
+ * is shared with the network, and some pages of it for each call must be enough. */
+#define RING_BYTES_MAX 65536u
 #define BUFFER_BYTES 256u
 #define LINE_BYTES 256u
 
@@ -251,8 +254,8 @@ static int call_connect(struct qrexec_call *call)
 
 	snprintf(path, sizeof(path), "/local/domain/%" PRIu32 "/data/vchan/%u/%" PRIu32,
 		 call->params.domain, call->agent->domid, call->params.port);
-	error = vchan_connect((uint16_t)call->params.domain, path, &data->event,
-			      clock_now_ns() + CONNECT_NS, &data->vchan);
+	error = vchan_connect_within((uint16_t)call->params.domain, path, RING_BYTES_MAX,
+				     &data->event, clock_now_ns() + CONNECT_NS, &data->vchan);
 	if (error) {
 		data->vchan = NULL;
 		return error;
