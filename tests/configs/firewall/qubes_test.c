@@ -245,6 +245,83 @@ START_TEST(read_again_after_a_restart)
 }
 END_TEST
 
+START_TEST(a_new_daemon_knows_no_old_rules)
+{
+	begin("");
+	fake_write(TREE "/policy", "drop");
+	fake_write(TREE "/0000", "action=drop proto=udp dstports=100");
+	fake_write(TREE "/0001", "action=accept");
+	fake_write(TREE, "");
+	start();
+	ck_assert(!passes(0, 100) && passes(0, 200));
+	/* Nothing is said of the list: it holds on, and is not applied again. */
+	fake_restarted();
+	fake_loaded();
+	fake_run();
+	ck_assert(!passes(0, 100) && passes(0, 200));
+	ck_assert_str_eq(fake_written(HANDLED), "1");
+	/* Half a list, and the daemon goes once more: it was not committed. */
+	fake_write(TREE "/policy", "drop");
+	fake_write(TREE "/0000", "action=accept");
+	fake_restarted();
+	fake_loaded();
+	fake_run();
+	ck_assert(!passes(0, 100) && passes(0, 200));
+	/* A shorter one: nothing of the old one comes behind it. */
+	fake_remove(TREE "/");
+	fake_write(TREE "/policy", "drop");
+	fake_write(TREE "/0000", "action=accept proto=udp dstports=100");
+	fake_write(TREE, "");
+	fake_run();
+	ck_assert(passes(0, 100) && !passes(0, 200));
+	end();
+}
+END_TEST
+
+START_TEST(a_client_waits_for_its_rules)
+{
+	begin("");
+	fake_write(TREE "/policy", "accept");
+	fake_write(TREE, "");
+	start();
+	clients_detached(&net->client[0].netdev, NULL);
+	/* Started again with other rules, which are known and do not hold yet. */
+	fake_remove(TREE "/");
+	fake_write(TREE "/policy", "drop");
+	fake_write(TREE "/0000", "action=accept proto=udp dstports=100");
+	fake_write(TREE, "");
+	clients_attached(&net->client[0].netdev, &about[0], NULL);
+	ck_assert(!passes(0, 100) && !passes(0, 200));
+	fake_run();
+	ck_assert(passes(0, 100) && !passes(0, 200));
+	/* With rules that have not even been read. */
+	clients_detached(&net->client[0].netdev, NULL);
+	fake_drained = false;
+	clients_attached(&net->client[0].netdev, &about[0], NULL);
+	fake_run();
+	ck_assert(!passes(0, 100));
+	fake_write(TREE "/0000", "action=accept proto=udp dstports=300");
+	fake_write(TREE, "");
+	fake_run();
+	ck_assert(!passes(0, 100) && !passes(0, 300));
+	fake_drained = true;
+	fake_now_ns += TEST_SECOND;
+	fake_run();
+	ck_assert(!passes(0, 100) && passes(0, 300));
+	/* Gone before its turn. */
+	clients_detached(&net->client[0].netdev, NULL);
+	fake_drained = false;
+	clients_attached(&net->client[0].netdev, &about[0], NULL);
+	clients_detached(&net->client[0].netdev, NULL);
+	fake_drained = true;
+	fake_now_ns += TEST_SECOND;
+	fake_run();
+	clients_attached(&net->client[0].netdev, &about[0], NULL);
+	ck_assert(passes(0, 300));
+	end();
+}
+END_TEST
+
 static bool address_is(be32 address, uint32_t expected)
 {
 	return be32_get(address) == expected;
@@ -428,6 +505,8 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, what_could_not_be_kept_closes_all);
 	tcase_add_test(cases, an_expired_rule_ends_by_itself);
 	tcase_add_test(cases, read_again_after_a_restart);
+	tcase_add_test(cases, a_new_daemon_knows_no_old_rules);
+	tcase_add_test(cases, a_client_waits_for_its_rules);
 	tcase_add_test(cases, addresses_follow);
 	tcase_add_test(cases, the_command_line_counts_most);
 	tcase_add_test(cases, only_dns);
