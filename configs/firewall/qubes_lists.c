@@ -229,14 +229,16 @@ static void pending_done(struct pending *pending)
 static void set_use(struct ruleset *set)
 {
 	struct ruleset *old = lists.set;
+	int error = host_names_bind(set);
 
-	if (host_names_bind(set))
-		log_line(LOG_ERROR, "qubes", "too many host names: none of them is known");
 	router_set_now(qubes.config.router, clock_now_ns());
 	(void)router_set_rules(qubes.config.router, set);
 	lists.set = set;
 	host_names_unbind(old);
 	ruleset_free(old);
+	/* There may only not have been room for those of both. */
+	if (error && host_names_bind(set))
+		log_line(LOG_ERROR, "qubes", "too many host names: none of them is known");
 }
 
 static int set_make(struct ruleset **set)

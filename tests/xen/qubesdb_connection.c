@@ -298,6 +298,8 @@ START_TEST(a_read_that_is_refused)
 	world_listen(&world);
 	world_client_start(&world);
 	ck_assert(host_run_until_in(world.guest, is_connected_at_all, &world, 10 * SECOND));
+	world_assert_entry(&world, "/name", NULL);
+	ck_assert(!world.client->drained); /* all of it is to come */
 	world_message(&world, 9, "", NULL, 0, 0);
 	world_await_lost(&world);
 	ck_assert_ptr_nonnull(strstr(world.client->first_log, "a refusal to tell its entries"));
