@@ -95,6 +95,7 @@ struct client {
 	/* For `get`. */
 	char got[QUBESDB_VALUE_MAX + 1];
 	bool found;
+	bool said, drained; /* the entry; QubesDB */
 	/* For `compare`: those that there must be, and no others. */
 	const struct daemon_entry *expected;
 	uint32_t expected_count;
