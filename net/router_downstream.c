@@ -22,12 +22,23 @@ static void visit(void *context, struct flow *flow)
 	}
 }
 
+static bool is_news(const struct address_set *set, const struct ip_address *addresses,
+		    uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (!address_set_has(set, &addresses[i]))
+			return true;
+	return false;
+}
+
 int router_set_downstream(struct router *router, const struct ip_address *addresses, uint32_t count)
 {
+	bool news = is_news(&router->downstream, addresses, count);
 	int error = address_set_fill(&router->downstream, addresses, count);
 	uint32_t at = 0;
 
-	if (error)
+	/* What is not forbidden anew goes on, be it in the middle of a datagram. */
+	if (error || !news)
 		return error;
 	do
 		at = flow_visit(&router->flows, at, router->flows.total, visit, router);

@@ -16,7 +16,11 @@
 
 /* An agent of another qube may be slow to serve; dom0 gives up after ten seconds. */
 #define CONNECT_NS (30u * QREXEC_SECOND_NS)
+#define CONNECT_AGAIN_NS (QREXEC_SECOND_NS / 5)
 #define HELLO_NS (30u * QREXEC_SECOND_NS)
+/* The callers' rings, each: what all known callers have. The window for mapping others' pages
+ * is shared with the network, and some pages of it for each call must be enough. */
+#define RING_BYTES_MAX 65536u
 #define BUFFER_BYTES 256u
 #define LINE_BYTES 256u
 
@@ -243,16 +247,36 @@ static void call_run(struct qrexec_call *call)
 		      !qrexec_data_send_exit(&call->data, !call->output_closed, true, code);
 }
 
-static int call_connect(struct qrexec_call *call)
+/*
+ * We may hear of the call before the caller's server is there. Then its nodes may be those of
+ * one that was killed before anybody came, as ports are given out again: such a server has
+ * ended, or what the nodes name is none any more.
+ */
+static int call_connect_vchan(struct qrexec_call *call)
 {
 	struct qrexec_data *data = &call->data;
+	uint64_t deadline_ns = clock_now_ns() + CONNECT_NS;
 	char path[VCHAN_PATH_BYTES];
-	int error;
 
 	snprintf(path, sizeof(path), "/local/domain/%" PRIu32 "/data/vchan/%u/%" PRIu32,
 		 call->params.domain, call->agent->domid, call->params.port);
-	error = vchan_connect((uint16_t)call->params.domain, path, &data->event,
-			      clock_now_ns() + CONNECT_NS, &data->vchan);
+	for (;;) {
+		int error =
+			vchan_connect_within((uint16_t)call->params.domain, path, RING_BYTES_MAX,
+					     &data->event, deadline_ns, &data->vchan);
+
+		if ((error != -EPIPE && error != -EINVAL) ||
+		    clock_now_ns() + CONNECT_AGAIN_NS >= deadline_ns)
+			return error;
+		fiber_sleep_until(clock_now_ns() + CONNECT_AGAIN_NS);
+	}
+}
+
+static int call_connect(struct qrexec_call *call)
+{
+	struct qrexec_data *data = &call->data;
+	int error = call_connect_vchan(call);
+
 	if (error) {
 		data->vchan = NULL;
 		return error;

@@ -149,6 +149,7 @@ static void entry_write(struct qubesdb *db, const char *path, const char *value,
 		return;
 	}
 	own_release(db, node);
+	node->said = db->stats.connections;
 	tell_changed(db, path, value, length);
 }
 
@@ -574,6 +575,18 @@ bool qubesdb_is_connected(const struct qubesdb *db)
 bool qubesdb_is_whole(const struct qubesdb *db)
 {
 	return db->whole;
+}
+
+bool qubesdb_is_drained(struct qubesdb *db)
+{
+	return !db->vchan || (!db->reading && !db->input_moved && !vchan_readable(db->vchan));
+}
+
+bool qubesdb_is_said(const struct qubesdb *db, const struct qubesdb_entry *entry)
+{
+	const struct qubesdb_node *node = list_entry(entry, const struct qubesdb_node, entry);
+
+	return node->said == db->stats.connections;
 }
 
 static const struct qubesdb_entry *entry_of(const struct qubesdb_node *node)

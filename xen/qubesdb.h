@@ -69,6 +69,12 @@ bool qubesdb_is_connected(const struct qubesdb *db);
  */
 bool qubesdb_is_whole(const struct qubesdb *db);
 
+/*
+ * False while dom0 has said something that has not been taken yet, or a full read is under
+ * way. What it said before it did anything else has been taken when this is true.
+ */
+bool qubesdb_is_drained(struct qubesdb *db);
+
 /* NULL: there is no such entry. The entry is valid until the fiber next waits. */
 const struct qubesdb_entry *qubesdb_get(const struct qubesdb *db, const char *path);
 
@@ -78,6 +84,13 @@ const struct qubesdb_entry *qubesdb_get(const struct qubesdb *db, const char *pa
  */
 const struct qubesdb_entry *qubesdb_next(const struct qubesdb *db, const char *prefix,
 					 const char *after);
+
+/*
+ * Whether dom0 has named the entry on the connection of now, or the last one. If not, it is
+ * kept from an earlier one, and dom0 may have removed it since without a word: a daemon that
+ * began empty does not pass on the removal of what it does not know.
+ */
+bool qubesdb_is_said(const struct qubesdb *db, const struct qubesdb_entry *entry);
 
 /*
  * Writes an entry, here and (now, or when connected again) in dom0. Of an entry written

@@ -24,7 +24,8 @@ struct qubesdb_node {
 	/* The client's, which the tree only initialises: in a queue, and when it left that. */
 	struct list queue;
 	uint64_t sent;
-	char path[]; /* what entry.path points at */
+	uint64_t said; /* the connection on which dom0 named it last */
+	char path[];   /* what entry.path points at */
 };
 
 struct qubesdb_tree {

@@ -96,6 +96,15 @@ must_check int vchan_connect(uint16_t peer, const char *path, struct fiber_event
 			     uint64_t deadline_ns, struct vchan **vchan);
 
 /*
+ * The same, but -E2BIG for rings larger than `ring_bytes_max` each. The server chooses how
+ * large they are, and address space for mapping others' pages is short: whoever connects to
+ * servers that are not trusted says what it can spare.
+ */
+must_check int vchan_connect_within(uint16_t peer, const char *path, uint32_t ring_bytes_max,
+				    struct fiber_event *event, uint64_t deadline_ns,
+				    struct vchan **vchan);
+
+/*
  * Ends it from our side and frees it; harmless for NULL. What we wrote stays readable for a
  * peer that has mapped it. No other fiber may be in a call on it. A server's nodes are removed
  * from the store, which may take as long as a request to it.

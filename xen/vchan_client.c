@@ -165,24 +165,36 @@ static int client_begin(struct vchan *vchan, evtchn_port server_port)
 	return 0;
 }
 
+/* 0; -EPROTO: no server has such rings; -E2BIG: larger than wanted. */
+static int orders_check(uint16_t peer, uint32_t left, uint32_t right, uint32_t ring_bytes_max)
+{
+	if (!vchan_ring_orders_are_possible(left, right)) {
+		log_limited(&log_limit, LOG_WARNING, "vchan",
+			    "domain %u offers rings of the impossible orders %u and %u", peer, left,
+			    right);
+		return -EPROTO;
+	}
+	if (1u << left <= ring_bytes_max && 1u << right <= ring_bytes_max)
+		return 0;
+	log_limited(&log_limit, LOG_WARNING, "vchan",
+		    "domain %u offers rings of the orders %u and %u, larger than wanted", peer,
+		    left, right);
+	return -E2BIG;
+}
+
 /* `shared` is the vchan's from here on, or unmapped. */
 static int client_make(uint16_t peer, struct gnttab_mapping shared, evtchn_port server_port,
-		       struct fiber_event *event, struct vchan **made)
+		       uint32_t ring_bytes_max, struct fiber_event *event, struct vchan **made)
 {
 	struct vchan_interface *page = shared.address;
 	uint32_t left = read_once(page->left_order);
 	uint32_t right = read_once(page->right_order);
-	bool possible = vchan_ring_orders_are_possible(left, right);
-	struct vchan *vchan = possible ? vchan_make(peer, false, left, right, event) : NULL;
-	int error;
+	int error = orders_check(peer, left, right, ring_bytes_max);
+	struct vchan *vchan = error ? NULL : vchan_make(peer, false, left, right, event);
 
-	if (!possible)
-		log_limited(&log_limit, LOG_WARNING, "vchan",
-			    "domain %u offers rings of the impossible orders %u and %u", peer, left,
-			    right);
 	if (!vchan) {
 		gnttab_unmap(&shared);
-		return possible ? -ENOMEM : -EPROTO;
+		return error ? error : -ENOMEM;
 	}
 	vchan->shared = shared;
 	vchan->page = page;
@@ -197,8 +209,8 @@ static int client_make(uint16_t peer, struct gnttab_mapping shared, evtchn_port 
 	return error;
 }
 
-int vchan_connect(uint16_t peer, const char *path, struct fiber_event *event, uint64_t deadline_ns,
-		  struct vchan **vchan)
+int vchan_connect_within(uint16_t peer, const char *path, uint32_t ring_bytes_max,
+			 struct fiber_event *event, uint64_t deadline_ns, struct vchan **vchan)
 {
 	struct rendezvous found;
 	struct gnttab_mapping shared;
@@ -211,5 +223,11 @@ int vchan_connect(uint16_t peer, const char *path, struct fiber_event *event, ui
 		error = gnttab_map(peer, found.gref, false, &shared);
 	if (error)
 		return error;
-	return client_make(peer, shared, found.port, event, vchan);
+	return client_make(peer, shared, found.port, ring_bytes_max, event, vchan);
+}
+
+int vchan_connect(uint16_t peer, const char *path, struct fiber_event *event, uint64_t deadline_ns,
+		  struct vchan **vchan)
+{
+	return vchan_connect_within(peer, path, VCHAN_RING_BYTES_MAX, event, deadline_ns, vchan);
 }

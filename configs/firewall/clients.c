@@ -11,6 +11,7 @@ struct client {
 	struct netdev *netdev; /* NULL: this place is free */
 	const struct netback_client *about;
 	struct router_visible visible; /* as attached; real == 0: it is shown nothing else */
+	bool waits;		       /* to be attached, for its rules or its address */
 };
 
 static struct {
@@ -81,6 +82,9 @@ static void attach(struct client *client)
 			    "its vif has no ip=ADDRESS: nothing passes from or to it");
 		return;
 	}
+	client->waits = clients.qubes && !qubes_all_holds();
+	if (client->waits)
+		return;
 	client->visible = visible_of(addresses, count);
 	router_set_now(clients.router, clock_now_ns());
 	if (be32_get(client->visible.real))
@@ -88,6 +92,7 @@ static void attach(struct client *client)
 						     &client->visible);
 	else
 		error = router_attach_client(clients.router, client->netdev, addresses, count);
+	client->waits = error != 0;
 	if (error)
 		log_limited(&refused_log, LOG_WARNING, client->netdev->name,
 			    "%s cannot be a client's address", client->about->ip);
@@ -131,6 +136,10 @@ void clients_refresh(void)
 
 		if (!client->netdev)
 			continue;
+		if (client->waits) {
+			attach(client);
+			continue;
+		}
 		now = visible_of(addresses, addresses_of(client, addresses));
 		if (same_visible(&now, &client->visible))
 			continue;

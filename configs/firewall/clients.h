@@ -19,7 +19,10 @@ void clients_make(struct router *router, bool qubes);
 void clients_attached(struct netdev *netdev, const struct netback_client *client, void *context);
 void clients_detached(struct netdev *netdev, void *context);
 
-/* Under QubesOS: a client may be shown another address than before. Those are attached anew. */
+/*
+ * Under QubesOS: a client may be shown another address than before; those are attached anew.
+ * Those that wait for their rules, or were refused their address, are tried again.
+ */
 void clients_refresh(void);
 
 /* The input of an interface that nothing may pass. */

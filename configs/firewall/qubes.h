@@ -36,6 +36,12 @@ must_check int qubes_start(const struct qubes_config *config);
 /* Until QubesDB has been read once, or the deadline. From a fiber. */
 void qubes_wait_loaded(uint64_t deadline_ns);
 
+/*
+ * Whether all that dom0 has said so far holds, above all the rules of a client that it has
+ * just made. If not, clients_refresh() is called when it does.
+ */
+bool qubes_all_holds(void);
+
 /* What the client of this address is shown instead; real is 0 when it is shown its own. */
 void qubes_client_visible(be32 real, struct router_visible *visible);
 

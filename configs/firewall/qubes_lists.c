@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "arch/x86/clock.h"
+#include "configs/firewall/clients.h"
 #include "configs/firewall/host_names.h"
 #include "configs/firewall/qubes_parts.h"
 #include "lib/ip_text.h"
@@ -28,6 +29,7 @@
 #define PAUSE_LEAST_NS 1000000u
 #define RETRY_NS 1000000000ull
 #define NS_PER_SECOND 1000000000ull
+#define DRAIN_NS 2000000u /* to look again whether QubesDB's messages have been read */
 
 /* Lists that were committed and do not hold yet. */
 struct pending {
@@ -42,6 +44,7 @@ static struct {
 	struct fiber_event event;
 	bool loaded;	   /* QubesDB has been read */
 	bool wanted;	   /* to compile */
+	bool waiters;	   /* clients that may not pass before all of dom0's word holds */
 	uint64_t expiry_s; /* of the rule that ends first; 0: none does */
 	uint64_t commits, compiled, failed;
 } lists;
@@ -79,7 +82,7 @@ static void pending_add(const char *address)
 	lists.pending = pending;
 }
 
-/* All entries of the list as they are now. A mistake among them closes the source. */
+/* All entries of the list as dom0 has them now. A mistake among them closes the source. */
 static void list_copy(const char *text, const struct ip_address *address)
 {
 	const struct qubesdb_entry *entry;
@@ -94,6 +97,9 @@ static void list_copy(const char *text, const struct ip_address *address)
 	snprintf(prefix, sizeof(prefix), TREE "%s/", text);
 	while ((entry = qubesdb_next(qubes.db, prefix, after))) {
 		after = entry->path;
+		/* Of a list before this one, which its daemon has taken along. */
+		if (!qubesdb_is_said(qubes.db, entry))
+			continue;
 		/* A mistake is the source's, and is said when the rules are used. */
 		(void)qubes_rules_entry(lists.rules, entry->path, strlen(entry->path), entry->value,
 					entry->length);
@@ -145,7 +151,8 @@ void qubes_lists_loaded(void)
 	lists.loaded = true;
 	while ((entry = qubesdb_next(qubes.db, TREE, after))) {
 		after = entry->path;
-		if (!strchr(entry->path + strlen(TREE), '/'))
+		/* One that is not named this time holds on as it was committed last. */
+		if (qubesdb_is_said(qubes.db, entry) && !strchr(entry->path + strlen(TREE), '/'))
 			commit(entry->path + strlen(TREE));
 	}
 	wake(); /* also without any list: the base holds then */
@@ -154,6 +161,20 @@ void qubes_lists_loaded(void)
 void qubes_lists_compile_again(void)
 {
 	wake();
+}
+
+static bool all_holds(void)
+{
+	return lists.loaded && !lists.wanted && qubesdb_is_drained(qubes.db);
+}
+
+bool qubes_all_holds(void)
+{
+	if (all_holds())
+		return true;
+	lists.waiters = true;
+	fiber_event_signal(&lists.event);
+	return false;
 }
 
 /* ---- to the router ---- */
@@ -208,14 +229,16 @@ static void pending_done(struct pending *pending)
 static void set_use(struct ruleset *set)
 {
 	struct ruleset *old = lists.set;
+	int error = host_names_bind(set);
 
-	if (host_names_bind(set))
-		log_line(LOG_ERROR, "qubes", "too many host names: none of them is known");
 	router_set_now(qubes.config.router, clock_now_ns());
 	(void)router_set_rules(qubes.config.router, set);
 	lists.set = set;
 	host_names_unbind(old);
 	ruleset_free(old);
+	/* There may only not have been room for those of both. */
+	if (error && host_names_bind(set))
+		log_line(LOG_ERROR, "qubes", "too many host names: none of them is known");
 }
 
 static int set_make(struct ruleset **set)
@@ -271,15 +294,34 @@ static uint64_t expiry_ns(void)
 	return clock_now_ns() + (end > wall ? end - wall : 0);
 }
 
+static bool has_expired(void)
+{
+	return lists.expiry_s && clock_wall_ns() >= lists.expiry_s * NS_PER_SECOND;
+}
+
+/* Until there is something to compile; what else there is to do meanwhile is done. */
+static void wait_for_work(void)
+{
+	while (!lists.wanted && !has_expired()) {
+		uint64_t deadline = expiry_ns(), drain = clock_now_ns() + DRAIN_NS;
+
+		if (lists.waiters && all_holds()) {
+			lists.waiters = false;
+			clients_refresh();
+		}
+		if (lists.waiters && drain < deadline)
+			deadline = drain;
+		(void)!fiber_event_wait(&lists.event, deadline);
+	}
+}
+
 static void run(void *argument)
 {
 	(void)argument;
 	for (;;) {
 		uint64_t begin, took;
 
-		if (!lists.wanted && fiber_event_wait(&lists.event, expiry_ns()) == 0 &&
-		    !lists.wanted)
-			continue;
+		wait_for_work();
 		begin = clock_now_ns();
 		if (!compile()) {
 			lists.wanted = true; /* memory may come back */

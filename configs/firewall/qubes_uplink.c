@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "arch/x86/clock.h"
+#include "configs/firewall/clients.h"
 #include "configs/firewall/host_names.h"
 #include "configs/firewall/qubes_parts.h"
 #include "lib/ip4_text.h"
@@ -200,4 +201,5 @@ void qubes_uplink_apply(void)
 	apply4();
 	apply6();
 	apply_dns();
+	clients_refresh(); /* one may have been refused the address that was ours */
 }

@@ -190,6 +190,7 @@ void world_client_start(struct world *world, uint32_t index)
 	world_prepare_links(world, index);
 	host_call_fiber_must(guest->domain, guest->program->start_netfront, &guest->guest);
 	ck_assert_int_eq(guest->guest.error, 0);
+	ck_assert(host_run_until(world->machine, is_watching, guest, UP_NS));
 	host_run_for(world->machine, 50 * WORLD_MS);
 	guest->clean = host_domain_counters(guest->domain);
 }

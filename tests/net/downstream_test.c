@@ -179,6 +179,21 @@ START_TEST(parts_of_datagrams)
 }
 END_TEST
 
+/* As dom0 writes it whenever a qube starts. */
+START_TEST(parts_go_on_when_nothing_is_new)
+{
+	static struct frame part;
+
+	set_downstream(OFFLINE_IP);
+	udp_out(0, SERVER_IP);
+	frame_part(&part, &frame, 0, 64, 77);
+	test_pass(net, &net->client[0], &net->uplink, &part);
+	set_downstream(OFFLINE_IP);
+	frame_part(&part, &frame, 64, 44, 77);
+	test_pass(net, &net->client[0], &net->uplink, &part);
+}
+END_TEST
+
 START_TEST(our_own_datagrams)
 {
 	const struct ip_address to = four(OFFLINE_IP);
@@ -256,6 +271,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, inbound_flows_end);
 	tcase_add_test(cases, a_client_that_goes_does_not_leak);
 	tcase_add_test(cases, parts_of_datagrams);
+	tcase_add_test(cases, parts_go_on_when_nothing_is_new);
 	tcase_add_test(cases, our_own_datagrams);
 	tcase_add_test(cases, too_many_change_nothing);
 	tcase_add_test(cases, a_set_is_what_was_put_in);

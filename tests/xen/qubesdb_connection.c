@@ -41,6 +41,7 @@ START_TEST(a_new_daemon_that_knows_nothing)
 	/* What it did not tell stays, and it knows what is ours. */
 	world_assert_entry(&world, "/name", "sys-firewall");
 	world_assert_entry(&world, "/qubes-ip", "10.137.0.9");
+	ck_assert(!world.client->said && world.client->drained);
 	ck_assert_ptr_null(world_daemon_get(&world, "/name"));
 	ck_assert_str_eq(world_daemon_get(&world, "/handled/1"), "1");
 	ck_assert_str_eq(world_daemon_get(&world, "/handled/0"), "2");
@@ -53,6 +54,7 @@ START_TEST(a_new_daemon_that_knows_nothing)
 	world_change(&world, "/name", "other");
 	world_settle(&world);
 	world_assert_entry(&world, "/name", "other");
+	ck_assert(world.client->said);
 	ck_assert_uint_eq(world.client->changed, 1);
 	world_end(&world);
 }
@@ -296,6 +298,8 @@ START_TEST(a_read_that_is_refused)
 	world_listen(&world);
 	world_client_start(&world);
 	ck_assert(host_run_until_in(world.guest, is_connected_at_all, &world, 10 * SECOND));
+	world_assert_entry(&world, "/name", NULL);
+	ck_assert(!world.client->drained); /* all of it is to come */
 	world_message(&world, 9, "", NULL, 0, 0);
 	world_await_lost(&world);
 	ck_assert_ptr_nonnull(strstr(world.client->first_log, "a refusal to tell its entries"));

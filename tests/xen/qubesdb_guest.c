@@ -405,6 +405,8 @@ static void client_get(void *argument)
 	const struct qubesdb_entry *entry = qubesdb_get(client->db, client->path);
 
 	client->found = entry != NULL;
+	client->said = entry && qubesdb_is_said(client->db, entry);
+	client->drained = qubesdb_is_drained(client->db);
 	snprintf(client->got, sizeof(client->got), "%s", entry ? entry->value : "");
 	if (entry &&
 	    (strcmp(entry->path, client->path) != 0 || strlen(entry->value) != entry->length))

@@ -36,7 +36,7 @@ struct daemon {
 	uint32_t bulk_bytes;
 	uint32_t ring_bytes; /* 0: 4096 */
 	bool refuses_writes; /* RESP_ERROR for each WRITE */
-	bool mute;	     /* does not answer MULTIREAD */
+	_Atomic bool mute;   /* does not answer MULTIREAD */
 
 	struct vchan *vchan;
 	bool busy;
@@ -95,6 +95,7 @@ struct client {
 	/* For `get`. */
 	char got[QUBESDB_VALUE_MAX + 1];
 	bool found;
+	bool said, drained; /* the entry; QubesDB */
 	/* For `compare`: those that there must be, and no others. */
 	const struct daemon_entry *expected;
 	uint32_t expected_count;

@@ -170,6 +170,7 @@ TCase *vchan_ring_tests(void)
 {
 	TCase *cases = tcase_create("ring");
 
+	tcase_set_timeout(cases, 300);
 	tcase_add_test(cases, a_server_chooses_as_the_library_does);
 	tcase_add_test(cases, possible_orders_are_those_that_fit);
 	tcase_add_test(cases, impossible_indices_are_refused);

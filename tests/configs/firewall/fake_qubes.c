@@ -34,12 +34,13 @@ struct qrexec_call {
 };
 
 uint64_t fake_now_ns = 1000000000ull, fake_wall_ns = 1795274155000000000ull;
-bool fake_whole = true;
+bool fake_whole = true, fake_drained = true;
 
 static struct qubesdb db;
 static struct qrexec agent;
 static struct qrexec_call call;
 static struct qubesdb_entry entries[ENTRIES];
+static bool said[ENTRIES]; /* since the daemon began; of `entries` */
 static uint32_t count;
 static char triggered[QREXEC_NAME_BYTES];
 
@@ -172,6 +173,7 @@ static void put(const char *path, const char *value)
 
 	if (!there(at, path)) {
 		ck_assert_uint_lt(count, ENTRIES);
+		memmove(&said[at + 1], &said[at], (count - at) * sizeof(said[0]));
 		memmove(&entries[at + 1], &entries[at], (count++ - at) * sizeof(entries[0]));
 		entries[at].path = strdup(path);
 	} else {
@@ -179,6 +181,7 @@ static void put(const char *path, const char *value)
 	}
 	entries[at].value = strdup(value);
 	entries[at].length = strlen(value);
+	said[at] = true;
 }
 
 void fake_write(const char *path, const char *value)
@@ -192,6 +195,7 @@ static void take_out(uint32_t at)
 {
 	const char *path = entries[at].path, *value = entries[at].value;
 
+	memmove(&said[at], &said[at + 1], (count - 1 - at) * sizeof(said[0]));
 	memmove(&entries[at], &entries[at + 1], (--count - at) * sizeof(entries[0]));
 	if (db.loaded)
 		db.config.changed(db.config.context, path, NULL, 0);
@@ -210,7 +214,15 @@ void fake_remove(const char *path)
 		return;
 	}
 	while (at < count && strncmp(entries[at].path, path, length) == 0)
-		take_out(at);
+		if (said[at])
+			take_out(at);
+		else
+			at++;
+}
+
+void fake_restarted(void)
+{
+	memset(said, 0, sizeof(said));
 }
 
 void fake_loaded(void)
@@ -247,6 +259,18 @@ bool qubesdb_is_whole(const struct qubesdb *of)
 {
 	(void)of;
 	return fake_whole;
+}
+
+bool qubesdb_is_drained(struct qubesdb *of)
+{
+	(void)of;
+	return fake_drained;
+}
+
+bool qubesdb_is_said(const struct qubesdb *of, const struct qubesdb_entry *entry)
+{
+	(void)of;
+	return said[entry - entries];
 }
 
 const struct qubesdb_entry *qubesdb_get(const struct qubesdb *of, const char *path)

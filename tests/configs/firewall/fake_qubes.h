@@ -12,7 +12,8 @@
 #include "net/router.h"
 
 extern uint64_t fake_now_ns, fake_wall_ns;
-extern bool fake_whole; /* what qubesdb_is_whole() says */
+extern bool fake_whole;	  /* what qubesdb_is_whole() says */
+extern bool fake_drained; /* and qubesdb_is_drained() */
 
 /* dom0 writes or removes an entry; after fake_loaded() the product is told. */
 void fake_write(const char *path, const char *value);
@@ -20,6 +21,12 @@ void fake_remove(const char *path); /* with a '/' at the end: all below it */
 
 /* QubesDB has been read. */
 void fake_loaded(void);
+
+/*
+ * The daemon in dom0 has begun anew and knows nothing: what dom0 has written to the old one
+ * stays with us, unsaid, and of what dom0 removes there the product is told nothing.
+ */
+void fake_restarted(void);
 
 /* The qrexec daemon has connected. */
 void fake_daemon(void);

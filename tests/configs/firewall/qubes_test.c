@@ -9,11 +9,13 @@
 #include "configs/firewall/host_names.h"
 #include "lib/log.h"
 #include "lib/log_history.h"
+#include "net/names_udp.h"
 #include "tests/configs/firewall/fake_qubes.h"
 #include "tests/host/unit.h"
 #include "tests/net/test_net.h"
 
 #define FLOWS 256u
+#define NAMES 16u /* that there is room for */
 #define TREE "/qubes-firewall/10.138.0.10"
 #define HANDLED "/qubes-firewall-handled/10.138.0.10"
 
@@ -37,7 +39,7 @@ static void begin(const char *cmdline)
 	net = test_net_begin(NULL, FLOWS);
 	fake_now_ns = net->now_ns;
 	config.router = &net->router;
-	host_names_make(&net->router, &net->random, NULL, 16);
+	host_names_make(&net->router, &net->random, NULL, NAMES);
 	clients_make(&net->router, true);
 	ck_assert_int_eq(qubes_start(&config), 0);
 	for (unsigned int i = 0; i < 2; i++) {
@@ -245,6 +247,111 @@ START_TEST(read_again_after_a_restart)
 }
 END_TEST
 
+START_TEST(a_new_daemon_knows_no_old_rules)
+{
+	begin("");
+	fake_write(TREE "/policy", "drop");
+	fake_write(TREE "/0000", "action=drop proto=udp dstports=100");
+	fake_write(TREE "/0001", "action=accept");
+	fake_write(TREE, "");
+	start();
+	ck_assert(!passes(0, 100) && passes(0, 200));
+	/* Nothing is said of the list: it holds on, and is not applied again. */
+	fake_restarted();
+	fake_loaded();
+	fake_run();
+	ck_assert(!passes(0, 100) && passes(0, 200));
+	ck_assert_str_eq(fake_written(HANDLED), "1");
+	/* Half a list, and the daemon goes once more: it was not committed. */
+	fake_write(TREE "/policy", "drop");
+	fake_write(TREE "/0000", "action=accept");
+	fake_restarted();
+	fake_loaded();
+	fake_run();
+	ck_assert(!passes(0, 100) && passes(0, 200));
+	/* A shorter one: nothing of the old one comes behind it. */
+	fake_remove(TREE "/");
+	fake_write(TREE "/policy", "drop");
+	fake_write(TREE "/0000", "action=accept proto=udp dstports=100");
+	fake_write(TREE, "");
+	fake_run();
+	ck_assert(passes(0, 100) && !passes(0, 200));
+	end();
+}
+END_TEST
+
+START_TEST(a_client_waits_for_its_rules)
+{
+	begin("");
+	fake_write(TREE "/policy", "accept");
+	fake_write(TREE, "");
+	start();
+	clients_detached(&net->client[0].netdev, NULL);
+	/* Started again with other rules, which are known and do not hold yet. */
+	fake_remove(TREE "/");
+	fake_write(TREE "/policy", "drop");
+	fake_write(TREE "/0000", "action=accept proto=udp dstports=100");
+	fake_write(TREE, "");
+	clients_attached(&net->client[0].netdev, &about[0], NULL);
+	ck_assert(!passes(0, 100) && !passes(0, 200));
+	fake_run();
+	ck_assert(passes(0, 100) && !passes(0, 200));
+	/* With rules that have not even been read. */
+	clients_detached(&net->client[0].netdev, NULL);
+	fake_drained = false;
+	clients_attached(&net->client[0].netdev, &about[0], NULL);
+	fake_run();
+	ck_assert(!passes(0, 100));
+	fake_write(TREE "/0000", "action=accept proto=udp dstports=300");
+	fake_write(TREE, "");
+	fake_run();
+	ck_assert(!passes(0, 100) && !passes(0, 300));
+	fake_drained = true;
+	fake_now_ns += TEST_SECOND;
+	fake_run();
+	ck_assert(!passes(0, 100) && passes(0, 300));
+	/* Gone before its turn. */
+	clients_detached(&net->client[0].netdev, NULL);
+	fake_drained = false;
+	clients_attached(&net->client[0].netdev, &about[0], NULL);
+	clients_detached(&net->client[0].netdev, NULL);
+	fake_drained = true;
+	fake_now_ns += TEST_SECOND;
+	fake_run();
+	clients_attached(&net->client[0].netdev, &about[0], NULL);
+	ck_assert(passes(0, 300));
+	end();
+}
+END_TEST
+
+static void write_names(const char *prefix)
+{
+	char path[64], rule[64];
+
+	fake_remove(TREE "/");
+	fake_write(TREE "/policy", "drop");
+	for (unsigned int i = 0; i < NAMES; i++) {
+		snprintf(path, sizeof(path), TREE "/%04u", i);
+		snprintf(rule, sizeof(rule), "action=accept dsthost=%s%u.example.com", prefix, i);
+		fake_write(path, rule);
+	}
+	fake_write(TREE, "");
+	fake_run();
+}
+
+START_TEST(all_names_at_once_are_others)
+{
+	begin("");
+	start();
+	write_names("old");
+	ck_assert_uint_eq(net->router.names->names->used, NAMES);
+	write_names("new");
+	ck_assert_uint_eq(net->router.names->names->used, NAMES);
+	ck_assert_ptr_null(strstr(log_text(), "too many host names"));
+	end();
+}
+END_TEST
+
 static bool address_is(be32 address, uint32_t expected)
 {
 	return be32_get(address) == expected;
@@ -292,6 +399,21 @@ START_TEST(the_command_line_counts_most)
 	start();
 	ck_assert(address_is(net->router.ip4.address, IP(172, 16, 0, 2)));
 	ck_assert(address_is(net->router.ip4.gateway, IP(172, 16, 0, 1)));
+	end();
+}
+END_TEST
+
+START_TEST(a_client_gets_the_address_that_was_ours)
+{
+	begin("");
+	fake_write(TREE "/policy", "accept");
+	fake_write(TREE, "");
+	fake_write("/qubes-ip", "10.138.0.10");
+	start();
+	ck_assert(!passes(0, 100));
+	fake_write("/qubes-ip", "10.137.0.5");
+	fake_run();
+	ck_assert(passes(0, 100));
 	end();
 }
 END_TEST
@@ -428,8 +550,12 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, what_could_not_be_kept_closes_all);
 	tcase_add_test(cases, an_expired_rule_ends_by_itself);
 	tcase_add_test(cases, read_again_after_a_restart);
+	tcase_add_test(cases, a_new_daemon_knows_no_old_rules);
+	tcase_add_test(cases, a_client_waits_for_its_rules);
+	tcase_add_test(cases, all_names_at_once_are_others);
 	tcase_add_test(cases, addresses_follow);
 	tcase_add_test(cases, the_command_line_counts_most);
+	tcase_add_test(cases, a_client_gets_the_address_that_was_ours);
 	tcase_add_test(cases, only_dns);
 	tcase_add_test(cases, clients_that_are_not_here);
 	tcase_add_test(cases, fake_addresses);

@@ -58,6 +58,9 @@ struct caller {
 void daemon_connect(struct daemon *daemon);
 void daemon_disconnect(struct daemon *daemon);
 
+/* The other half of it alone: the vchan, and no greeting. */
+void daemon_attach(struct daemon *daemon);
+
 /* Any message. */
 void daemon_send(struct daemon *daemon, uint32_t type, const void *body, uint32_t length);
 void daemon_send_raw(struct daemon *daemon, const void *bytes, size_t count);

@@ -207,6 +207,24 @@ static void smallest_rings(struct daemon *daemon)
 	daemon_await_end(daemon, 513);
 }
 
+/* Rings larger than any caller needs would take the window that all mappings share. */
+static void largest_rings(struct daemon *daemon)
+{
+	struct caller caller;
+
+	caller_listen(&caller, daemon, 513, 1u << 20);
+	daemon_exec(daemon, 0x200, store_domid(), 513, ECHO);
+	daemon_await_end(daemon, 513);
+	ck_assert_int_eq(vchan_state(caller.vchan), VCHAN_LISTENING);
+	caller_close(&caller);
+	caller_listen(&caller, daemon, 513, 65536);
+	daemon_exec(daemon, 0x200, store_domid(), 513, "user:QUBESRPC test.Write+100000 dom0");
+	caller_await_hello(&caller);
+	ck_assert_int_eq(caller_finish(&caller), 0);
+	ck_assert_uint_eq(caller.out_sum, service_pattern_sum(100000));
+	daemon_await_end(daemon, 513);
+}
+
 const struct qrexec_scene qrexec_hostile_scenes[] = {
 	{ "unknown messages", unknown_messages, false },
 	{ "wrong lengths", wrong_lengths, false },
@@ -216,5 +234,6 @@ const struct qrexec_scene qrexec_hostile_scenes[] = {
 	{ "garbage", garbage, true },
 	{ "callers' breaches", callers_breaches, false },
 	{ "smallest rings", smallest_rings, false },
+	{ "largest rings", largest_rings, true },
 	{ 0 },
 };

@@ -49,6 +49,31 @@ static void gone_before_greetings(struct daemon *daemon)
 	still_works(daemon);
 }
 
+/* A caller that was killed leaves its nodes, and the next one with its port is not there yet
+ * when the agent hears of it: the agent must not take the old nodes for an answer. */
+static void nodes_of_a_killed_caller(struct daemon *daemon)
+{
+	char us[8], them[8], path[STORE_PATH_BYTES];
+	const char *permissions[] = { us, them };
+	struct caller caller;
+
+	snprintf(us, sizeof(us), "n%u", store_domid());
+	snprintf(them, sizeof(them), "r%u", daemon->qube);
+	for (uint32_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "data/vchan/%u/513/%s", daemon->qube,
+			 i ? "event-channel" : "ring-ref");
+		ck_assert_int_eq(store_writef(STORE_NO_TRANSACTION, path, "%u", 400 + i), 0);
+		ck_assert_int_eq(store_set_permissions(path, permissions, 2), 0);
+	}
+	daemon_exec(daemon, 0x200, store_domid(), 513, "user:QUBESRPC test.Exit+3 dom0");
+	scene_sleep(300 * DAEMON_MS);
+	caller_listen(&caller, daemon, 513, 4096);
+	caller_await_hello(&caller);
+	ck_assert_int_eq(caller_finish(&caller), 3);
+	daemon_await_end(daemon, 513);
+	still_works(daemon);
+}
+
 static void never_there(struct daemon *daemon)
 {
 	daemon_exec(daemon, 0x200, store_domid(), 513, ECHO);
@@ -186,15 +211,9 @@ static void daemon_gone_in_the_middle(struct daemon *daemon)
 /* It connects and leaves before any greeting. */
 static void daemon_without_a_word(struct daemon *daemon)
 {
-	char path[VCHAN_PATH_BYTES];
-
 	daemon_disconnect(daemon);
-	snprintf(path, sizeof(path), "/local/domain/%u/data/vchan/%u/512", daemon->qube,
-		 store_domid());
 	for (uint32_t i = 0; i < 3; i++) {
-		ck_assert_int_eq(vchan_connect(daemon->qube, path, NULL,
-					       clock_now_ns() + 60 * DAEMON_SECOND, &daemon->vchan),
-				 0);
+		daemon_attach(daemon);
 		scene_sleep(i * 20 * DAEMON_MS);
 		daemon_disconnect(daemon);
 		scene_sleep(20 * DAEMON_MS);
@@ -260,6 +279,7 @@ static void failing_calls(struct daemon *daemon)
 
 const struct qrexec_scene qrexec_life_scenes[] = {
 	{ "gone before greetings", gone_before_greetings, true },
+	{ "nodes of a killed caller", nodes_of_a_killed_caller, true },
 	{ "never there", never_there, true },
 	{ "silent caller", silent_caller, true },
 	{ "gone in the middle of input", gone_in_the_middle_of_input, false },
