@@ -45,8 +45,8 @@ class QubesTests(QubesLife, QubesServices):
                   self.qubes_202_fake_ip_firewall, self.qubes_210_custom_ip,
                   self.qubes_newest_vif, self.qubes_held, self.qubes_services,
                   self.qubes_services_many, self.qubes_daemon_again, self.qubes_bad_calls,
-                  self.qubes_bad_qrexec, self.qubes_database_again, self.qubes_bad_database, self.qubes_nothing_left,
-                  self.qubes_shutdown)
+                  self.qubes_bad_qrexec, self.qubes_database_again,
+                  self.qubes_bad_database, self.qubes_nothing_left, self.qubes_shutdown)
 
     def qubes_start(self):
         """What dom0 sees of a start."""

@@ -5,7 +5,6 @@ import random
 import re
 import time
 
-import bench as bench_module
 from bench import OUTSIDE, UPLINK_GATEWAY
 from qubes_base import EVERYTHING, Qube, QubesBase
 from qubes_dom0 import ACCEPT, DEFAULT_CMDLINE, FIREWALL_IP, MAC, OUTSIDE2
@@ -268,7 +267,8 @@ class QubesLife(QubesBase):
             self.churn_judge(running, passed)
             counts["looks"] += len(running)
         print(f"    {counts['came']} clients came and went, rules of running ones changed "
-              f"{counts['rules']} times, {counts['looks']} looks, allowed ones passed {len(passed)} times", flush=True)
+              f"{counts['rules']} times, {counts['looks']} looks, {len(passed)} times packets of "
+              "allowed ones", flush=True)
 
     def churn_rules(self, qube, verdict):
         if verdict is None:

@@ -122,8 +122,8 @@ class QubesServices(QubesBase):
                    "header 0x200 9 12345678x", "header 0x202 8 12345678"]
         dom0.qrexec(*skipped)
         self.well("messages that mean nothing")
-        for line in ("header 0x300 4 1234", "header 0x200 4294967295 x", "header 0x200 70000 x",
-                     "raw " + "ff" * 300, "corrupt prod", "corrupt both", "corrupt all"):
+        for line in ("header 0x300 4 1234", "header 0x200 4294967295 x", "raw " + "ff" * 300,
+                     "corrupt prod", "corrupt all"):
             self.well(line, line, "vanish 100")
         dom0.forgive()
         self.expect_probe(self.a, EVERYTHING)
@@ -153,7 +153,7 @@ class QubesServices(QubesBase):
         dom0 = self.dom0
         dom0.db(*[f"message {message}" for message in (
             "1 5 nopath aaaaa", "1 3 /x a\\x00b", "5 0 /x", "77 0 /x", "7 9 /x aaaaaaaaa",
-            "8 0 /x", "11 2 /x ab", "2 0 /", "4 3 /x aaa")], "drop 50")
+            "8 0 /x", "11 2 /x ab", "2 0 /", "4 3 /x aaa")])
         # Each of them costs the connection, which is made again later every time.
         for line in ("message 1 4294967295 /x", "garbage 300 1", "corrupt all"):
             dom0.db(line, "drop 50")
