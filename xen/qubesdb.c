@@ -36,6 +36,7 @@
 #define STEADY_NS (60000 * MS)	  /* a connection that held so long was a good one */
 #define LOOK_AGAIN_NS (5000 * MS) /* for a peer that went without a word */
 #define STUCK_NS (30000 * MS)
+#define READ_AGAIN_NS (60000 * MS) /* of entries some of which were refused; STEADY_NS or more */
 #define MESSAGES_A_ROUND 32u
 #define ANSWER_BYTES 32768u /* 512 of the longest paths */
 #define NOT_SENT UINT64_MAX
@@ -445,6 +446,9 @@ static int connection_wait(struct qubesdb *db)
 		log_limited(&db->limit, LOG_ERROR, "qubesdb", "dom0 takes no answers");
 		return -EPROTO;
 	}
+	/* What took the room, or the memory, may have gone. Only a new connection is told all. */
+	if (!db->reading && !db->whole && now - db->since_ns >= READ_AGAIN_NS)
+		return -EAGAIN;
 	(void)!fiber_event_wait(&db->event, now + LOOK_AGAIN_NS);
 	(void)vchan_state(db->vchan);
 	return 0;
