@@ -635,6 +635,16 @@ int qubesdb_write(struct qubesdb *db, const char *path, const char *value)
 	return 0;
 }
 
+void qubesdb_forget(struct qubesdb *db, const char *path)
+{
+	bool is_prefix = *path && path[strlen(path) - 1] == '/';
+	struct qubesdb_node *node;
+
+	while ((node = is_prefix ? qubesdb_tree_next(&db->tree, path, "")
+				 : qubesdb_tree_find(&db->tree, path)))
+		node_remove(db, node);
+}
+
 static bool is_settled(const struct qubesdb *db)
 {
 	return list_is_empty(&db->unsent) && db->answered == db->sent;

@@ -101,6 +101,13 @@ bool qubesdb_is_said(const struct qubesdb *db, const struct qubesdb_entry *entry
  */
 must_check int qubesdb_write(struct qubesdb *db, const char *path, const char *value);
 
+/*
+ * Drops an entry from the copy, or with a '/' at the end of `path` all below it: nobody needs
+ * it. dom0 is told nothing of it and `changed` is not called; when dom0 names it again it is
+ * there again.
+ */
+void qubesdb_forget(struct qubesdb *db, const char *path);
+
 /* Waits until dom0 has answered every write of ours: 0, or -ETIMEDOUT. Only in a fiber. */
 must_check int qubesdb_flush(struct qubesdb *db, uint64_t deadline_ns);
 

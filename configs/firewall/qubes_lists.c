@@ -27,6 +27,7 @@
 #define HANDLED "/qubes-firewall-handled/"
 #define PAUSE_SHARE 4u /* of the time that making rules took, before the next time */
 #define PAUSE_LEAST_NS 1000000u
+#define LISTS_KEPT 256u /* more than that, and those of clients that are gone go */
 #define RETRY_NS 1000000000ull
 #define NS_PER_SECOND 1000000000ull
 #define DRAIN_NS 2000000u /* to look again whether QubesDB's messages have been read */
@@ -107,6 +108,39 @@ static void list_copy(const char *text, const struct ip_address *address)
 	(void)qubes_rules_end(lists.rules);
 }
 
+/* Whether the address is a client's, or of one that dom0 would start behind us. */
+static bool is_somebodys(const struct ip_address *address)
+{
+	struct router_visible visible = { 0 };
+
+	if (address->version == 4)
+		qubes_client_visible(ip_address_get4(address), &visible);
+	return visible.real.raw || router_is_behind(qubes.config.router, address);
+}
+
+/*
+ * dom0 never removes the list of a disposable qube that is gone, and makes another one for
+ * each that comes: they would fill QubesDB's copy in time, and then all would be closed.
+ */
+static void gone_forget(const struct ip_address *newest)
+{
+	for (uint32_t i = qubes_rules_count(lists.rules); i-- > 0;) {
+		struct ip_address address = qubes_rules_source(lists.rules, i).address;
+		char text[IP_TEXT_BYTES], path[sizeof(HANDLED) + IP_TEXT_BYTES];
+
+		if (ip_address_equal(&address, newest) || is_somebodys(&address))
+			continue;
+		qubes_rules_remove(lists.rules, &address);
+		ip_text_format(&address, text);
+		snprintf(path, sizeof(path), TREE "%s/", text);
+		qubesdb_forget(qubes.db, path);
+		path[strlen(path) - 1] = '\0';
+		qubesdb_forget(qubes.db, path);
+		snprintf(path, sizeof(path), HANDLED "%s", text);
+		qubesdb_forget(qubes.db, path);
+	}
+}
+
 static void commit(const char *text)
 {
 	struct ip_address address;
@@ -116,6 +150,8 @@ static void commit(const char *text)
 		return;
 	}
 	lists.commits++;
+	if (qubes_rules_count(lists.rules) >= LISTS_KEPT)
+		gone_forget(&address);
 	list_copy(text, &address);
 	pending_add(text);
 	wake();

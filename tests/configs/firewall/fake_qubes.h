@@ -31,6 +31,9 @@ void fake_restarted(void);
 /* The qrexec daemon has connected. */
 void fake_daemon(void);
 
+/* Whether there is such an entry. */
+bool fake_has(const char *path);
+
 /* What the product wrote last to the entry; "" for nothing. */
 const char *fake_written(const char *path);
 
