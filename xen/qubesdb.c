@@ -36,6 +36,7 @@
 #define STEADY_NS (60000 * MS)	  /* a connection that held so long was a good one */
 #define LOOK_AGAIN_NS (5000 * MS) /* for a peer that went without a word */
 #define STUCK_NS (30000 * MS)
+#define READ_AGAIN_NS (30000 * MS) /* what was refused may find room now */
 #define MESSAGES_A_ROUND 32u
 #define ANSWER_BYTES 32768u /* 512 of the longest paths */
 #define NOT_SENT UINT64_MAX
@@ -61,6 +62,7 @@ struct qubesdb {
 	bool loaded;
 	bool whole;
 	bool refusal_said; /* since the full read began */
+	uint64_t refused_ns;
 	/* The connection. */
 	char path[VCHAN_PATH_BYTES];
 	struct vchan *vchan; /* NULL: none */
@@ -130,6 +132,8 @@ static void entry_refuse(struct qubesdb *db, const char *path, int error)
 	if (!db->refusal_said)
 		log_line(LOG_ERROR, "qubesdb", "%s and perhaps others refused: %s", path,
 			 error == -ENOMEM ? "no memory" : "too many entries, or too large");
+	if (!db->refusal_said)
+		db->refused_ns = clock_now_ns();
 	db->refusal_said = true;
 	if (node)
 		node_remove(db, node);
@@ -450,6 +454,15 @@ static int connection_wait(struct qubesdb *db)
 	return 0;
 }
 
+/*
+ * Without all entries nothing may pass. dom0 tells them once a connection, so only another
+ * one can mend it.
+ */
+static bool is_to_read_again(const struct qubesdb *db)
+{
+	return db->refusal_said && !db->reading && clock_now_ns() - db->refused_ns >= READ_AGAIN_NS;
+}
+
 /* Until the connection ends: the error that ended it. */
 static int connection_serve(struct qubesdb *db)
 {
@@ -460,6 +473,8 @@ static int connection_serve(struct qubesdb *db)
 
 		if (wrote < 0 || got < 0)
 			return (int)(wrote < 0 ? wrote : got);
+		if (is_to_read_again(db))
+			return -EAGAIN;
 		if (wrote || got) {
 			db->moved_ns = clock_now_ns();
 			fiber_yield();

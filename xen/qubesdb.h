@@ -65,7 +65,8 @@ bool qubesdb_is_connected(const struct qubesdb *db);
 /*
  * True once a full read has ended in which, and since which, no entry of dom0's was refused,
  * be it over a limit or for lack of memory. Otherwise the copy lacks entries (a refused one
- * also in the form that it had before), and whatever rests on all of them must fail closed.
+ * also in the form that it had before), and whatever rests on all of them must fail closed;
+ * after half a minute all is read again, on another connection.
  */
 bool qubesdb_is_whole(const struct qubesdb *db);
 

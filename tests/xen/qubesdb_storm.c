@@ -139,6 +139,29 @@ START_TEST(no_memory)
 }
 END_TEST
 
+/* Memory was short for a moment, and nobody begins anew but we. */
+START_TEST(what_was_refused_is_read_again)
+{
+	const struct host_faults faults = { .malloc_one_in = 1 };
+	struct world world;
+
+	world_begin(&world, _i);
+	world_change(&world, "/name", "sys-firewall");
+	world_connect(&world);
+	host_domain_set_faults(world.guest, &faults);
+	world_change(&world, "/new", "1");
+	ck_assert(host_run_until_in(world.server, has_ended, &world, 10 * SECOND));
+	host_domain_set_faults(world.guest, &(struct host_faults){ 0 });
+	assert_not_whole(&world, "/new and perhaps others refused: no memory");
+	world_await_lost(&world);
+	world_listen(&world);
+	world_await_load(&world);
+	ck_assert(world_is(&world, world.program->client_is_whole));
+	world_assert_entry(&world, "/new", "1");
+	world_end(&world);
+}
+END_TEST
+
 /* Whatever fails while a connection is made, the next one is made all the same. */
 START_TEST(failures_of_all_kinds)
 {
@@ -428,6 +451,7 @@ TCase *qubesdb_storm_tests(void)
 	tcase_add_loop_test(tests, too_many_entries, 0, 2);
 	tcase_add_loop_test(tests, too_many_bytes, 0, 2);
 	tcase_add_loop_test(tests, no_memory, 0, 2);
+	tcase_add_loop_test(tests, what_was_refused_is_read_again, 0, 2);
 	tcase_add_test(tests, failures_of_all_kinds);
 	tcase_add_loop_test(tests, ten_thousand_changes, 0, 2);
 	tcase_add_test(tests, nothing_is_left_behind);
