@@ -46,6 +46,7 @@ static struct {
 	bool loaded;	   /* QubesDB has been read */
 	bool wanted;	   /* to compile */
 	bool waiters;	   /* clients that may not pass before all of dom0's word holds */
+	bool serving;	   /* them: what was said before they came holds */
 	uint64_t expiry_s; /* of the rule that ends first; 0: none does */
 	uint64_t commits, compiled, failed;
 } lists;
@@ -206,7 +207,7 @@ static bool all_holds(void)
 
 bool qubes_all_holds(void)
 {
-	if (all_holds())
+	if (lists.serving || all_holds())
 		return true;
 	lists.waiters = true;
 	fiber_event_signal(&lists.event);
@@ -330,6 +331,14 @@ static uint64_t expiry_ns(void)
 	return clock_now_ns() + (end > wall ? end - wall : 0);
 }
 
+static void waiters_serve(void)
+{
+	lists.waiters = false;
+	lists.serving = true;
+	clients_refresh();
+	lists.serving = false;
+}
+
 static bool has_expired(void)
 {
 	return lists.expiry_s && clock_wall_ns() >= lists.expiry_s * NS_PER_SECOND;
@@ -341,10 +350,8 @@ static void wait_for_work(void)
 	while (!lists.wanted && !has_expired()) {
 		uint64_t deadline = expiry_ns(), drain = clock_now_ns() + DRAIN_NS;
 
-		if (lists.waiters && all_holds()) {
-			lists.waiters = false;
-			clients_refresh();
-		}
+		if (lists.waiters && all_holds())
+			waiters_serve();
 		if (lists.waiters && drain < deadline)
 			deadline = drain;
 		(void)!fiber_event_wait(&lists.event, deadline);
@@ -356,14 +363,19 @@ static void run(void *argument)
 	(void)argument;
 	for (;;) {
 		uint64_t begin, took;
+		bool drained;
 
 		wait_for_work();
+		drained = qubesdb_is_drained(qubes.db);
 		begin = clock_now_ns();
 		if (!compile()) {
 			lists.wanted = true; /* memory may come back */
 			fiber_sleep_until(clock_now_ns() + RETRY_NS);
 			continue;
 		}
+		/* However much dom0 may have said in the meantime. */
+		if (lists.waiters && drained)
+			waiters_serve();
 		took = clock_now_ns() - begin;
 		fiber_sleep_until(clock_now_ns() + PAUSE_LEAST_NS + PAUSE_SHARE * took);
 	}

@@ -139,12 +139,18 @@ static bool is_due(void)
 	return fake_now_ns >= fiber.wakes_ns || (fiber.waits && fiber.waits->signalled);
 }
 
+void fake_step(void)
+{
+	ck_assert(is_due());
+	sem_post(&fiber.go);
+	sem_wait(&fiber.stopped);
+}
+
 void fake_run(void)
 {
 	for (unsigned int rounds = 0; is_due(); rounds++) {
 		ck_assert_msg(rounds < 100, "the fiber does not come to rest");
-		sem_post(&fiber.go);
-		sem_wait(&fiber.stopped);
+		fake_step();
 		/* Short pauses pass at once, longer ones are the test's. */
 		if (!fiber.waits && fiber.wakes_ns - fake_now_ns < 500000000u)
 			fake_now_ns = fiber.wakes_ns;

@@ -43,6 +43,9 @@ const char *fake_triggered(void);
 /* Lets the fiber run until it waits; false: it wants to sleep on (time must pass). */
 void fake_run(void);
 
+/* The same, but at most until it waits for the first time. */
+void fake_step(void);
+
 /* Calls a service: its exit code, 127 when there is none of that name. */
 int fake_call(const char *service, const char *input);
 const char *fake_output(void);

@@ -310,6 +310,15 @@ START_TEST(a_client_waits_for_its_rules)
 	fake_now_ns += TEST_SECOND;
 	fake_run();
 	ck_assert(!passes(0, 100) && passes(0, 300));
+	/* Others' rules that come all the time do not keep it waiting. */
+	clients_detached(&net->client[0].netdev, NULL);
+	fake_write("/qubes-firewall/10.138.0.11", "");
+	clients_attached(&net->client[0].netdev, &about[0], NULL);
+	ck_assert(!passes(0, 300));
+	fake_step();
+	fake_write("/qubes-firewall/10.138.0.11", "");
+	ck_assert(passes(0, 300));
+	fake_run();
 	/* Gone before its turn. */
 	clients_detached(&net->client[0].netdev, NULL);
 	fake_drained = false;
