@@ -236,6 +236,9 @@ must_check int router_attach_client_visible(struct router *router, struct netdev
 must_check int router_set_downstream(struct router *router, const struct ip_address *addresses,
 				     uint32_t count);
 
+/* Whether an address is one of those, or a client's that is attached. */
+must_check bool router_is_behind(struct router *router, const struct ip_address *address);
+
 /*
  * Name servers as clients see them: TCP and UDP of clients to port 53 of seen[i] goes to the
  * i-th of our own of that version, over again from the first when we have fewer; when there is

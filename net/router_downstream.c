@@ -46,3 +46,8 @@ int router_set_downstream(struct router *router, const struct ip_address *addres
 	fragments_purge_all(&router->fragments, DROP_DOWNSTREAM);
 	return 0;
 }
+
+bool router_is_behind(struct router *router, const struct ip_address *address)
+{
+	return address_set_has(&router->downstream, address) || router_client_of(router, address);
+}

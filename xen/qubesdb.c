@@ -36,7 +36,7 @@
 #define STEADY_NS (60000 * MS)	  /* a connection that held so long was a good one */
 #define LOOK_AGAIN_NS (5000 * MS) /* for a peer that went without a word */
 #define STUCK_NS (30000 * MS)
-#define READ_AGAIN_NS (60000 * MS) /* of entries some of which were refused; STEADY_NS or more */
+#define READ_AGAIN_NS (30000 * MS) /* what was refused may find room now */
 #define MESSAGES_A_ROUND 32u
 #define ANSWER_BYTES 32768u /* 512 of the longest paths */
 #define NOT_SENT UINT64_MAX
@@ -62,6 +62,7 @@ struct qubesdb {
 	bool loaded;
 	bool whole;
 	bool refusal_said; /* since the full read began */
+	uint64_t refused_ns;
 	/* The connection. */
 	char path[VCHAN_PATH_BYTES];
 	struct vchan *vchan; /* NULL: none */
@@ -131,6 +132,8 @@ static void entry_refuse(struct qubesdb *db, const char *path, int error)
 	if (!db->refusal_said)
 		log_line(LOG_ERROR, "qubesdb", "%s and perhaps others refused: %s", path,
 			 error == -ENOMEM ? "no memory" : "too many entries, or too large");
+	if (!db->refusal_said)
+		db->refused_ns = clock_now_ns();
 	db->refusal_said = true;
 	if (node)
 		node_remove(db, node);
@@ -446,12 +449,18 @@ static int connection_wait(struct qubesdb *db)
 		log_limited(&db->limit, LOG_ERROR, "qubesdb", "dom0 takes no answers");
 		return -EPROTO;
 	}
-	/* What took the room, or the memory, may have gone. Only a new connection is told all. */
-	if (!db->reading && !db->whole && now - db->since_ns >= READ_AGAIN_NS)
-		return -EAGAIN;
 	(void)!fiber_event_wait(&db->event, now + LOOK_AGAIN_NS);
 	(void)vchan_state(db->vchan);
 	return 0;
+}
+
+/*
+ * Without all entries nothing may pass. dom0 tells them once a connection, so only another
+ * one can mend it.
+ */
+static bool is_to_read_again(const struct qubesdb *db)
+{
+	return db->refusal_said && !db->reading && clock_now_ns() - db->refused_ns >= READ_AGAIN_NS;
 }
 
 /* Until the connection ends: the error that ended it. */
@@ -464,6 +473,8 @@ static int connection_serve(struct qubesdb *db)
 
 		if (wrote < 0 || got < 0)
 			return (int)(wrote < 0 ? wrote : got);
+		if (is_to_read_again(db))
+			return -EAGAIN;
 		if (wrote || got) {
 			db->moved_ns = clock_now_ns();
 			fiber_yield();
@@ -637,6 +648,16 @@ int qubesdb_write(struct qubesdb *db, const char *path, const char *value)
 	}
 	fiber_event_signal(&db->event);
 	return 0;
+}
+
+void qubesdb_forget(struct qubesdb *db, const char *path)
+{
+	bool is_prefix = *path && path[strlen(path) - 1] == '/';
+	struct qubesdb_node *node;
+
+	while ((node = is_prefix ? qubesdb_tree_next(&db->tree, path, "")
+				 : qubesdb_tree_find(&db->tree, path)))
+		node_remove(db, node);
 }
 
 static bool is_settled(const struct qubesdb *db)

@@ -65,8 +65,8 @@ bool qubesdb_is_connected(const struct qubesdb *db);
 /*
  * True once a full read has ended in which, and since which, no entry of dom0's was refused,
  * be it over a limit or for lack of memory. Otherwise the copy lacks entries (a refused one
- * also in the form that it had before), and whatever rests on all of them must fail closed.
- * All is read again then, at most once a minute, by connecting anew.
+ * also in the form that it had before), and whatever rests on all of them must fail closed;
+ * after half a minute all is read again, on another connection.
  */
 bool qubesdb_is_whole(const struct qubesdb *db);
 
@@ -101,6 +101,13 @@ bool qubesdb_is_said(const struct qubesdb *db, const struct qubesdb_entry *entry
  * -ENOMEM; -E2BIG: a limit of this copy.
  */
 must_check int qubesdb_write(struct qubesdb *db, const char *path, const char *value);
+
+/*
+ * Drops an entry from the copy, or with a '/' at the end of `path` all below it: nobody needs
+ * it. dom0 is told nothing of it and `changed` is not called; when dom0 names it again it is
+ * there again.
+ */
+void qubesdb_forget(struct qubesdb *db, const char *path);
 
 /* Waits until dom0 has answered every write of ours: 0, or -ETIMEDOUT. Only in a fiber. */
 must_check int qubesdb_flush(struct qubesdb *db, uint64_t deadline_ns);

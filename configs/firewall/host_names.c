@@ -18,6 +18,7 @@ static struct {
 	struct own_udp udp;
 	struct router_service service;
 	struct names_udp tap;
+	bool flows_kept;
 } host_names;
 
 static void send(void *context, const struct own_udp_datagram *datagram)
@@ -30,7 +31,7 @@ static void changed(void *context, struct ruleset *set)
 {
 	struct router *router = context;
 
-	if (router->rules == set)
+	if (router->rules == set && !host_names.flows_kept)
 		router_rejudge_soon(router);
 }
 
@@ -90,6 +91,11 @@ void host_names_unbind(struct ruleset *rules)
 {
 	if (rules)
 		rules_names_unbind(&host_names.bound, rules);
+}
+
+void host_names_keep_flows(void)
+{
+	host_names.flows_kept = true;
 }
 
 void host_names_set_servers(const struct ip_address *servers, uint32_t count)

@@ -22,6 +22,13 @@ void host_names_make(struct router *router, struct random *random, struct rulese
 must_check int host_names_bind(struct ruleset *rules);
 void host_names_unbind(struct ruleset *rules);
 
+/*
+ * From now on flows that began under a name's address go on when it has that address no more,
+ * until other rules are set: as QubesOS has it, for the sake of names that have another
+ * address every minute.
+ */
+void host_names_keep_flows(void);
+
 /* The servers to ask. */
 void host_names_set_servers(const struct ip_address *servers, uint32_t count);
 

@@ -157,7 +157,7 @@ static uint32_t names_room(void)
 {
 	size_t pages = memory_free_pages() / NAMES_SHARE;
 
-	return pages > NAMES_MOST ? NAMES_MOST : (uint32_t)pages;
+	return share(pages, 100, NAMES_LEAST, NAMES_MOST);
 }
 
 static void router_make(uint32_t flows)
@@ -182,7 +182,9 @@ static void router_make(uint32_t flows)
 	}
 	host_names_make(&firewall.router, &firewall.random, firewall.rules,
 			firewall.qubes ? names_room() : NAMES_LEAST);
-	if (!firewall.qubes)
+	if (firewall.qubes)
+		host_names_keep_flows();
+	else
 		uplink_make(&firewall.router, &firewall.random, &firewall.params,
 			    host_names_set_servers);
 	firewall.router_runs = true;

@@ -27,6 +27,7 @@
 #define HANDLED "/qubes-firewall-handled/"
 #define PAUSE_SHARE 4u /* of the time that making rules took, before the next time */
 #define PAUSE_LEAST_NS 1000000u
+#define LISTS_KEPT 256u /* more than that, and those of clients that are gone go */
 #define RETRY_NS 1000000000ull
 #define NS_PER_SECOND 1000000000ull
 #define DRAIN_NS 2000000u /* to look again whether QubesDB's messages have been read */
@@ -45,6 +46,7 @@ static struct {
 	bool loaded;	   /* QubesDB has been read */
 	bool wanted;	   /* to compile */
 	bool waiters;	   /* clients that may not pass before all of dom0's word holds */
+	bool serving;	   /* them: what was said before they came holds */
 	uint64_t expiry_s; /* of the rule that ends first; 0: none does */
 	uint64_t commits, compiled, failed;
 } lists;
@@ -107,6 +109,39 @@ static void list_copy(const char *text, const struct ip_address *address)
 	(void)qubes_rules_end(lists.rules);
 }
 
+/* Whether the address is a client's, or of one that dom0 would start behind us. */
+static bool is_somebodys(const struct ip_address *address)
+{
+	struct router_visible visible = { 0 };
+
+	if (address->version == 4)
+		qubes_client_visible(ip_address_get4(address), &visible);
+	return visible.real.raw || router_is_behind(qubes.config.router, address);
+}
+
+/*
+ * dom0 never removes the list of a disposable qube that is gone, and makes another one for
+ * each that comes: they would fill QubesDB's copy in time, and then all would be closed.
+ */
+static void gone_forget(const struct ip_address *newest)
+{
+	for (uint32_t i = qubes_rules_count(lists.rules); i-- > 0;) {
+		struct ip_address address = qubes_rules_source(lists.rules, i).address;
+		char text[IP_TEXT_BYTES], path[sizeof(HANDLED) + IP_TEXT_BYTES];
+
+		if (ip_address_equal(&address, newest) || is_somebodys(&address))
+			continue;
+		qubes_rules_remove(lists.rules, &address);
+		ip_text_format(&address, text);
+		snprintf(path, sizeof(path), TREE "%s/", text);
+		qubesdb_forget(qubes.db, path);
+		path[strlen(path) - 1] = '\0';
+		qubesdb_forget(qubes.db, path);
+		snprintf(path, sizeof(path), HANDLED "%s", text);
+		qubesdb_forget(qubes.db, path);
+	}
+}
+
 static void commit(const char *text)
 {
 	struct ip_address address;
@@ -116,6 +151,8 @@ static void commit(const char *text)
 		return;
 	}
 	lists.commits++;
+	if (qubes_rules_count(lists.rules) >= LISTS_KEPT)
+		gone_forget(&address);
 	list_copy(text, &address);
 	pending_add(text);
 	wake();
@@ -170,7 +207,7 @@ static bool all_holds(void)
 
 bool qubes_all_holds(void)
 {
-	if (all_holds())
+	if (lists.serving || all_holds())
 		return true;
 	lists.waiters = true;
 	fiber_event_signal(&lists.event);
@@ -294,6 +331,14 @@ static uint64_t expiry_ns(void)
 	return clock_now_ns() + (end > wall ? end - wall : 0);
 }
 
+static void waiters_serve(void)
+{
+	lists.waiters = false;
+	lists.serving = true;
+	clients_refresh();
+	lists.serving = false;
+}
+
 static bool has_expired(void)
 {
 	return lists.expiry_s && clock_wall_ns() >= lists.expiry_s * NS_PER_SECOND;
@@ -305,10 +350,8 @@ static void wait_for_work(void)
 	while (!lists.wanted && !has_expired()) {
 		uint64_t deadline = expiry_ns(), drain = clock_now_ns() + DRAIN_NS;
 
-		if (lists.waiters && all_holds()) {
-			lists.waiters = false;
-			clients_refresh();
-		}
+		if (lists.waiters && all_holds())
+			waiters_serve();
 		if (lists.waiters && drain < deadline)
 			deadline = drain;
 		(void)!fiber_event_wait(&lists.event, deadline);
@@ -320,14 +363,19 @@ static void run(void *argument)
 	(void)argument;
 	for (;;) {
 		uint64_t begin, took;
+		bool drained;
 
 		wait_for_work();
+		drained = qubesdb_is_drained(qubes.db);
 		begin = clock_now_ns();
 		if (!compile()) {
 			lists.wanted = true; /* memory may come back */
 			fiber_sleep_until(clock_now_ns() + RETRY_NS);
 			continue;
 		}
+		/* However much dom0 may have said in the meantime. */
+		if (lists.waiters && drained)
+			waiters_serve();
 		took = clock_now_ns() - begin;
 		fiber_sleep_until(clock_now_ns() + PAUSE_LEAST_NS + PAUSE_SHARE * took);
 	}

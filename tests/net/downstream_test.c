@@ -68,7 +68,13 @@ START_TEST(nothing_leaves_to_a_client_that_is_not_here)
 {
 	struct ends6 ends6 = ends6_out(0, OFFLINE_IP6);
 
+	const struct ip_address offline = four(OFFLINE_IP), other = four(OFFLINE_IP + 1);
+	const struct ip_address here = four(CLIENT_IP(1));
+
 	set_downstream(OFFLINE_IP);
+	ck_assert(router_is_behind(&net->router, &offline) &&
+		  router_is_behind(&net->router, &here));
+	ck_assert(!router_is_behind(&net->router, &other));
 	udp_out(0, OFFLINE_IP);
 	test_drop(net, &net->client[0], &frame, DROP_DOWNSTREAM);
 	frame6_udp(&frame, &ends6, 5000, 53, 100);

@@ -143,6 +143,44 @@ END_TEST
 
 /* ---- entries of ours ---- */
 
+static void forget(struct world *world, const char *path)
+{
+	world->client->path = path;
+	host_call(world->guest, world->program->client_forget, world->client);
+}
+
+START_TEST(what_is_forgotten_is_our_own_affair)
+{
+	struct world world;
+
+	world_begin(&world, _i);
+	world_batch(&world, firewall, ARRAY_SIZE(firewall), true);
+	world_connect(&world);
+	ck_assert_int_eq(world_write(&world, "/handled/10.137.0.5", "1"), 0);
+	forget(&world, "/handled/10.137.0.5"); /* on threads perhaps sent already */
+	forget(&world, "/qubes-firewall/10.137.0.5/");
+	forget(&world, "/qubes-firewall/10.137.0.50");
+	forget(&world, "/not-there");
+	forget(&world, "/not-there/");
+	world_settle(&world);
+	ck_assert_uint_eq(world_entries(&world), ARRAY_SIZE(firewall) - 4);
+	world_assert_entry(&world, "/qubes-firewall/10.137.0.5", "");
+	ck_assert_uint_eq(world.client->changed, 0);
+	ck_assert(_i || !world_daemon_get(&world, "/handled/10.137.0.5"));
+	ck_assert_ptr_nonnull(world_daemon_get(&world, "/qubes-firewall/10.137.0.50"));
+	/* It is there again when dom0 says it, and what dom0 removes is no loss. */
+	world_change(&world, "/qubes-firewall/10.137.0.50", "");
+	world_change(&world, "/qubes-firewall/10.137.0.5/0001", NULL);
+	world_settle(&world);
+	world_assert_entry(&world, "/qubes-firewall/10.137.0.50", "");
+	ck_assert_int_eq(world_write(&world, "/handled/10.137.0.5", "1"), 0);
+	world_settle(&world);
+	forget(&world, "/handled/10.137.0.5"); /* told */
+	ck_assert_str_eq(world_daemon_get(&world, "/handled/10.137.0.5"), "1");
+	world_end(&world);
+}
+END_TEST
+
 START_TEST(our_writes_reach_dom0)
 {
 	struct world world;
@@ -281,6 +319,7 @@ TCase *qubesdb_entries_tests(void)
 	tcase_add_loop_test(tests, writes_of_dom0_arrive_in_order, 0, 2);
 	tcase_add_loop_test(tests, the_longest_value_and_path, 0, 2);
 	tcase_add_loop_test(tests, removals_are_exact_or_of_all_below, 0, 2);
+	tcase_add_loop_test(tests, what_is_forgotten_is_our_own_affair, 0, 2);
 	tcase_add_loop_test(tests, our_writes_reach_dom0, 0, 2);
 	tcase_add_test(tests, writes_that_dom0_would_not_take_are_refused_here);
 	tcase_add_loop_test(tests, an_error_for_an_answer_is_counted, 0, 2);

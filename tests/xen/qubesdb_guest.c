@@ -413,6 +413,13 @@ static void client_get(void *argument)
 		abort();
 }
 
+static void client_forget(void *argument)
+{
+	struct client *client = argument;
+
+	qubesdb_forget(client->db, client->path);
+}
+
 static void client_compare(void *argument)
 {
 	struct client *client = argument;
@@ -489,7 +496,7 @@ static bool client_is_whole(void *argument)
 }
 
 const struct qubesdb_guest_program qubesdb_guest_program = {
-	daemon_listen, daemon_close,	 daemon_batch,	      daemon_bytes,    client_start,
-	client_write,  client_get,	 client_compare,      client_offered,  client_flush,
-	client_stats,  client_is_loaded, client_is_connected, client_is_whole,
+	daemon_listen, daemon_close, daemon_batch,     daemon_bytes,	    client_start,
+	client_write,  client_get,   client_forget,    client_compare,	    client_offered,
+	client_flush,  client_stats, client_is_loaded, client_is_connected, client_is_whole,
 };

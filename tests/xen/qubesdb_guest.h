@@ -119,6 +119,7 @@ struct qubesdb_guest_program {
 	void (*client_start)(void *client);   /* a fiber, or none */
 	void (*client_write)(void *client);   /* none */
 	void (*client_get)(void *client);     /* none */
+	void (*client_forget)(void *client);  /* none */
 	void (*client_compare)(void *client); /* none */
 	void (*client_offered)(void *client); /* a fiber */
 	void (*client_flush)(void *client);   /* a fiber; at most ten seconds */

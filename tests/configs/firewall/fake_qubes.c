@@ -15,7 +15,7 @@
 #include "configs/firewall/qubes_parts.h"
 #include "xen/fiber.h"
 
-#define ENTRIES 512u
+#define ENTRIES 2048u
 #define OUTPUT 65536u
 
 struct qubesdb {
@@ -139,12 +139,18 @@ static bool is_due(void)
 	return fake_now_ns >= fiber.wakes_ns || (fiber.waits && fiber.waits->signalled);
 }
 
+void fake_step(void)
+{
+	ck_assert(is_due());
+	sem_post(&fiber.go);
+	sem_wait(&fiber.stopped);
+}
+
 void fake_run(void)
 {
 	for (unsigned int rounds = 0; is_due(); rounds++) {
 		ck_assert_msg(rounds < 100, "the fiber does not come to rest");
-		sem_post(&fiber.go);
-		sem_wait(&fiber.stopped);
+		fake_step();
 		/* Short pauses pass at once, longer ones are the test's. */
 		if (!fiber.waits && fiber.wakes_ns - fake_now_ns < 500000000u)
 			fake_now_ns = fiber.wakes_ns;
@@ -231,6 +237,11 @@ void fake_loaded(void)
 	db.config.loaded(db.config.context);
 }
 
+bool fake_has(const char *path)
+{
+	return there(position(path), path);
+}
+
 const char *fake_written(const char *path)
 {
 	uint32_t at = position(path);
@@ -297,6 +308,16 @@ int qubesdb_write(struct qubesdb *of, const char *path, const char *value)
 	(void)of;
 	put(path, value);
 	return 0;
+}
+
+void qubesdb_forget(struct qubesdb *of, const char *path)
+{
+	bool loaded = of->loaded;
+
+	of->loaded = false; /* nobody is told */
+	if (path[strlen(path) - 1] == '/' || there(position(path), path))
+		fake_remove(path);
+	of->loaded = loaded;
 }
 
 void qubesdb_print_stats(const struct qubesdb *of, void (*line)(void *context, const char *text),

@@ -31,6 +31,9 @@ void fake_restarted(void);
 /* The qrexec daemon has connected. */
 void fake_daemon(void);
 
+/* Whether there is such an entry. */
+bool fake_has(const char *path);
+
 /* What the product wrote last to the entry; "" for nothing. */
 const char *fake_written(const char *path);
 
@@ -39,6 +42,9 @@ const char *fake_triggered(void);
 
 /* Lets the fiber run until it waits; false: it wants to sleep on (time must pass). */
 void fake_run(void);
+
+/* The same, but at most until it waits for the first time. */
+void fake_step(void);
 
 /* Calls a service: its exit code, 127 when there is none of that name. */
 int fake_call(const char *service, const char *input);

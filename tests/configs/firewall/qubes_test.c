@@ -310,6 +310,15 @@ START_TEST(a_client_waits_for_its_rules)
 	fake_now_ns += TEST_SECOND;
 	fake_run();
 	ck_assert(!passes(0, 100) && passes(0, 300));
+	/* Others' rules that come all the time do not keep it waiting. */
+	clients_detached(&net->client[0].netdev, NULL);
+	fake_write("/qubes-firewall/10.138.0.11", "");
+	clients_attached(&net->client[0].netdev, &about[0], NULL);
+	ck_assert(!passes(0, 300));
+	fake_step();
+	fake_write("/qubes-firewall/10.138.0.11", "");
+	ck_assert(passes(0, 300));
+	fake_run();
 	/* Gone before its turn. */
 	clients_detached(&net->client[0].netdev, NULL);
 	fake_drained = false;
@@ -320,6 +329,41 @@ START_TEST(a_client_waits_for_its_rules)
 	fake_run();
 	clients_attached(&net->client[0].netdev, &about[0], NULL);
 	ck_assert(passes(0, 300));
+	end();
+}
+END_TEST
+
+/* Disposable qubes come and go, each with an address of its own. */
+START_TEST(lists_of_clients_that_are_gone_go)
+{
+	char tree[64], path[80];
+
+	begin("");
+	fake_write("/connected-ips", "10.138.0.12");
+	fake_write("/mapped-ip/10.138.0.13/visible-ip", "192.168.1.1");
+	fake_write(TREE "/policy", "accept");
+	fake_write(TREE, "");
+	start();
+	for (unsigned int i = 12; i < 1200; i++) {
+		snprintf(tree, sizeof(tree), "/qubes-firewall/10.138.%u.%u", i / 256, i % 256);
+		snprintf(path, sizeof(path), "%s/policy", tree);
+		fake_write(path, "accept");
+		fake_write(tree, "");
+		if (i % 16 == 0)
+			fake_run();
+	}
+	fake_run();
+	ck_assert_int_eq(fake_call("ringwall.Status", ""), 0);
+	ck_assert_ptr_null(strstr(fake_output(), "1189 lists"));
+	ck_assert(passes(0, 100));
+	ck_assert(fake_has(TREE) && fake_has("/qubes-firewall/10.138.0.12"));
+	ck_assert(fake_has("/qubes-firewall/10.138.0.13"));
+	ck_assert(!fake_has("/qubes-firewall/10.138.0.14"));
+	ck_assert(!fake_has("/qubes-firewall/10.138.0.14/policy"));
+	ck_assert(!fake_has("/qubes-firewall-handled/10.138.0.14"));
+	/* The newest is nobody's yet. */
+	ck_assert(fake_has("/qubes-firewall/10.138.4.175"));
+	ck_assert_str_eq(fake_written("/qubes-firewall-handled/10.138.4.175"), "1");
 	end();
 }
 END_TEST
@@ -552,6 +596,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, read_again_after_a_restart);
 	tcase_add_test(cases, a_new_daemon_knows_no_old_rules);
 	tcase_add_test(cases, a_client_waits_for_its_rules);
+	tcase_add_test(cases, lists_of_clients_that_are_gone_go);
 	tcase_add_test(cases, all_names_at_once_are_others);
 	tcase_add_test(cases, addresses_follow);
 	tcase_add_test(cases, the_command_line_counts_most);
