@@ -101,7 +101,8 @@ class QubesServices(QubesBase):
         self.expect(call.result == "done" and call.code == 0, f"after {what}: a call", call)
 
     def qubes_bad_calls(self):
-        """Calls whose dom0 side lies, floods, vanishes or breaks the ring: that call ends."""
+        """Calls whose dom0 side lies, floods, vanishes or breaks the ring: that call ends. One
+        that was killed leaves its nodes in xenstore for the next call of its port."""
         dom0 = self.dom0
         modes = ["length", "length-max", "type", "short", "output", "vanish", "close",
                  "hello-type", "hello-length", "hello-version", "hello-none", "close-early",

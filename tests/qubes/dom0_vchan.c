@@ -134,14 +134,6 @@ void dom0_vchan_close(struct dom0_vchan *vchan)
 	vchan->chan = NULL;
 }
 
-void dom0_vchan_forget(int client, int port)
-{
-	char path[96];
-
-	snprintf(path, sizeof(path), "/local/domain/0/data/vchan/%d/%d", client, port);
-	xs_rm(store(), XBT_NULL, path);
-}
-
 int dom0_vchan_fd(const struct dom0_vchan *vchan)
 {
 	return vchan->chan ? libxenvchan_fd_for_select(vchan->chan) : -1;

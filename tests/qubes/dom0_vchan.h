@@ -27,9 +27,6 @@ bool dom0_vchan_try_connect(struct dom0_vchan *vchan, int server, int port);
 /* Closes it; also our nodes go. */
 void dom0_vchan_close(struct dom0_vchan *vchan);
 
-/* Removes the nodes of a server that died before its client came. */
-void dom0_vchan_forget(int client, int port);
-
 /* What poll() shall wait for: -1 when closed. */
 int dom0_vchan_fd(const struct dom0_vchan *vchan);
 /* To be called when that is readable. */

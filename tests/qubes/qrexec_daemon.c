@@ -162,7 +162,6 @@ static void reap(struct call *call)
 	}
 	close(call->fd);
 	waitpid(call->pid, NULL, 0);
-	dom0_vchan_forget(d.domid, call->port);
 	call->pid = 0;
 }
 
