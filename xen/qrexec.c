@@ -285,6 +285,7 @@ int qrexec_start(const struct qrexec_config *config, struct qrexec **qrexec)
 	agent->domid = DOMID_INVALID;
 	agent->log_limit = (struct log_limit)LOG_LIMIT_INIT;
 	list_init(&agent->triggers);
+	list_init(&agent->call_list);
 	fiber_event_init(&agent->event);
 	fiber_event_init(&agent->room);
 	error = fiber_start("qrexec", agent_serve, agent);

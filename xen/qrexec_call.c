@@ -25,6 +25,7 @@
 #define LINE_BYTES 256u
 
 struct qrexec_call {
+	struct list link; /* in the agent's list, unless it is refused */
 	struct qrexec *agent;
 	uint32_t session; /* in which it was asked for */
 	struct qrexec_params params;
@@ -290,6 +291,7 @@ static void call_end(struct qrexec_call *call)
 	struct qrexec *agent = call->agent;
 
 	qrexec_data_close(&call->data);
+	list_remove(&call->link);
 	if (call->refusal)
 		agent->refusals--;
 	else
@@ -319,13 +321,25 @@ static void call_fiber(void *argument)
 
 /* ---- asked for by the daemon ---- */
 
-/* dom0 gets through also when other qubes have taken all that they may. */
+static uint32_t calls_of(const struct qrexec *agent, uint32_t domain)
+{
+	uint32_t count = 0;
+
+	list_for_each(link, &agent->call_list)
+		count += list_entry(link, const struct qrexec_call, link)->params.domain == domain;
+	return count;
+}
+
+/*
+ * dom0 gets through also when other qubes have taken all that they may, and so does a qube
+ * when another one has.
+ */
 static bool is_place_free(const struct qrexec *agent, uint32_t domain)
 {
-	uint32_t limit = domain == agent->config.daemon ? QREXEC_CALLS_MAX
-							: QREXEC_CALLS_MAX - QREXEC_CALLS_RESERVED;
-
-	return agent->calls < limit;
+	if (domain == agent->config.daemon)
+		return agent->calls < QREXEC_CALLS_MAX;
+	return agent->calls < QREXEC_CALLS_MAX - QREXEC_CALLS_RESERVED &&
+	       calls_of(agent, domain) < QREXEC_CALLS_OF_ONE;
 }
 
 static void call_judge(struct qrexec_call *call, const uint8_t *body, size_t kept, size_t length)
@@ -354,10 +368,12 @@ static int call_start(struct qrexec_call *call)
 	if (error)
 		return error;
 	(*places)++;
-	if (call->refusal)
+	if (call->refusal) {
 		agent->count.refused++;
-	else
+	} else {
 		agent->count.calls++;
+		list_push_back(&agent->call_list, &call->link);
+	}
 	return 0;
 }
 
@@ -369,6 +385,7 @@ static int call_create(struct qrexec *agent, const struct qrexec_params *params,
 
 	if (!call)
 		return -ENOMEM;
+	list_init(&call->link);
 	call->agent = agent;
 	call->session = agent->session;
 	call->params = *params;

@@ -20,6 +20,8 @@
 #define QREXEC_REFUSALS_MAX 8u
 /* Of the calls, so many are kept for the daemon's own domain. */
 #define QREXEC_CALLS_RESERVED 4u
+/* One of the other domains has at most so many of them, and leaves some for a third one. */
+#define QREXEC_CALLS_OF_ONE 6u
 #define QREXEC_TRIGGERS_MAX 8u
 
 struct qrexec {
@@ -40,6 +42,7 @@ struct qrexec {
 	uint32_t trigger_count;	  /* all of them, also when answered */
 	uint64_t next_ident;
 	uint32_t calls, refusals; /* now */
+	struct list call_list;	  /* those calls, without refusals */
 	struct {
 		uint64_t sessions, calls, no_service, refused, dropped, lost, triggers, strange;
 	} count;

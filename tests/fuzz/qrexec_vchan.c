@@ -117,11 +117,11 @@ int vchan_listen(uint16_t peer, const char *path, uint32_t read_bytes, uint32_t 
 	return vchan_make(strcmp(path + length - 4, "/512") == 0, VCHAN_LISTENING, event, vchan);
 }
 
-int vchan_connect(uint16_t peer, const char *path, struct fiber_event *event, uint64_t deadline_ns,
-		  struct vchan **vchan)
+int vchan_connect_within(uint16_t peer, const char *path, uint32_t ring_bytes_max,
+			 struct fiber_event *event, uint64_t deadline_ns, struct vchan **vchan)
 {
 	(void)peer;
-	fuzz_assert(strlen(path) < VCHAN_PATH_BYTES);
+	fuzz_assert(ring_bytes_max && strlen(path) < VCHAN_PATH_BYTES);
 	if (fuzz_vchan_serves)
 		return vchan_make(false, VCHAN_CONNECTED, event, vchan);
 	fiber_sleep_until(deadline_ns);

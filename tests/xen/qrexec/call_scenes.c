@@ -307,16 +307,21 @@ static void many_echoes(struct daemon *daemon)
 	}
 }
 
-/* A qube whose calls hang keeps neither dom0 nor the others' ends waiting. */
+/* A qube whose calls hang keeps neither dom0, nor another qube, nor the others' ends waiting. */
 static void another_qube_takes_all(struct daemon *daemon)
 {
 	struct caller caller;
 
 	for (uint32_t i = 0; i < 30; i++)
 		daemon_exec(daemon, 0x200, 99, 600 + i, "user:QUBESRPC test.Who dom0");
-	daemon_await_ends(daemon, 30 - (QREXEC_CALLS_MAX - 4) - 8);
+	daemon_await_ends(daemon, 30 - 6 - 8);
+	for (uint32_t i = 0; i < 8; i++)
+		daemon_exec(daemon, 0x200, 98, 640 + i, "user:QUBESRPC test.Who dom0");
+	daemon_await_ends(daemon, 30 - 6 - 8 + 2);
+	daemon_drain(daemon, DAEMON_SECOND);
+	ck_assert_uint_eq(daemon->ended_count, 30 - 6 - 8 + 2);
 	ck_assert_int_eq(scene_call(daemon, &caller, "user:QUBESRPC test.Both dom0", NULL), 9);
-	daemon_await_ends(daemon, 30);
+	daemon_await_ends(daemon, 38);
 }
 
 const struct qrexec_scene qrexec_call_scenes[] = {
