@@ -55,8 +55,8 @@ enum tcp_event {
 
 /* Timers of a connection; one wheel timer serves all of them. */
 enum tcp_timer {
-	TCP_TIMER_RETRANSMIT, /* RTO (RFC 6298), or the next probe of a zero window */
-	TCP_TIMER_LOSS,	      /* RACK's reordering time or the tail loss probe (RFC 8985) */
+	TCP_TIMER_AGAIN,      /* a SYN again; a probe of a zero window; `send` had no room */
+	TCP_TIMER_RECOVERY,   /* RTO, RACK's reordering time or a tail loss probe (RFC 8985) */
 	TCP_TIMER_ACK,	      /* a delayed acknowledgement (RFC 9293, 3.8.6.3) */
 	TCP_TIMER_PACE,	      /* the next burst may leave */
 	TCP_TIMER_LIFE,	      /* keep-alive, or the end of an orphan in FIN-WAIT-2 */
@@ -86,7 +86,7 @@ enum tcp_flags {
 
 struct tcp_stack;
 struct tcp_listener;
-struct tcp_connection;
+struct tcp_flight; /* recovery and congestion control, while there is something to send */
 
 /* Seconds are plenty for what an application sets; 0: the stack's default. */
 struct tcp_options_set {
@@ -164,6 +164,9 @@ struct tcp_connection {
 	uint64_t heard_ns;     /* the last segment that was acceptable */
 	uint64_t progress_ns;  /* since when what is outstanding has not moved */
 	uint64_t challenged_ns; /* RFC 5961, 5: the last challenge */
+
+	struct tcp_flight *flight; /* in a block of its own; NULL while idle */
+	uint32_t srtt_us;	   /* what is kept of it; 0: no round trip is known */
 
 	struct tcp_buffer sending;   /* from snd_una */
 	struct tcp_buffer receiving; /* from the first that has not been read */
