@@ -89,7 +89,10 @@ net_SRCS := \
 	net/rules_set.c \
 	net/rules_table.c \
 	net/slaac.c \
+	net/tcp_cubic.c \
+	net/tcp_hystart.c \
 	net/tcp_mss.c \
+	net/tcp_pacing.c \
 	net/udp.c \
 	net/uplink_config.c \
 	net/visible.c

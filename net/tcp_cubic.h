@@ -61,13 +61,13 @@ struct tcp_cubic {
 	uint32_t w_est;	     /* what Reno's window would be (RFC 9438, 4.3) */
 	uint32_t k;	     /* from the epoch's begin to the flat part, in 2^-20 s */
 	uint64_t w_est_carry;
-	uint64_t epoch_ns;	/* when congestion avoidance began, later by what was unused */
-	uint64_t updated_ns;	/* the last ACK, or the end of idleness */
-	uint64_t used_ns;	/* when the window was last filled */
-	uint32_t recover;	/* SND.NXT at the last reduction: one for each window of data */
-	bool in_epoch;		/* epoch_ns, k and w_est hold */
-	bool has_recover;	/* `recover` holds: it has not been acknowledged yet */
-	bool after_rto;		/* until `recover`: what is acknowledged may have left long ago */
+	uint64_t epoch_ns;   /* when congestion avoidance began, later by what was unused */
+	uint64_t updated_ns; /* the last ACK, or the end of idleness */
+	uint64_t used_ns;    /* when the window was last filled */
+	uint32_t recover;    /* SND.NXT at the last reduction: one for each window of data */
+	bool in_epoch;	     /* epoch_ns, k and w_est hold */
+	bool has_recover;    /* `recover` holds: it has not been acknowledged yet */
+	bool after_rto;	     /* until `recover`: what is acknowledged may have left long ago */
 	bool paced;
 	struct tcp_hystart hystart;
 	struct tcp_cubic_undo undo;
@@ -109,7 +109,8 @@ void tcp_cubic_init(struct tcp_cubic *cubic, uint32_t mss, bool paced, uint64_t 
 
 /*
  * The handshake has ended: the MSS is agreed, `nxt` is SND.NXT. `syn_lost`: a SYN or a
- * SYN-ACK of ours was sent again because the timer ran out, so the window is one segment (RFC 5681, 3.1).
+ * SYN-ACK of ours was sent again because the timer ran out, so the window is one segment (RFC
+ * 5681, 3.1).
  */
 void tcp_cubic_begin(struct tcp_cubic *cubic, uint32_t mss, bool syn_lost, uint32_t nxt,
 		     uint64_t now_ns);

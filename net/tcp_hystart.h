@@ -29,13 +29,13 @@ enum tcp_hystart_phase {
 
 /* 20 bytes. Round trips are in microseconds. */
 struct tcp_hystart {
-	uint32_t window_end;	/* the round ends when this sequence number is acknowledged */
-	uint32_t last_rtt_us;	/* the least of the round before, or TCP_HYSTART_RTT_NONE */
-	uint32_t rtt_us;	/* the least of this round, or TCP_HYSTART_RTT_NONE */
-	uint32_t baseline_us;	/* what the round trip was when CSS began */
-	uint8_t samples;	/* in this round; stays at 255 */
-	uint8_t css_rounds;	/* that have begun */
-	uint8_t phase;		/* enum tcp_hystart_phase */
+	uint32_t window_end;  /* the round ends when this sequence number is acknowledged */
+	uint32_t last_rtt_us; /* the least of the round before, or TCP_HYSTART_RTT_NONE */
+	uint32_t rtt_us;      /* the least of this round, or TCP_HYSTART_RTT_NONE */
+	uint32_t baseline_us; /* what the round trip was when CSS began */
+	uint8_t samples;      /* in this round; stays at 255 */
+	uint8_t css_rounds;   /* that have begun */
+	uint8_t phase;	      /* enum tcp_hystart_phase */
 };
 
 /* Begins, with the next sequence number to be sent (RFC 9406, 4.2: "windowEnd"). */

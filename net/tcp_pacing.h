@@ -24,7 +24,7 @@
 #define TCP_PACING_SLOW_START_PERCENT 200u
 #define TCP_PACING_AVOIDANCE_PERCENT 120u
 #define TCP_PACING_QUANTUM_NS 1000000u
-#define TCP_PACING_QUANTUM_MAX 65160u /* bytes: within a GSO packet of 64 KiB with headers */
+#define TCP_PACING_QUANTUM_MAX 65160u  /* bytes: within a GSO packet of 64 KiB with headers */
 #define TCP_PACING_QUANTUM_SEGMENTS 2u /* at least: what a delayed ACK is sent for */
 
 struct tcp_pacing {
