@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * TCP end points (RFC 9293): the core. A segment and the time go in, segments and events come
+ * out. No I/O, no globals, no clock, no allocation but from what the owner gives; several
+ * stacks run in one process, and one for each CPU needs no lock. TCP.md tells the design.
+ *
+ *	tcp_input()	a segment came
+ *	tcp_run()	time has passed: timers; tcp_next_ns() says when to call again
+ *	tcp_next_event()	which connections have something for their owner
+ *	config.send	a segment leaves, during any call that takes `now`
+ *
+ * A connection belongs to the stack until tcp_connect() or tcp_accept() gives it out, then to
+ * the application until tcp_close() or tcp_abort(); from then on its pointer is invalid,
+ * while the stack finishes what the protocol still has to say. All times are nanoseconds of
+ * one clock that never goes back.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/compiler.h"
+#include "lib/ip_address.h"
+#include "lib/list.h"
+#include "lib/random.h"
+#include "lib/siphash.h"
+#include "lib/wheel.h"
+#include "net/bucket.h"
+#include "net/tcp_core_buffer.h"
+#include "net/tcp_core_segment.h"
+
+/* RFC 9293, 3.3.2. TIME-WAIT has a table of its own and CLOSED is no connection. */
+enum tcp_state {
+	TCP_CLOSED,
+	TCP_SYN_SENT,
+	TCP_SYN_RECEIVED,
+	TCP_ESTABLISHED,
+	TCP_FIN_WAIT_1,
+	TCP_FIN_WAIT_2,
+	TCP_CLOSE_WAIT,
+	TCP_CLOSING,
+	TCP_LAST_ACK,
+	TCP_TIME_WAIT,
+	TCP_STATE_COUNT
+};
+
+/* What tcp_next_event() gives, as bits. */
+enum tcp_event {
+	TCP_EVENT_CONNECTED = 1 << 0, /* tcp_connect()'s is established */
+	TCP_EVENT_READABLE = 1 << 1,  /* bytes came, or the end of them */
+	TCP_EVENT_WRITABLE = 1 << 2,  /* there is room again after tcp_send() was short */
+	TCP_EVENT_CLOSED = 1 << 3,    /* it is over: tcp_error() says why; tcp_close() frees it */
+};
+
+/* Timers of a connection; one wheel timer serves all of them. */
+enum tcp_timer {
+	TCP_TIMER_RETRANSMIT, /* RTO (RFC 6298), or the next probe of a zero window */
+	TCP_TIMER_LOSS,	      /* RACK's reordering time or the tail loss probe (RFC 8985) */
+	TCP_TIMER_ACK,	      /* a delayed acknowledgement (RFC 9293, 3.8.6.3) */
+	TCP_TIMER_PACE,	      /* the next burst may leave */
+	TCP_TIMER_LIFE,	      /* keep-alive, or the end of an orphan in FIN-WAIT-2 */
+	TCP_TIMER_COUNT
+};
+
+enum tcp_flags {
+	TCP_FLAG_OWNED = 1 << 0,	 /* the application has it */
+	TCP_FLAG_PASSIVE = 1 << 1,	 /* it began in a listener */
+	TCP_FLAG_FIN_QUEUED = 1 << 2,	 /* no more will be sent behind the send buffer */
+	TCP_FLAG_FIN_SENT = 1 << 3,	 /* and that has been said */
+	TCP_FLAG_FIN_RECEIVED = 1 << 4,	 /* the peer's, in order */
+	TCP_FLAG_ACK_NOW = 1 << 5,	 /* an acknowledgement is due */
+	TCP_FLAG_SCALE = 1 << 6,	 /* both offered window scaling */
+	TCP_FLAG_TIMESTAMPS = 1 << 7,	 /* both offered timestamps */
+	TCP_FLAG_SACK = 1 << 8,		 /* both offered SACK */
+	TCP_FLAG_ECN = 1 << 9,		 /* both agreed to ECN */
+	TCP_FLAG_ECE = 1 << 10,		 /* a CE came: say so until CWR comes */
+	TCP_FLAG_CWR = 1 << 11,		 /* say that the window was reduced */
+	TCP_FLAG_NO_DELAY = 1 << 12,	 /* without Nagle */
+	TCP_FLAG_KEEPALIVE = 1 << 13,	 /* */
+	TCP_FLAG_WANTS_ROOM = 1 << 14,	 /* tcp_send() was short */
+	TCP_FLAG_PROBING = 1 << 15,	 /* the peer's window is closed: probes, no RTO */
+	TCP_FLAG_PEER_ENDED = 1 << 16,	 /* what else comes has no reader: answer RST */
+	TCP_FLAG_CORK = 1 << 17,	 /* only full segments, until it is taken off */
+};
+
+struct tcp_stack;
+struct tcp_listener;
+struct tcp_connection;
+
+/* Seconds are plenty for what an application sets; 0: the stack's default. */
+struct tcp_options_set {
+	uint16_t keepalive_idle_s;     /* silence before the first probe */
+	uint16_t keepalive_interval_s; /* between probes */
+	uint8_t keepalive_count;       /* probes without answer before it is over */
+	uint32_t user_timeout_ms;      /* unacknowledged so long: over (RFC 9293, 3.8.3) */
+};
+
+/*
+ * Common to connections and what is left of them in TIME-WAIT: a link of a bucket of the
+ * table. The kind is the state.
+ */
+struct tcp_end {
+	struct tcp_end *next;
+	struct tcp_key key;
+	uint8_t state; /* enum tcp_state */
+};
+
+/* TIME-WAIT, without the connection: what an answer and a reopening need (RFC 6191). */
+struct tcp_time_wait {
+	struct tcp_end end;
+	uint8_t flags; /* TCP_TIME_WAIT_* */
+	uint32_t next_send;
+	uint32_t next_receive;
+	uint32_t timestamp_recent;
+	uint32_t timestamp_offset;
+	uint16_t window;
+	uint64_t until_ns;
+	uint64_t answered_ns; /* the last acknowledgement: rationed */
+	void *route;
+	struct list link; /* in order of until_ns, or free */
+};
+
+struct tcp_connection {
+	struct tcp_end end;
+	struct tcp_stack *stack;
+	struct tcp_listener *listener; /* while it has not been accepted */
+	void *context;		       /* the application's */
+	void *route;		       /* the owner's of the stack: how to reach the peer */
+	struct list link;	       /* free; half open; waiting to be accepted */
+	struct list event_link;
+	struct wheel_timer timer;
+	uint64_t deadline[TCP_TIMER_COUNT]; /* 0: off */
+
+	uint32_t flags;	 /* enum tcp_flags */
+	uint8_t events;	 /* enum tcp_event, not fetched yet */
+	uint8_t probes;	 /* of keep-alive or of a zero window without answer */
+	uint8_t backoff; /* retransmissions of one thing in a row */
+	uint8_t scale_send : 4;
+	uint8_t scale_receive : 4;
+	int16_t error; /* negative errno, once it is over */
+	uint16_t mss;  /* payload bytes of a full segment, options taken off */
+
+	/* RFC 9293, 3.3.1; names as there */
+	uint32_t iss;
+	uint32_t snd_una;
+	uint32_t snd_nxt;
+	uint32_t snd_wnd; /* scaled */
+	uint32_t snd_wl1;
+	uint32_t snd_wl2;
+	uint32_t snd_wnd_max; /* the largest ever seen */
+	uint32_t snd_sml;     /* end of the last segment that was not full (Minshall) */
+	uint32_t irs;
+	uint32_t rcv_nxt;
+	uint32_t rcv_adv; /* the right edge that was advertised: never goes back */
+	uint32_t acknowledged; /* the last ACK that was sent */
+	uint32_t unacknowledged_full; /* bytes that came since: two full segments are answered */
+	uint16_t mss_receive;	      /* the largest segment that came */
+
+	uint16_t user_timeout_s;
+	uint32_t timestamp_recent; /* TS.Recent (RFC 7323) */
+	uint32_t timestamp_offset; /* ours begin anywhere */
+	uint64_t timestamp_recent_ns;
+	uint64_t heard_ns;     /* the last segment that was acceptable */
+	uint64_t progress_ns;  /* since when what is outstanding has not moved */
+	uint64_t challenged_ns; /* RFC 5961, 5: the last challenge */
+
+	struct tcp_buffer sending;   /* from snd_una */
+	struct tcp_buffer receiving; /* from the first that has not been read */
+	uint32_t read_ahead;	     /* bytes in `receiving` beyond rcv_nxt: out of order */
+};
+
+struct tcp_listener {
+	struct list link;
+	struct ip_address own; /* version 0: any address of either version */
+	uint16_t port;	       /* host order */
+	uint8_t zone;
+	uint16_t backlog;     /* half open ones, and as many waiting to be accepted */
+	uint16_t half_open;
+	uint16_t waiting;
+	bool cookies; /* answer beyond the backlog with SYN cookies (RFC 4987) */
+	struct list half_open_list; /* oldest first */
+	struct list ready;
+	void *context;
+};
+
+/* Counters; each is a name in the metrics. */
+struct tcp_stats {
+	uint64_t segments_in;
+	uint64_t segments_out;
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+	uint64_t retransmissions;
+	uint64_t timeouts;
+	uint64_t out_of_window;
+	uint64_t paws_dropped;
+	uint64_t challenges;
+	uint64_t challenges_withheld;
+	uint64_t resets_in;
+	uint64_t resets_out;
+	uint64_t no_listener;
+	uint64_t backlog_full;
+	uint64_t cookies_sent;
+	uint64_t cookies_taken;
+	uint64_t no_connection_memory;
+	uint64_t no_buffer_memory;
+	uint64_t time_wait_evicted;
+	uint64_t malformed;
+};
+
+/*
+ * What a stack works with. All arrays live as long as it does. Zero in a number means its
+ * default, written beside it.
+ */
+struct tcp_config {
+	/*
+	 * Sends a transmission: copies or maps what it points to, adds the lower headers and
+	 * the checksum. false: no room now; the core tries again a little later.
+	 */
+	bool (*send)(void *context, const struct tcp_transmission *transmission);
+	void *context;
+	struct random *random;
+	struct tcp_memory memory; /* for buffers */
+	struct tcp_connection *connections;
+	uint32_t connection_count;
+	struct tcp_time_wait *time_waits;
+	uint32_t time_wait_count;
+	struct tcp_end **buckets;
+	uint32_t bucket_count; /* a power of two */
+	uint32_t send_bytes;   /* largest send buffer: 1 MiB */
+	uint32_t receive_bytes; /* largest receive buffer, and window: 1 MiB */
+	uint16_t mtu;		/* of the links, for the MSS that is offered: 1500 */
+	uint32_t gso_bytes;	/* largest transmission's payload: one segment */
+	uint32_t time_wait_ms;	/* 2 MSL: 60,000 */
+	uint32_t fin_wait_2_ms; /* orphans: 60,000 */
+	struct tcp_options_set options;
+};
+
+struct tcp_stack {
+	struct tcp_config config;
+	struct siphash_key table_key;
+	struct siphash_key secret; /* ISN, timestamps, cookies */
+	struct wheel wheel;
+	struct list free;	  /* connections */
+	struct list free_waits;
+	struct list time_waits; /* in order of their end */
+	struct list events;	/* connections with events */
+	struct list listeners;
+	struct bucket challenge;
+	struct bucket reset;
+	uint64_t now;
+	uint32_t connection_used;
+	uint32_t time_wait_used;
+	struct tcp_stats stats;
+};
+
+/*
+ * Prepares a stack; -EINVAL when something of the configuration is missing. The stack keeps
+ * a copy of it.
+ */
+must_check int tcp_stack_init(struct tcp_stack *stack, const struct tcp_config *config,
+			      uint64_t now);
+
+/*
+ * A segment for this end came. RFC 9293, 3.10.7 and RFC 5961. The segment stays the caller's.
+ * `route` is what answers carry (tcp_transmission) and what a new connection keeps.
+ */
+void tcp_input(struct tcp_stack *stack, const struct tcp_segment *segment, void *route,
+	       uint64_t now);
+
+/* ICMP said that something of ours did not arrive (RFC 5927: `sequence` must be under way). */
+enum tcp_problem { TCP_PROBLEM_SOFT, TCP_PROBLEM_HARD, TCP_PROBLEM_TOO_BIG };
+
+void tcp_input_problem(struct tcp_stack *stack, const struct tcp_key *key, uint32_t sequence,
+		       enum tcp_problem problem, uint16_t mtu, uint64_t now);
+
+/* Runs timers that are due, at most `budget`; returns how many. */
+uint32_t tcp_run(struct tcp_stack *stack, uint64_t now, uint32_t budget);
+
+/* A time at or before which tcp_run() has to be called; UINT64_MAX: none. */
+uint64_t tcp_next_ns(const struct tcp_stack *stack);
+
+/*
+ * The next connection with events, which are taken off; NULL: there is none. Listeners have
+ * none of their own: see tcp_accept().
+ */
+must_check struct tcp_connection *tcp_next_event(struct tcp_stack *stack, uint8_t *events);
+
+/*
+ * Listens; the listener's fields own, port, zone, backlog, cookies and context are the
+ * caller's, set before, and the struct lives until tcp_unlisten(). -EADDRINUSE, -EINVAL.
+ */
+must_check int tcp_listen(struct tcp_stack *stack, struct tcp_listener *listener);
+
+/* Ends it: those not accepted yet are reset. */
+void tcp_unlisten(struct tcp_stack *stack, struct tcp_listener *listener, uint64_t now);
+
+/* The next established connection of the listener, now the caller's; NULL: none waits. */
+must_check struct tcp_connection *tcp_accept(struct tcp_listener *listener, void *context);
+
+/*
+ * Begins a connection; `key` says all addresses and ports (tcp_ports chooses one). It is the
+ * caller's. NULL and *error: -EADDRINUSE (the tuple is taken), -ENOBUFS (no connection free).
+ */
+must_check struct tcp_connection *tcp_connect(struct tcp_stack *stack, const struct tcp_key *key,
+					      void *route, void *context, uint64_t now,
+					      int *error);
+
+/*
+ * Copies bytes into the send buffer and sends what may be sent. Returns how many were taken,
+ * perhaps 0: TCP_EVENT_WRITABLE comes when there is room. -EPIPE: after tcp_shutdown();
+ * or tcp_error() when it is over.
+ */
+must_check int tcp_send(struct tcp_connection *connection, const void *data, uint32_t bytes,
+			uint64_t now);
+
+/*
+ * Copies at most `bytes` received bytes. 0: the peer has ended; -EAGAIN: none are there now;
+ * other errors as tcp_error().
+ */
+must_check int tcp_receive(struct tcp_connection *connection, void *to, uint32_t bytes,
+			   uint64_t now);
+
+/* The same without a copy: where the bytes lie, and then how many of them are done with. */
+must_check int tcp_peek(const struct tcp_connection *connection, struct tcp_piece *pieces,
+			unsigned int max, uint32_t *bytes);
+void tcp_consume(struct tcp_connection *connection, uint32_t bytes, uint64_t now);
+
+/* No more will be sent: FIN behind what is queued. Receiving goes on. */
+void tcp_shutdown(struct tcp_connection *connection, uint64_t now);
+
+/*
+ * Gives the connection up. What is queued is still sent, then FIN; bytes that nobody has
+ * read make it a reset (RFC 9293, 3.10.4; RFC 2525, 2.17).
+ */
+void tcp_close(struct tcp_connection *connection, uint64_t now);
+
+/* Gives it up with a reset. */
+void tcp_abort(struct tcp_connection *connection, uint64_t now);
+
+/* Bytes that tcp_send() would take, and that tcp_receive() would give. */
+uint32_t tcp_send_room(const struct tcp_connection *connection);
+uint32_t tcp_receivable(const struct tcp_connection *connection);
+
+/* Why it is over: 0, -ECONNRESET, -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH. */
+int tcp_error(const struct tcp_connection *connection);
+
+/* Nagle off or on; a change sends what waits. */
+void tcp_set_no_delay(struct tcp_connection *connection, bool no_delay, uint64_t now);
+/* Keep-alive off or on (RFC 9293, 3.8.4: off at first). */
+void tcp_set_keepalive(struct tcp_connection *connection, bool on, uint64_t now);
+/* Seconds without progress before it is over; 0: the stack's. */
+void tcp_set_user_timeout(struct tcp_connection *connection, uint16_t seconds);
+
+/* Is everything about the stack consistent? For tests. */
+bool tcp_stack_is_valid(const struct tcp_stack *stack);
