@@ -16,8 +16,8 @@
 
 #include "lib/compiler.h"
 #include "net/tcp_core_segment.h"
+#include "net/tcp_sack.h"
 
-#define TCP_SACK_BLOCKS_MAX 4u	   /* RFC 2018, 3 */
 #define TCP_SCALE_MAX 14u	   /* RFC 7323, 2.3 */
 #define TCP_FASTOPEN_COOKIE_MIN 4u /* bytes; RFC 7413, 2 */
 #define TCP_FASTOPEN_COOKIE_MAX 16u
@@ -38,12 +38,6 @@ enum tcp_option_present {
 	TCP_HAS_TIMESTAMPS = 1 << 3,
 	TCP_HAS_FASTOPEN = 1 << 4,
 	/* SACK blocks: sack_count */
-};
-
-/* [start, end) on the circle of sequence numbers; host order. */
-struct tcp_sack_block {
-	uint32_t start;
-	uint32_t end;
 };
 
 /* Options in host order. A field says nothing unless its bit is set in `present`. */

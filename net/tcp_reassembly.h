@@ -9,7 +9,7 @@
  * has been acknowledged, selectively or not, is never overwritten: the first one wins.
  *
  * Ranges never touch, so there is one for each hole. They are in a balanced tree by sequence
- * number (tcp_ranges.h) and in a list by when they last grew. A segment costs O(log n) for
+ * number (tcp_spans.h) and in a list by when they last grew. A segment costs O(log n) for
  * each range that it reaches, and it makes at most one; those that it joins are gone, so
  * that in any order of segments each costs O(log n) in the long run, n being what a
  * connection may have.
@@ -27,12 +27,12 @@
 
 #include "lib/compiler.h"
 #include "net/tcp_options.h"
-#include "net/tcp_ranges.h"
+#include "net/tcp_spans.h"
 
 struct tcp_reassembly {
-	struct tcp_range_pool *pool;
-	struct tcp_range *root;	     /* by sequence number */
-	struct tcp_range *newest;    /* by when they last grew */
+	struct tcp_span_pool *pool;
+	struct tcp_span *root;	     /* by sequence number */
+	struct tcp_span *newest;     /* by when they last grew */
 	uint32_t next;		     /* RCV.NXT without SYN and FIN: all before it has come */
 	uint32_t held;		     /* bytes in ranges */
 	uint16_t count;		     /* ranges */
@@ -59,7 +59,7 @@ struct tcp_arrival {
 };
 
 /* Nothing but RCV.NXT. At most `limit` ranges at a time. */
-void tcp_reassembly_init(struct tcp_reassembly *reassembly, struct tcp_range_pool *pool,
+void tcp_reassembly_init(struct tcp_reassembly *reassembly, struct tcp_span_pool *pool,
 			 uint16_t limit, uint32_t next);
 
 /*
