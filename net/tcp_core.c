@@ -8,6 +8,8 @@
 
 #define CHALLENGES_A_SECOND 1000u /* RFC 5961, 7; the burst is random */
 #define RESETS_A_SECOND 1000u
+/* Windows promise more than there is, for few are ever filled; what then finds none is lost. */
+#define WINDOW_OVERCOMMIT 4u
 
 static void set_defaults(struct tcp_config *config)
 {
@@ -48,14 +50,18 @@ int tcp_stack_init(struct tcp_stack *stack, const struct tcp_config *config, uin
 {
 	if (!config->send || !config->random || !config->memory.take || !config->memory.give ||
 	    !config->connections || !config->connection_count || !config->time_waits ||
-	    !config->time_wait_count || !config->buckets || !config->bucket_count ||
+	    !config->time_wait_count || !config->spans || !config->span_count ||
+	    !config->buckets || !config->bucket_count ||
 	    config->bucket_count & (config->bucket_count - 1))
 		return -EINVAL;
 	memset(stack, 0, sizeof(*stack));
 	stack->config = *config;
 	set_defaults(&stack->config);
 	random_bytes(config->random, &stack->table_key, sizeof(stack->table_key));
-	random_bytes(config->random, &stack->secret, sizeof(stack->secret));
+	tcp_isn_init(&stack->isn, config->random);
+	tcp_cookies_init(&stack->cookies, config->random);
+	tcp_span_pool_init(&stack->spans, config->spans, config->span_count);
+	stack->windows.total = (uint64_t)config->memory.limit * TCP_BLOCK_BYTES * WINDOW_OVERCOMMIT;
 	wheel_init(&stack->wheel, now << TCP_WHEEL_SHIFT);
 	list_init(&stack->free);
 	list_init(&stack->free_waits);
@@ -134,8 +140,8 @@ struct tcp_connection *tcp_connection_make(struct tcp_stack *stack, const struct
 	list_init(&c->event_link);
 	wheel_timer_init(&c->timer, expired);
 	tcp_buffer_init(&c->sending, tcp_min(TCP_BUFFER_FIRST, stack->config.send_bytes));
-	tcp_buffer_init(&c->receiving, tcp_min(TCP_BUFFER_FIRST, stack->config.receive_bytes));
-	tcp_reassembly_init(&c->reassembly);
+	tcp_buffer_init(&c->receiving, TCP_BUFFER_MAX); /* the window is the limit */
+	c->flags = TCP_FLAG_LIVE;
 	c->heard_ns = now;
 	c->progress_ns = now;
 	c->mss_receive = TCP_MSS_DEFAULT4;
@@ -152,6 +158,10 @@ void tcp_connection_end(struct tcp_connection *c, int error)
 	tcp_end_remove(stack, &c->end);
 	wheel_stop(&stack->wheel, &c->timer);
 	memset(c->deadline, 0, sizeof(c->deadline));
+	if (c->window.budget) {
+		tcp_reassembly_clear(&c->reassembly);
+		tcp_window_release(&c->window);
+	}
 	tcp_flight_release(c);
 	tcp_buffer_free(&c->sending, &stack->config.memory);
 	c->end.state = TCP_CLOSED;
@@ -172,7 +182,7 @@ void tcp_connection_release(struct tcp_connection *c)
 	tcp_buffer_free(&c->receiving, &stack->config.memory);
 	list_remove(&c->event_link);
 	list_remove(&c->link);
-	c->flags = 0;
+	c->flags = 0; /* not live */
 	list_push_back(&stack->free, &c->link);
 	stack->connection_used--;
 }
@@ -269,8 +279,8 @@ bool tcp_stack_is_valid(const struct tcp_stack *stack)
 	for (uint32_t i = 0; i < stack->config.connection_count; i++) {
 		const struct tcp_connection *c = &stack->config.connections[i];
 
-		if (!c->stack || c->flags == 0)
-			continue; /* free, or never used */
+		if (!c->stack || !tcp_has(c, TCP_FLAG_LIVE))
+			continue;
 		if (!connection_is_valid(c))
 			return false;
 		blocks += c->sending.blocks + c->sending.deep + c->receiving.blocks +

@@ -29,6 +29,10 @@
 #include "net/bucket.h"
 #include "net/tcp_core_buffer.h"
 #include "net/tcp_core_segment.h"
+#include "net/tcp_cookie.h"
+#include "net/tcp_isn.h"
+#include "net/tcp_reassembly.h"
+#include "net/tcp_window.h"
 
 /* RFC 9293, 3.3.2. TIME-WAIT has a table of its own and CLOSED is no connection. */
 enum tcp_state {
@@ -77,11 +81,13 @@ enum tcp_flags {
 	TCP_FLAG_ECE = 1 << 10,		 /* a CE came: say so until CWR comes */
 	TCP_FLAG_CWR = 1 << 11,		 /* say that the window was reduced */
 	TCP_FLAG_NO_DELAY = 1 << 12,	 /* without Nagle */
-	TCP_FLAG_KEEPALIVE = 1 << 13,	 /* */
+	TCP_FLAG_KEEPALIVE = 1 << 13,	 /* probe a silent peer */
 	TCP_FLAG_WANTS_ROOM = 1 << 14,	 /* tcp_send() was short */
 	TCP_FLAG_PROBING = 1 << 15,	 /* the peer's window is closed: probes, no RTO */
-	TCP_FLAG_PEER_ENDED = 1 << 16,	 /* what else comes has no reader: answer RST */
-	TCP_FLAG_CORK = 1 << 17,	 /* only full segments, until it is taken off */
+	TCP_FLAG_PUSH_SMALL = 1 << 16,	 /* a segment that is not full may leave now */
+	TCP_FLAG_WAITING = 1 << 17,	 /* it is in its listener's queue, to be accepted */
+	TCP_FLAG_FIN_SEEN = 1 << 19,	 /* the peer's, perhaps before all of its data */
+	TCP_FLAG_LIVE = 1 << 18,	 /* it is not in the free list */
 };
 
 struct tcp_stack;
@@ -136,8 +142,7 @@ struct tcp_connection {
 	uint8_t events;	 /* enum tcp_event, not fetched yet */
 	uint8_t probes;	 /* of keep-alive or of a zero window without answer */
 	uint8_t backoff; /* retransmissions of one thing in a row */
-	uint8_t scale_send : 4;
-	uint8_t scale_receive : 4;
+	uint8_t scale_send; /* of windows that the peer announces */
 	int16_t error; /* negative errno, once it is over */
 	uint16_t mss;  /* payload bytes of a full segment, options taken off */
 
@@ -152,9 +157,9 @@ struct tcp_connection {
 	uint32_t snd_sml;     /* end of the last segment that was not full (Minshall) */
 	uint32_t irs;
 	uint32_t rcv_nxt;
-	uint32_t rcv_adv; /* the right edge that was advertised: never goes back */
+	uint32_t peer_fin; /* with TCP_FLAG_FIN_SEEN: where the peer's data ends */
 	uint32_t acknowledged; /* the last ACK that was sent */
-	uint32_t unacknowledged_full; /* bytes that came since: two full segments are answered */
+	uint32_t unanswered; /* bytes that came since: two full segments are answered */
 	uint16_t mss_receive;	      /* the largest segment that came */
 
 	uint16_t user_timeout_s;
@@ -170,7 +175,8 @@ struct tcp_connection {
 
 	struct tcp_buffer sending;   /* from snd_una */
 	struct tcp_buffer receiving; /* from the first that has not been read */
-	uint32_t read_ahead;	     /* bytes in `receiving` beyond rcv_nxt: out of order */
+	struct tcp_reassembly reassembly;
+	struct tcp_window window; /* what we offer */
 };
 
 struct tcp_listener {
@@ -230,6 +236,8 @@ struct tcp_config {
 	uint32_t time_wait_count;
 	struct tcp_end **buckets;
 	uint32_t bucket_count; /* a power of two */
+	struct tcp_span *spans; /* for what comes out of order, all connections together */
+	uint32_t span_count;
 	uint32_t send_bytes;   /* largest send buffer: 1 MiB */
 	uint32_t receive_bytes; /* largest receive buffer, and window: 1 MiB */
 	uint16_t mtu;		/* of the links, for the MSS that is offered: 1500 */
@@ -242,7 +250,10 @@ struct tcp_config {
 struct tcp_stack {
 	struct tcp_config config;
 	struct siphash_key table_key;
-	struct siphash_key secret; /* ISN, timestamps, cookies */
+	struct tcp_isn isn;
+	struct tcp_cookies cookies;
+	struct tcp_span_pool spans;
+	struct tcp_window_budget windows;
 	struct wheel wheel;
 	struct list free;	  /* connections */
 	struct list free_waits;

@@ -4,8 +4,12 @@
 
 #include <errno.h>
 
+#include "lib/panic.h"
+
 #include "net/tcp_core.h"
 #include "net/tcp_cubic.h"
+#include "net/tcp_options.h"
+#include "net/tcp_paws.h"
 #include "net/tcp_pacing.h"
 #include "net/tcp_recovery.h"
 #include "net/wire.h"
@@ -14,10 +18,8 @@
 #define TCP_MS_NS UINT64_C(1000000)
 /* The wheel counts this many times as fast as the clock: ticks of 0.26 ms. */
 #define TCP_WHEEL_SHIFT 6u
-#define TCP_MSS_DEFAULT4 536u  /* RFC 9293, 3.7.1 */
-#define TCP_MSS_DEFAULT6 1220u
-#define TCP_MSS_MIN 88u	       /* what a peer asks for below it is not believed */
 #define TCP_TIMESTAMP_BYTES 12u /* of options, with padding */
+#define TCP_SPANS_FOR_ONE 64u	/* holes in what one connection has received */
 #define TCP_BUFFER_FIRST 65535u /* limits begin with it */
 #define TCP_ACK_DELAY_NS (40 * TCP_MS_NS)
 #define TCP_CHALLENGE_GAP_NS (500 * TCP_MS_NS)
@@ -25,7 +27,6 @@
 #define TCP_PROBE_MAX_NS (60 * TCP_SECOND_NS)
 #define TCP_SEND_AGAIN_NS (1 * TCP_MS_NS)
 #define TCP_FLIGHT_IDLE_NS (10 * TCP_SECOND_NS)
-#define TCP_PAWS_IDLE_NS (24ull * 86400 * TCP_SECOND_NS) /* RFC 7323, 5.5 */
 
 /* What a connection has while something is under way, or was a short time ago: a block. */
 struct tcp_flight {
@@ -76,13 +77,14 @@ static inline bool tcp_may_receive(const struct tcp_connection *c)
 /* May we have something to send, or to send again? */
 static inline bool tcp_may_send(const struct tcp_connection *c)
 {
-	return tcp_is_synchronized(c) && c->end.state != TCP_FIN_WAIT_2;
+	return tcp_is_synchronized(c) && c->end.state != TCP_FIN_WAIT_2 &&
+	       c->end.state != TCP_TIME_WAIT;
 }
 
 /* Bytes of the send buffer that have not been sent. */
 static inline uint32_t tcp_unsent(const struct tcp_connection *c)
 {
-	return c->sending.bytes - (c->snd_nxt - c->snd_una - (tcp_has(c, TCP_FLAG_FIN_SENT) ? 1 : 0));
+	return tcp_has(c, TCP_FLAG_FIN_SENT) ? 0 : c->sending.bytes - (c->snd_nxt - c->snd_una);
 }
 
 static inline uint32_t tcp_outstanding(const struct tcp_connection *c)
@@ -117,7 +119,6 @@ void tcp_flight_sample(struct tcp_connection *c, uint64_t rtt_ns);
 uint64_t tcp_rto_now(const struct tcp_connection *c);
 
 /* ---- tcp_core_header.c: what a connection's segments look like ---- */
-uint32_t tcp_timestamp_now(const struct tcp_connection *c, uint64_t now);
 /*
  * Sends [sequence, sequence + bytes) of the buffer, and what is due with it. False: no room in
  * the link.
@@ -134,18 +135,15 @@ void tcp_send_reset(struct tcp_connection *c, uint64_t now);
 /* RST as the answer to a segment that belongs to nothing (RFC 9293, 3.10.7.1). Rationed. */
 void tcp_refuse(struct tcp_stack *stack, const struct tcp_segment *segment, void *route,
 		uint64_t now);
-/* Payload bytes of a full segment of this many bytes of options beyond timestamps. */
-uint32_t tcp_sack_bytes(const struct tcp_connection *c);
 must_check bool tcp_challenge_allowed(struct tcp_stack *stack, uint64_t now);
 
 /* ---- tcp_core_open.c ---- */
 struct tcp_listener *tcp_listener_of(struct tcp_stack *stack, const struct tcp_key *key);
-struct tcp_parsed;
 void tcp_listen_input(struct tcp_stack *stack, struct tcp_listener *listener,
-		      const struct tcp_segment *segment, const struct tcp_parsed *parsed,
+		      const struct tcp_segment *segment, const struct tcp_options *options,
 		      void *route, uint64_t now);
 void tcp_syn_sent_input(struct tcp_connection *c, const struct tcp_segment *segment,
-			const struct tcp_parsed *parsed, uint64_t now);
+			const struct tcp_options *options, uint64_t now);
 /* The handshake is complete; false: its listener has no place now. */
 must_check bool tcp_established(struct tcp_connection *c, uint64_t now);
 void tcp_open_again(struct tcp_connection *c, uint64_t now);
@@ -156,14 +154,10 @@ uint16_t tcp_mss_offered(const struct tcp_stack *stack, uint8_t version);
 /* ---- tcp_core_ack.c ---- */
 /* What it says of our data and of the peer's window. */
 void tcp_ack_input(struct tcp_connection *c, const struct tcp_segment *segment,
-		   const struct tcp_parsed *parsed, uint64_t now);
+		   const struct tcp_options *options, uint64_t now);
 
 /* ---- tcp_core_receive.c ---- */
 void tcp_payload_input(struct tcp_connection *c, const struct tcp_segment *segment, uint64_t now);
-/* The window field of the next segment; moves the edge that has been promised. */
-uint16_t tcp_window_field(struct tcp_connection *c);
-/* The reader has taken bytes: is it time to tell? */
-void tcp_window_open(struct tcp_connection *c, uint64_t now);
 
 /* ---- tcp_core_output.c ---- */
 /* Sends what may be sent, an acknowledgement that is due, and sets the timers. */
@@ -182,6 +176,6 @@ void tcp_life_set(struct tcp_connection *c, uint64_t now);
 void tcp_wait_begin(struct tcp_connection *c, uint64_t now);
 /* False: the segment is a SYN that reopens the pair of sockets; the entry is gone. */
 must_check bool tcp_wait_input(struct tcp_stack *stack, struct tcp_time_wait *wait,
-			       const struct tcp_segment *segment, const struct tcp_parsed *parsed,
+			       const struct tcp_segment *segment, const struct tcp_options *options,
 			       uint64_t now);
 uint32_t tcp_wait_run(struct tcp_stack *stack, uint64_t now, uint32_t budget);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: ISC */
+/* What the application calls (RFC 9293, 3.10.1 to 3.10.6). */
+#include "net/tcp_core_parts.h"
+
+uint32_t tcp_send_room(const struct tcp_connection *c)
+{
+	if (!tcp_is_synchronized(c) || tcp_has(c, TCP_FLAG_FIN_QUEUED) ||
+	    c->sending.bytes >= c->sending.limit)
+		return 0;
+	return c->sending.limit - c->sending.bytes;
+}
+
+uint32_t tcp_receivable(const struct tcp_connection *c)
+{
+	return c->receiving.bytes;
+}
+
+int tcp_error(const struct tcp_connection *c)
+{
+	return c->error;
+}
+
+int tcp_send(struct tcp_connection *c, const void *data, uint32_t bytes, uint64_t now)
+{
+	uint32_t taken;
+
+	if (c->end.state == TCP_CLOSED)
+		return c->error ? c->error : -EPIPE;
+	if (tcp_has(c, TCP_FLAG_FIN_QUEUED))
+		return -EPIPE;
+	c->stack->now = now;
+	taken = tcp_min(bytes, tcp_send_room(c));
+	taken = tcp_buffer_write(&c->sending, &c->stack->config.memory, c->sending.bytes, data,
+				 taken);
+	tcp_buffer_extend(&c->sending, taken);
+	if (taken < bytes)
+		c->flags |= TCP_FLAG_WANTS_ROOM;
+	if (taken)
+		tcp_output(c, now);
+	return (int)taken;
+}
+
+int tcp_peek(const struct tcp_connection *c, struct tcp_piece *pieces, unsigned int max,
+	     uint32_t *bytes)
+{
+	*bytes = c->receiving.bytes;
+	if (*bytes)
+		return (int)tcp_buffer_pieces(&c->receiving, 0, bytes, pieces, max);
+	if (c->error)
+		return c->error;
+	return tcp_has(c, TCP_FLAG_FIN_RECEIVED) ? 0 : -EAGAIN;
+}
+
+void tcp_consume(struct tcp_connection *c, uint32_t bytes, uint64_t now)
+{
+	bool open = c->end.state != TCP_CLOSED;
+
+	bytes = tcp_min(bytes, c->receiving.bytes);
+	c->stack->now = now;
+	tcp_buffer_release(&c->receiving, &c->stack->config.memory, bytes,
+			   !open || tcp_reassembly_is_empty(&c->reassembly));
+	if (!open)
+		return;
+	tcp_window_read(&c->window, bytes, c->srtt_us * UINT64_C(1000), now);
+	if (tcp_may_receive(c) &&
+	    tcp_window_wants_update(&c->window, c->rcv_nxt, c->receiving.bytes))
+		tcp_send_ack(c, now);
+}
+
+int tcp_receive(struct tcp_connection *c, void *to, uint32_t bytes, uint64_t now)
+{
+	uint32_t part = tcp_min(bytes, c->receiving.bytes);
+
+	if (part == 0 && bytes) {
+		struct tcp_piece piece;
+
+		return tcp_peek(c, &piece, 1, &part);
+	}
+	tcp_buffer_read(&c->receiving, 0, to, part);
+	tcp_consume(c, part, now);
+	return (int)part;
+}
+
+/* FIN behind what is queued, in the states that have not sent one. */
+static void queue_fin(struct tcp_connection *c, uint64_t now)
+{
+	if (c->end.state == TCP_ESTABLISHED)
+		c->end.state = TCP_FIN_WAIT_1;
+	else if (c->end.state == TCP_CLOSE_WAIT)
+		c->end.state = TCP_LAST_ACK;
+	else
+		return;
+	c->flags |= TCP_FLAG_FIN_QUEUED;
+	tcp_output(c, now);
+}
+
+void tcp_shutdown(struct tcp_connection *c, uint64_t now)
+{
+	c->stack->now = now;
+	queue_fin(c, now);
+}
+
+void tcp_abort(struct tcp_connection *c, uint64_t now)
+{
+	c->stack->now = now;
+	c->flags &= ~(uint32_t)TCP_FLAG_OWNED;
+	list_remove(&c->event_link);
+	if (c->end.state == TCP_CLOSED) {
+		tcp_connection_release(c);
+		return;
+	}
+	/* RFC 9293, 3.10.5: SYN-SENT, CLOSING and LAST-ACK just end. */
+	if (c->end.state != TCP_SYN_SENT && c->end.state != TCP_CLOSING &&
+	    c->end.state != TCP_LAST_ACK)
+		tcp_send_reset(c, now);
+	tcp_connection_end(c, -ECONNABORTED);
+}
+
+void tcp_close(struct tcp_connection *c, uint64_t now)
+{
+	bool unread = c->receiving.bytes;
+
+	if (c->end.state == TCP_CLOSED || c->end.state == TCP_SYN_SENT ||
+	    c->end.state == TCP_SYN_RECEIVED || (unread && tcp_is_synchronized(c))) {
+		tcp_abort(c, now);
+		return;
+	}
+	c->stack->now = now;
+	c->flags &= ~(uint32_t)TCP_FLAG_OWNED;
+	list_remove(&c->event_link);
+	c->context = NULL;
+	if (c->end.state == TCP_FIN_WAIT_2)
+		c->progress_ns = now;
+	queue_fin(c, now);
+	if (c->end.state != TCP_CLOSED)
+		tcp_life_set(c, now);
+}
+
+void tcp_set_no_delay(struct tcp_connection *c, bool no_delay, uint64_t now)
+{
+	c->stack->now = now;
+	c->flags &= ~(uint32_t)TCP_FLAG_NO_DELAY;
+	if (!no_delay)
+		return;
+	c->flags |= TCP_FLAG_NO_DELAY;
+	tcp_output(c, now);
+}
+
+void tcp_set_keepalive(struct tcp_connection *c, bool on, uint64_t now)
+{
+	c->flags &= ~(uint32_t)TCP_FLAG_KEEPALIVE;
+	if (on)
+		c->flags |= TCP_FLAG_KEEPALIVE;
+	c->heard_ns = now;
+	if (tcp_is_synchronized(c))
+		tcp_life_set(c, now);
+}
+
+void tcp_set_user_timeout(struct tcp_connection *c, uint16_t seconds)
+{
+	c->user_timeout_s = seconds;
+}
+
+/* RFC 5927: only what quotes something that is under way is believed, and no small MTU. */
+void tcp_input_problem(struct tcp_stack *stack, const struct tcp_key *key, uint32_t sequence,
+		       enum tcp_problem problem, uint16_t mtu, uint64_t now)
+{
+	const uint16_t least = key->version == 6 ? 1280 : 552;
+	struct tcp_end *end = tcp_find(stack, key);
+	struct tcp_connection *c;
+	uint16_t mss;
+
+	if (!end || end->state == TCP_TIME_WAIT)
+		return;
+	c = container_of(end, struct tcp_connection, end);
+	if (!tcp_between(sequence, c->snd_una, c->snd_nxt) || sequence == c->snd_nxt)
+		return;
+	stack->now = now;
+	if (problem == TCP_PROBLEM_HARD && end->state == TCP_SYN_SENT)
+		tcp_connection_end(c, -EHOSTUNREACH);
+	if (problem != TCP_PROBLEM_TOO_BIG || !c->flight)
+		return;
+	mtu = mtu < least ? least : mtu;
+	mss = (uint16_t)(mtu - (key->version == 6 ? 60 : 40) -
+			 (tcp_has(c, TCP_FLAG_TIMESTAMPS) ? TCP_TIMESTAMP_BYTES : 0));
+	if (mss >= c->mss)
+		return;
+	c->mss = mss;
+	tcp_recovery_set_mss(&c->flight->recovery, mss);
+	tcp_cubic_set_mss(&c->flight->cubic, mss);
+	/* What is under way was too big, too. */
+	(void)!tcp_scoreboard_mark_first_lost(&c->flight->recovery.board, tcp_outstanding(c));
+	tcp_output(c, now);
+}
