@@ -73,8 +73,8 @@ static uint32_t find_k(uint32_t mss, uint32_t w_max, uint32_t cwnd)
 /* W_cubic(t) (RFC 9438, 4.2), t in ticks. */
 static uint32_t curve(const struct tcp_cubic *cubic, uint64_t t)
 {
-	bool rising = t >= cubic->k;
-	uint64_t distance = rising ? t - cubic->k : cubic->k - t;
+	bool rising = t >= cubic->epoch.k;
+	uint64_t distance = rising ? t - cubic->epoch.k : cubic->epoch.k - t;
 	uint64_t height;
 
 	if (distance >> K_BITS)
@@ -91,24 +91,24 @@ static uint32_t curve(const struct tcp_cubic *cubic, uint64_t t)
 static void epoch_begin(struct tcp_cubic *cubic, uint64_t now_ns)
 {
 	cubic->in_epoch = true;
-	cubic->epoch_ns = now_ns;
-	cubic->w_est = cubic->cwnd;
+	cubic->epoch.begun_ns = now_ns;
+	cubic->epoch.w_est = cubic->cwnd;
 	cubic->w_est_carry = 0;
 	if (cubic->cwnd >= cubic->w_max) {
 		cubic->w_max = cubic->cwnd;
-		cubic->k = 0;
+		cubic->epoch.k = 0;
 		return;
 	}
-	cubic->k = find_k(cubic->mss, cubic->w_max, cubic->cwnd);
+	cubic->epoch.k = find_k(cubic->mss, cubic->w_max, cubic->cwnd);
 }
 
 /* Time that was not used to send does not count (RFC 9438, 5.8). */
 static void epoch_shift(struct tcp_cubic *cubic, uint64_t ns)
 {
 	if (cubic->in_epoch)
-		cubic->epoch_ns += ns;
-	if (cubic->undo.valid && cubic->undo.in_epoch)
-		cubic->undo.epoch_ns += ns;
+		cubic->epoch.begun_ns += ns;
+	if (cubic->has_undo && cubic->undo_in_epoch)
+		cubic->undo_epoch.begun_ns += ns;
 }
 
 /* Steps to `now_ns`, and gives how long it was; a clock that steps back stands still. */
@@ -121,6 +121,12 @@ static uint64_t elapse(struct tcp_cubic *cubic, uint64_t now_ns)
 }
 
 /* ---- the window's beginnings ---- */
+
+/* The clock of `used`. */
+static uint32_t used_clock(uint64_t ns)
+{
+	return (uint32_t)(ns >> 30);
+}
 
 static uint32_t clamp_mss(uint32_t mss)
 {
@@ -138,9 +144,9 @@ void tcp_cubic_init(struct tcp_cubic *cubic, uint32_t mss, bool paced, uint64_t 
 	*cubic = (struct tcp_cubic){
 		.cwnd = tcp_cubic_initial_window(mss),
 		.ssthresh = TCP_CUBIC_SSTHRESH_NONE,
-		.mss = clamp_mss(mss),
+		.mss = (uint16_t)clamp_mss(mss),
 		.updated_ns = now_ns,
-		.used_ns = now_ns,
+		.used = used_clock(now_ns),
 		.paced = paced,
 	};
 	tcp_hystart_init(&cubic->hystart, 0);
@@ -160,7 +166,7 @@ void tcp_cubic_set_mss(struct tcp_cubic *cubic, uint32_t mss)
 	mss = clamp_mss(mss);
 	if (mss == cubic->mss)
 		return;
-	cubic->mss = mss;
+	cubic->mss = (uint16_t)mss;
 	cubic->cwnd = max32(cubic->cwnd, mss);
 	cubic->ssthresh = max32(cubic->ssthresh, 2 * mss);
 	cubic->in_epoch = false; /* K was for the other segments */
@@ -177,7 +183,7 @@ static void decay(struct tcp_cubic *cubic, uint32_t halvings)
 	cubic->cwnd = max32(floor, cubic->cwnd >> min32(halvings, 31));
 	cubic->cwnd_carry = 0;
 	cubic->in_epoch = false;
-	cubic->used_ns = cubic->updated_ns;
+	cubic->used = used_clock(cubic->updated_ns);
 }
 
 void tcp_cubic_on_send(struct tcp_cubic *cubic, uint64_t rto_ns, uint64_t now_ns)
@@ -259,14 +265,15 @@ static enum tcp_hystart_phase follow_hystart(struct tcp_cubic *cubic,
 /* W_est += alpha segments_acked / cwnd (RFC 9438, 4.3). */
 static void grow_reno(struct tcp_cubic *cubic, uint32_t delivered)
 {
-	uint32_t alpha = cubic->w_est < cubic->cwnd_prior ? ALPHA_DIVIDEND : ALPHA_DIVISOR;
-	uint64_t gained = (uint64_t)delivered * cubic->mss * alpha + cubic->w_est_carry;
-	uint64_t divisor = (uint64_t)cubic->cwnd * ALPHA_DIVISOR;
-	uint64_t bytes = gained / divisor;
+	uint32_t alpha = cubic->epoch.w_est < cubic->cwnd_prior ? ALPHA_DIVIDEND : ALPHA_DIVISOR;
+	uint64_t gained = (uint64_t)delivered * cubic->mss * alpha / ALPHA_DIVISOR;
+	uint64_t bytes = (gained + cubic->w_est_carry) / cubic->cwnd;
 
-	cubic->w_est_carry = gained % divisor;
-	cubic->w_est = bytes < TCP_CUBIC_WINDOW_MAX - cubic->w_est ? cubic->w_est + (uint32_t)bytes
-								   : TCP_CUBIC_WINDOW_MAX;
+	cubic->w_est_carry = (uint32_t)((gained + cubic->w_est_carry) % cubic->cwnd);
+	if (bytes >= TCP_CUBIC_WINDOW_MAX - cubic->epoch.w_est)
+		cubic->epoch.w_est = TCP_CUBIC_WINDOW_MAX;
+	else
+		cubic->epoch.w_est += (uint32_t)bytes;
 }
 
 /* cwnd += (target - cwnd) / cwnd for each segment (RFC 9438, 4.4 and 4.5). */
@@ -289,10 +296,10 @@ static void grow_avoidance(struct tcp_cubic *cubic, uint32_t delivered, uint64_t
 
 	if (!cubic->in_epoch)
 		epoch_begin(cubic, cubic->updated_ns);
-	t = ticks(cubic->updated_ns - cubic->epoch_ns);
+	t = ticks(cubic->updated_ns - cubic->epoch.begun_ns);
 	grow_reno(cubic, delivered);
-	if (curve(cubic, t) < cubic->w_est) {
-		cubic->cwnd = max32(cubic->cwnd, cubic->w_est);
+	if (curve(cubic, t) < cubic->epoch.w_est) {
+		cubic->cwnd = max32(cubic->cwnd, cubic->epoch.w_est);
 		return;
 	}
 	grow_cubic(cubic, delivered, curve(cubic, t + ticks(srtt_ns)));
@@ -304,16 +311,18 @@ void tcp_cubic_on_ack(struct tcp_cubic *cubic, const struct tcp_cubic_ack *ack)
 	uint32_t delivered = min32(ack->delivered, DELIVERED_MAX);
 	enum tcp_hystart_phase phase;
 
-	if (cubic->has_recover && !before(ack->una, cubic->recover))
-		cubic->has_recover = cubic->after_rto = false;
+	if (cubic->has_recover && !before(ack->una, cubic->recover)) {
+		cubic->has_recover = false;
+		cubic->after_rto = false;
+	}
 	phase = follow_hystart(cubic, ack);
 	if (is_unused(cubic, ack)) {
 		epoch_shift(cubic, elapsed);
-		if (cubic->updated_ns - cubic->used_ns > TCP_CUBIC_UNUSED_NS)
+		if (used_clock(cubic->updated_ns) - cubic->used > used_clock(TCP_CUBIC_UNUSED_NS))
 			decay(cubic, 1);
 		return;
 	}
-	cubic->used_ns = cubic->updated_ns;
+	cubic->used = used_clock(cubic->updated_ns);
 	if (ack->recovering)
 		return;
 	if (tcp_cubic_in_slow_start(cubic))
@@ -332,17 +341,12 @@ static bool is_answered(const struct tcp_cubic *cubic, uint32_t una)
 
 static void save_undo(struct tcp_cubic *cubic)
 {
-	cubic->undo = (struct tcp_cubic_undo){
-		.epoch_ns = cubic->epoch_ns,
-		.cwnd = cubic->cwnd,
-		.ssthresh = cubic->ssthresh,
-		.cwnd_prior = cubic->cwnd_prior,
-		.w_max = cubic->w_max,
-		.w_est = cubic->w_est,
-		.k = cubic->k,
-		.in_epoch = cubic->in_epoch,
-		.valid = true,
-	};
+	cubic->has_undo = true;
+	cubic->undo_in_epoch = cubic->in_epoch;
+	cubic->undo_epoch = cubic->epoch;
+	cubic->undo_ssthresh = cubic->ssthresh;
+	cubic->undo_cwnd_prior = cubic->cwnd_prior;
+	cubic->undo_w_max = cubic->w_max;
 }
 
 /* Fast convergence (RFC 9438, 4.7): who had more before leaves room, (1 + beta) / 2 = 17/20. */
@@ -404,7 +408,7 @@ enum tcp_cubic_ecn tcp_cubic_on_ecn(struct tcp_cubic *cubic, uint32_t in_flight,
 	bool at_floor = cubic->cwnd <= cubic->mss;
 
 	elapse(cubic, now_ns);
-	cubic->undo.valid = false; /* the congestion was real */
+	cubic->has_undo = false; /* the congestion was real */
 	if (is_answered(cubic, una))
 		return TCP_CUBIC_ECN_SEEN;
 	cubic->cwnd = max32(reduce(cubic, in_flight, nxt), cubic->mss);
@@ -413,25 +417,23 @@ enum tcp_cubic_ecn tcp_cubic_on_ecn(struct tcp_cubic *cubic, uint32_t in_flight,
 
 bool tcp_cubic_on_undo(struct tcp_cubic *cubic)
 {
-	const struct tcp_cubic_undo *undo = &cubic->undo;
-
-	if (!undo->valid)
+	if (!cubic->has_undo)
 		return false;
-	cubic->undo.valid = false;
+	cubic->has_undo = false;
 	cubic->has_recover = false;
 	cubic->after_rto = false;
 	/* Too late: what has been found out since then counts for more (RFC 9438, 4.9.2). */
-	if (cubic->cwnd >= undo->cwnd)
+	if (cubic->cwnd >= cubic->cwnd_prior)
 		return true;
-	cubic->cwnd = undo->cwnd;
-	cubic->ssthresh = undo->ssthresh;
-	cubic->cwnd_prior = undo->cwnd_prior;
-	cubic->w_max = undo->w_max;
-	cubic->w_est = undo->w_est;
-	cubic->k = undo->k;
-	cubic->epoch_ns = undo->epoch_ns;
-	cubic->in_epoch = undo->in_epoch;
+	cubic->cwnd = cubic->cwnd_prior;
+	cubic->ssthresh = cubic->undo_ssthresh;
+	cubic->cwnd_prior = cubic->undo_cwnd_prior;
+	cubic->w_max = cubic->undo_w_max;
+	cubic->in_epoch = cubic->undo_in_epoch;
+	cubic->epoch = cubic->undo_epoch;
 	cubic->cwnd_carry = 0;
 	cubic->w_est_carry = 0;
+	if (cubic->ssthresh == TCP_CUBIC_SSTHRESH_NONE)
+		tcp_hystart_init(&cubic->hystart, cubic->recover);
 	return true;
 }

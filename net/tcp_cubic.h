@@ -34,43 +34,43 @@
 /* A segment is counted as this large at least, so that no peer makes it vanish. */
 #define TCP_CUBIC_MSS_MIN 64u
 #define TCP_CUBIC_MSS_MAX 65535u
-/* How long a window is kept that the application does not fill (RFC 7661, 4.4.3). */
+/* How long a window is kept that the application does not fill (RFC 7661, 4.4.3): to a second. */
 #define TCP_CUBIC_UNUSED_NS (300ull * 1000000000ull)
 
-/* What a reduction overwrites, for when it was for nothing (RFC 9438, 4.9). */
-struct tcp_cubic_undo {
-	uint64_t epoch_ns;
-	uint32_t cwnd;
-	uint32_t ssthresh;
-	uint32_t cwnd_prior;
-	uint32_t w_max;
-	uint32_t w_est;
-	uint32_t k;
-	bool in_epoch;
-	bool valid;
+/* A stage of congestion avoidance (RFC 9438, 4.1.2). */
+struct tcp_cubic_epoch {
+	uint64_t begun_ns; /* later by the time that was not used to send */
+	uint32_t k;	   /* from then to the flat part of the curve, in 2^-20 s */
+	uint32_t w_est;	   /* what Reno's window would be (RFC 9438, 4.3) */
 };
 
-/* Read by tests and counters; written by nobody else. */
+/* 96 bytes. Read by tests and counters; written by nobody else. */
 struct tcp_cubic {
+	uint64_t updated_ns; /* the last ACK, or the end of idleness */
+	union {
+		struct tcp_hystart hystart;   /* in the first slow start */
+		struct tcp_cubic_epoch epoch; /* in congestion avoidance, if in_epoch */
+	};
 	uint32_t cwnd;
 	uint32_t ssthresh;
-	uint32_t mss;
-	uint32_t cwnd_carry; /* of cwnd's growth, in bytes x bytes: less than cwnd */
-	uint32_t cwnd_prior; /* cwnd before the last reduction; 0 before there was one */
-	uint32_t w_max;	     /* where the curve is flat; 0: wherever the next epoch begins */
-	uint32_t w_est;	     /* what Reno's window would be (RFC 9438, 4.3) */
-	uint32_t k;	     /* from the epoch's begin to the flat part, in 2^-20 s */
-	uint64_t w_est_carry;
-	uint64_t epoch_ns;   /* when congestion avoidance began, later by what was unused */
-	uint64_t updated_ns; /* the last ACK, or the end of idleness */
-	uint64_t used_ns;    /* when the window was last filled */
-	uint32_t recover;    /* SND.NXT at the last reduction: one for each window of data */
-	bool in_epoch;	     /* epoch_ns, k and w_est hold */
-	bool has_recover;    /* `recover` holds: it has not been acknowledged yet */
-	bool after_rto;	     /* until `recover`: what is acknowledged may have left long ago */
-	bool paced;
-	struct tcp_hystart hystart;
-	struct tcp_cubic_undo undo;
+	uint32_t cwnd_prior;  /* cwnd before the last reduction; 0 before there was one */
+	uint32_t w_max;	      /* where the curve is flat; 0: wherever the next epoch begins */
+	uint32_t cwnd_carry;  /* of cwnd's growth, in bytes x bytes */
+	uint32_t w_est_carry; /* the same of w_est */
+	uint32_t recover;     /* SND.NXT at the last reduction: one for each window of data */
+	uint32_t used;	      /* when the window was last filled, in 2^30 ns */
+	uint16_t mss;
+	bool paced : 1;
+	bool in_epoch : 1;
+	bool has_recover : 1; /* `recover` holds: it has not been acknowledged yet */
+	bool after_rto : 1;   /* until `recover`: what is acknowledged may have left long ago */
+	bool has_undo : 1;
+	bool undo_in_epoch : 1;
+	/* What the last reduction has overwritten (RFC 9438, 4.9.2); cwnd is in cwnd_prior. */
+	uint32_t undo_ssthresh;
+	uint32_t undo_cwnd_prior;
+	uint32_t undo_w_max;
+	struct tcp_cubic_epoch undo_epoch;
 };
 
 /* An ACK of new data. */
@@ -130,7 +130,8 @@ void tcp_cubic_on_ack(struct tcp_cubic *cubic, const struct tcp_cubic_ack *ack);
 
 /*
  * A segment is lost and fast recovery begins: ssthresh and the window become 0.7 of what was
- * in flight, two segments at least (RFC 9438, 4.6). `in_flight` counts the lost segment.
+ * in flight, two segments at least (RFC 9438, 4.6). `in_flight` is SND.NXT - SND.UNA, here and
+ * below: what is lost counts, too.
  * False if the window was reduced for this window of data already (RFC 3168, 6.1.2): by ECN.
  */
 bool tcp_cubic_on_loss(struct tcp_cubic *cubic, uint32_t in_flight, uint32_t una, uint32_t nxt,

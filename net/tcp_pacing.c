@@ -40,8 +40,7 @@ static uint64_t duration_ns(const struct tcp_pacing *pacing, uint32_t bytes)
 
 void tcp_pacing_init(struct tcp_pacing *pacing, uint32_t mss)
 {
-	*pacing = (struct tcp_pacing){ .mss = clamp_mss(mss) };
-	pacing->quantum = quantum_of(0, pacing->mss);
+	*pacing = (struct tcp_pacing){ .quantum = quantum_of(0, clamp_mss(mss)) };
 }
 
 void tcp_pacing_set(struct tcp_pacing *pacing, uint32_t cwnd, uint32_t mss, uint64_t srtt_ns,
@@ -59,8 +58,7 @@ void tcp_pacing_set(struct tcp_pacing *pacing, uint32_t cwnd, uint32_t mss, uint
 			rate = 1;
 	}
 	pacing->rate = rate;
-	pacing->mss = clamp_mss(mss);
-	pacing->quantum = quantum_of(rate, pacing->mss);
+	pacing->quantum = quantum_of(rate, clamp_mss(mss));
 }
 
 void tcp_pacing_on_send(struct tcp_pacing *pacing, uint32_t bytes, uint64_t now_ns)

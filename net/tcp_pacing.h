@@ -28,10 +28,9 @@
 #define TCP_PACING_QUANTUM_SEGMENTS 2u /* at least: what a delayed ACK is sent for */
 
 struct tcp_pacing {
-	uint64_t next_ns; /* the next segment may leave then; 0: now */
+	uint64_t next_ns; /* the next segment may leave then */
 	uint64_t rate;	  /* bytes a second; 0: no round trip is known, no pacing */
 	uint32_t quantum; /* bytes */
-	uint32_t mss;
 };
 
 /* Begins: nothing is paced until the first tcp_pacing_set with a round trip. */
