@@ -89,7 +89,15 @@ net_SRCS := \
 	net/rules_set.c \
 	net/rules_table.c \
 	net/slaac.c \
+	net/tcp_cookie.c \
+	net/tcp_isn.c \
 	net/tcp_mss.c \
+	net/tcp_options.c \
+	net/tcp_paws.c \
+	net/tcp_ports.c \
+	net/tcp_reassembly.c \
+	net/tcp_spans.c \
+	net/tcp_window.c \
 	net/udp.c \
 	net/uplink_config.c \
 	net/visible.c
