@@ -89,10 +89,22 @@ net_SRCS := \
 	net/rules_set.c \
 	net/rules_table.c \
 	net/slaac.c \
+<<<<<<< HEAD
 	net/tcp_cubic.c \
 	net/tcp_hystart.c \
 	net/tcp_mss.c \
 	net/tcp_pacing.c \
+=======
+	net/tcp_cookie.c \
+	net/tcp_isn.c \
+	net/tcp_mss.c \
+	net/tcp_options.c \
+	net/tcp_paws.c \
+	net/tcp_ports.c \
+	net/tcp_reassembly.c \
+	net/tcp_spans.c \
+	net/tcp_window.c \
+>>>>>>> e08ba22cb95f1c2ef376b15da39f30ed043b9aa7
 	net/udp.c \
 	net/uplink_config.c \
 	net/visible.c

@@ -42,8 +42,8 @@ void tcp_cookies_init(struct tcp_cookies *cookies, struct random *random);
 /*
  * The sequence number of the SYN-ACK to a SYN of sequence number `client_isn`, whose options
  * are `syn` and that asks for ECN or not. `timestamp`: our timestamp for the answer, in: now,
- * out: with the bits above, and not later than now; it may be up to 127 ticks old, so that it
- * is no good for measuring. Only used when the client has timestamps.
+ * out: with the bits above, and not later than now; it may be 63 ticks old, so that it is no
+ * good for measuring. Only used when the client has timestamps.
  */
 uint32_t tcp_cookie_make(struct tcp_cookies *cookies, const struct tcp_key *key,
 			 uint32_t client_isn, const struct tcp_options *syn, bool ecn,

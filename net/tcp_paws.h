@@ -40,9 +40,9 @@ bool tcp_paws_updates(uint32_t sequence, uint32_t ts_value, uint32_t last_ack, u
 		      uint64_t recent_ns, uint64_t now_ns);
 
 /*
- * May a SYN at `sequence` open a connection anew whose old one is in TIME-WAIT? With a later
- * timestamp, or the same and a sequence number behind `next` (the old RCV.NXT), or, when
- * either has none, with that alone. -> RFC 6191, 2; RFC 9293, 3.6.1.
+ * May a SYN at `sequence` open a connection anew whose old one is in TIME-WAIT? `next` is the
+ * old RCV.NXT. What of timestamps and sequence numbers decides depends on which of the two
+ * has timestamps. -> RFC 6191, 2; RFC 9293, 3.6.1.
  */
 bool tcp_paws_reopens(uint32_t sequence, uint32_t next, bool has_timestamps, uint32_t ts_value,
 		      bool had_timestamps, uint32_t recent);
