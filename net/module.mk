@@ -90,6 +90,12 @@ net_SRCS := \
 	net/rules_table.c \
 	net/slaac.c \
 	net/tcp_mss.c \
+	net/tcp_prr.c \
+	net/tcp_rack.c \
+	net/tcp_range_tree.c \
+	net/tcp_recovery.c \
+	net/tcp_rto.c \
+	net/tcp_scoreboard.c \
 	net/udp.c \
 	net/uplink_config.c \
 	net/visible.c
