@@ -96,6 +96,7 @@ net_SRCS := \
 	net/tcp_recovery.c \
 	net/tcp_rto.c \
 	net/tcp_scoreboard.c \
+	net/tcp_scoreboard_valid.c \
 	net/udp.c \
 	net/uplink_config.c \
 	net/visible.c

@@ -51,7 +51,7 @@ void tcp_recovery_set_sack(struct tcp_recovery *r, bool has_sack)
 
 void tcp_recovery_set_mss(struct tcp_recovery *r, uint32_t mss)
 {
-	r->mss = mss ? mss : 1;
+	r->mss = mss ? min_of(mss, UINT16_MAX) : 1;
 }
 
 uint32_t tcp_recovery_pipe(const struct tcp_recovery *r)
@@ -181,6 +181,7 @@ static void begin_recovery(struct tcp_recovery *r, enum tcp_recovery_state state
 	r->undo_bytes = 0;
 	r->retransmit_ns = 0;
 	r->resent_end = r->board.una;
+	r->undo_begin = r->board.una;
 	r->tlp.is_out = false;
 }
 
@@ -224,7 +225,8 @@ static void undo(struct tcp_recovery *r, struct tcp_recovery_result *result)
 static void take_samples(struct tcp_recovery *r, const struct tcp_recovery_ack *ack,
 			 const struct tcp_delivery *delivery, uint32_t flight)
 {
-	uint32_t segments = flight / r->mss / 2 + 1;
+	/* One for every other segment of the flight (RFC 7323, appendix G). */
+	uint32_t segments = (flight + 2 * r->mss - 1) / (2 * r->mss);
 	uint64_t rtt_ns = 0;
 
 	/* Karn: what was sent again gives no sample, but by a timestamp (RFC 7323, 4.1). */
@@ -261,7 +263,8 @@ static bool judge_dsack(struct tcp_recovery *r, const struct tcp_delivery *deliv
 /* Everything that was sent again in the last recovery has arrived twice (RFC 3708, 2). */
 static bool is_undone_by_dsack(struct tcp_recovery *r, const struct tcp_delivery *delivery)
 {
-	if (!r->may_undo || !r->undo_bytes || before(r->recover, delivery->dsack_end))
+	if (!r->may_undo || !r->undo_bytes || before(delivery->dsack_begin, r->undo_begin) ||
+	    before(r->recover, delivery->dsack_end))
 		return false;
 	take_off(&r->undo_bytes, delivery->dsack_end - delivery->dsack_begin);
 	return !r->undo_bytes;

@@ -115,6 +115,7 @@ struct tcp_recovery {
 	uint64_t rto_at_ns, probe_at_ns, reorder_at_ns; /* deadlines; 0: none */
 	uint64_t retransmit_ns; /* when this recovery first sent anything again; 0 not yet */
 	uint32_t recover;	/* SND.NXT when the recovery began (RFC 6582: recover) */
+	uint32_t undo_begin;	/* SND.UNA then: no D-SACK below it is of this recovery */
 	uint32_t undo_bytes;	/* sent again in it, and not yet reported as a duplicate */
 	uint32_t
 		dsack_credit; /* sent again ever, and not yet reported so: what D-SACKs may claim */

@@ -197,8 +197,10 @@ static void join_next(struct tcp_scoreboard *board, uint16_t i)
 	struct tcp_range *range = &board->ranges[i];
 	const struct tcp_range *next = &board->ranges[range->next];
 
+	if (range->sent_ns != next->sent_ns)
+		range->flags |= TCP_RANGE_UNTIMED;
 	range->end = next->end;
-	range->flags |= TCP_RANGE_UNTIMED | (next->flags & TCP_RANGE_RETRANSMITTED);
+	range->flags |= next->flags & (TCP_RANGE_RETRANSMITTED | TCP_RANGE_UNTIMED);
 	if (range->flags & TCP_RANGE_SACKED)
 		board->sacked_ranges--;
 	give_back(board, range->next);
@@ -632,87 +634,4 @@ void tcp_scoreboard_forget_sacks(struct tcp_scoreboard *board)
 		tcp_range_tree_touch(board->ranges, i);
 		i = join(board, i);
 	}
-}
-
-/* ---- for tests ---- */
-
-static bool tree_is_valid(const struct tcp_scoreboard *board)
-{
-	const struct tcp_range *ranges = board->ranges;
-
-	if (board->root != TCP_RANGE_NONE && ranges[board->root].parent != TCP_RANGE_NONE)
-		return false;
-	for (uint16_t i = board->first; i != TCP_RANGE_NONE; i = ranges[i].next) {
-		uint16_t left = ranges[i].left, right = ranges[i].right;
-		int l = left == TCP_RANGE_NONE ? 0 : ranges[left].height;
-		int r = right == TCP_RANGE_NONE ? 0 : ranges[right].height;
-		bool lost = ranges[i].flags & TCP_RANGE_LOST;
-
-		if (left != TCP_RANGE_NONE) {
-			lost |= !!(ranges[left].flags & TCP_RANGE_LOST_BELOW);
-			if (ranges[left].parent != i)
-				return false;
-		}
-		if (right != TCP_RANGE_NONE) {
-			lost |= !!(ranges[right].flags & TCP_RANGE_LOST_BELOW);
-			if (ranges[right].parent != i)
-				return false;
-		}
-		if (l - r > 1 || r - l > 1 || ranges[i].height != (l > r ? l : r) + 1 ||
-		    lost != !!(ranges[i].flags & TCP_RANGE_LOST_BELOW) ||
-		    tcp_scoreboard_find(board, ranges[i].begin) != i ||
-		    tcp_scoreboard_find(board, ranges[i].end - 1) != i)
-			return false;
-	}
-	return true;
-}
-
-/* How many ranges the list by time has, in order; more than there are if it is broken. */
-static uint32_t time_count(const struct tcp_scoreboard *board)
-{
-	uint16_t earlier = TCP_RANGE_NONE;
-	uint32_t count = 0;
-
-	for (uint16_t i = board->oldest; i != TCP_RANGE_NONE; i = board->ranges[i].later) {
-		if (!is_in_flight(&board->ranges[i]) || board->ranges[i].earlier != earlier ||
-		    ++count > board->used)
-			return UINT32_MAX;
-		if (earlier != TCP_RANGE_NONE &&
-		    board->ranges[earlier].sent_ns > board->ranges[i].sent_ns)
-			return UINT32_MAX;
-		earlier = i;
-	}
-	return board->newest == earlier ? count : UINT32_MAX;
-}
-
-bool tcp_scoreboard_is_valid(const struct tcp_scoreboard *board)
-{
-	uint32_t at = board->una, sacked = 0, lost = 0, flying = 0, count = 0, sacked_ranges = 0;
-	uint16_t prev = TCP_RANGE_NONE;
-
-	for (uint16_t i = board->first; i != TCP_RANGE_NONE; i = board->ranges[i].next) {
-		const struct tcp_range *range = &board->ranges[i];
-
-		if (range->begin != at || !length_of(range) || range->prev != prev ||
-		    ++count > board->used)
-			return false;
-		if (is_in_flight(range))
-			flying++;
-		else if (is_like_next(board, i))
-			return false;
-		if (range->flags & TCP_RANGE_SACKED) {
-			sacked += length_of(range);
-			sacked_ranges++;
-			if (range->flags & TCP_RANGE_LOST)
-				return false;
-		} else if (range->flags & TCP_RANGE_LOST) {
-			lost += length_of(range);
-		}
-		at = range->end;
-		prev = i;
-	}
-	return at == board->nxt && prev == board->last && count == board->used &&
-	       count <= board->capacity && sacked == board->sacked && lost == board->lost &&
-	       sacked_ranges == board->sacked_ranges && flying == time_count(board) &&
-	       tree_is_valid(board);
 }
