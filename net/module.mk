@@ -89,22 +89,37 @@ net_SRCS := \
 	net/rules_set.c \
 	net/rules_table.c \
 	net/slaac.c \
-<<<<<<< HEAD
+	net/tcp_cookie.c \
+	net/tcp_core.c \
+	net/tcp_core_ack.c \
+	net/tcp_core_buffer.c \
+	net/tcp_core_flight.c \
+	net/tcp_core_header.c \
+	net/tcp_core_input.c \
+	net/tcp_core_open.c \
+	net/tcp_core_output.c \
+	net/tcp_core_receive.c \
+	net/tcp_core_timer.c \
+	net/tcp_core_user.c \
+	net/tcp_core_wait.c \
 	net/tcp_cubic.c \
 	net/tcp_hystart.c \
-	net/tcp_mss.c \
-	net/tcp_pacing.c \
-=======
-	net/tcp_cookie.c \
 	net/tcp_isn.c \
 	net/tcp_mss.c \
 	net/tcp_options.c \
+	net/tcp_pacing.c \
 	net/tcp_paws.c \
 	net/tcp_ports.c \
+	net/tcp_prr.c \
+	net/tcp_rack.c \
+	net/tcp_range_tree.c \
 	net/tcp_reassembly.c \
+	net/tcp_recovery.c \
+	net/tcp_rto.c \
+	net/tcp_scoreboard.c \
+	net/tcp_scoreboard_valid.c \
 	net/tcp_spans.c \
 	net/tcp_window.c \
->>>>>>> e08ba22cb95f1c2ef376b15da39f30ed043b9aa7
 	net/udp.c \
 	net/uplink_config.c \
 	net/visible.c

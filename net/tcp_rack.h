@@ -13,8 +13,8 @@
 #include "net/tcp_scoreboard.h"
 
 #define TCP_RACK_DUP_THRESH 3u
-#define TCP_RACK_PERSIST 16u		 /* recoveries that a wider window outlasts (6.2 step 4) */
-#define TCP_RACK_MULT_MAX 255u		 /* quarters of the smallest round trip */
+#define TCP_RACK_PERSIST 16u   /* recoveries that a wider window outlasts (6.2 step 4) */
+#define TCP_RACK_MULT_MAX 255u /* quarters of the smallest round trip */
 #define TCP_RACK_MIN_RTT_NS (300 * UINT64_C(1000000000)) /* how long a smallest sample counts */
 #define TCP_TLP_PTO_INITIAL_NS UINT64_C(1000000000)	 /* 7.2: without a round-trip sample */
 #define TCP_TLP_ACK_DELAY_NS (200 * UINT64_C(1000000))	 /* what a peer may delay an ACK */
@@ -58,26 +58,29 @@ void tcp_rack_on_recovery_end(struct tcp_rack *rack);
  * RACK.reo_wnd (6.2 step 4). srtt_ns: its upper bound, 0 if there is none yet. mss: to count
  * SACKed segments by (at least 1).
  */
-uint64_t tcp_rack_reordering_window(const struct tcp_rack *rack,
-				    const struct tcp_scoreboard *board, bool in_recovery,
-				    uint64_t srtt_ns, uint32_t mss);
+uint64_t tcp_rack_reordering_window(const struct tcp_rack *rack, const struct tcp_scoreboard *board,
+				    bool in_recovery, uint64_t srtt_ns, uint32_t mss);
 
 /*
  * Marks what is lost by now (6.2 step 5): `*lost` grows by its bytes. Returns when to look
- * again if no ACK comes before (the reordering timer), or 0: not. Costs what it marks.
+ * again if no ACK comes before (the reordering timer), or 0: not. That is when the first of
+ * them is due, where the RFC waits for the last; so it costs only what it marks.
  */
 uint64_t tcp_rack_detect_loss(const struct tcp_rack *rack, struct tcp_scoreboard *board,
 			      uint64_t window_ns, uint64_t now_ns, uint32_t *lost);
 
-/* The retransmission timer has expired: what is lost by that (6.3). O(n). */
+/*
+ * The retransmission timer has expired: marks the first segment, at most mss bytes, and what
+ * should have been acknowledged by now (6.3). Returns the bytes newly lost. Costs what it marks.
+ */
 uint32_t tcp_rack_mark_losses_on_rto(const struct tcp_rack *rack, struct tcp_scoreboard *board,
-				     uint64_t window_ns, uint64_t now_ns);
+				     uint64_t window_ns, uint32_t mss, uint64_t now_ns);
 
 /* ---- tail loss probes (section 7) ---- */
 
 struct tcp_tlp {
-	uint32_t end;	   /* TLP.end_seq: SND.NXT after the probe */
-	bool is_out;	   /* a probe is on its way: end holds */
+	uint32_t end;	    /* TLP.end_seq: SND.NXT after the probe */
+	bool is_out;	    /* a probe is on its way: end holds */
 	bool is_retransmit; /* TLP.is_retrans: it was sent before */
 };
 

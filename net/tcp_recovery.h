@@ -39,8 +39,9 @@ enum tcp_recovery_state {
 
 enum tcp_recovery_event {
 	/*
-	 * A loss event: the congestion control is to remember its state for an undo and to set
-	 * its ssthresh; then tcp_recovery_window() glides to that.
+	 * A loss event (with EXITED, one that follows another at once: exit first): the congestion
+	 * control is to remember its state for an undo and to set its ssthresh; then
+	 * tcp_recovery_window() glides to that.
 	 */
 	TCP_RECOVERY_ENTERED = 1,
 	/* The recovery, fast or after a timeout, is over: cwnd is ssthresh after a fast one. */
@@ -53,7 +54,8 @@ enum tcp_recovery_event {
 	TCP_RECOVERY_IS_REPEATED = 8,
 	/*
 	 * The loss event or timeout was none (RFC 3522, 3708, 5682): the congestion control takes
-	 * its former state back (RFC 4015). With EXITED.
+	 * the state back that it had before the last ENTERED or TIMEOUT without IS_REPEATED (RFC
+	 * 4015). With EXITED unless that recovery was over before.
 	 */
 	TCP_RECOVERY_SPURIOUS = 16,
 	/* A probe has repaired a loss: answer as to a loss event that is over (RFC 8985, 7.4). */
@@ -76,7 +78,7 @@ enum tcp_recovery_event {
 struct tcp_recovery_ack {
 	uint32_t ack;
 	const struct tcp_sack_block *blocks; /* as received; NULL if there are none */
-	uint8_t count;			     /* of blocks; more than TCP_SACK_BLOCKS_MAX are not read */
+	uint8_t count; /* of blocks; more than TCP_SACK_BLOCKS_MAX are not read */
 	/*
 	 * Could be a duplicate (RFC 5681, 2): no data, no SYN or FIN, the window as before. Whether
 	 * it acknowledges anything new is found here.
@@ -93,13 +95,14 @@ struct tcp_recovery_ack {
 
 /* What an ACK or a timer has brought. */
 struct tcp_recovery_result {
-	uint32_t events;    /* enum tcp_recovery_event */
-	uint32_t acked;	    /* bytes by which SND.UNA advanced: to be freed */
-	uint32_t delivered; /* bytes newly arrived, cumulatively or by SACK */
-	uint32_t lost;	    /* bytes newly found lost */
-	uint64_t rtt_ns;    /* newest sound round-trip sample, for congestion control; 0 none */
+	uint32_t events;      /* enum tcp_recovery_event */
+	uint32_t acked;	      /* bytes by which SND.UNA advanced: to be freed */
+	uint32_t delivered;   /* bytes newly arrived, cumulatively or by SACK */
+	uint32_t lost;	      /* bytes newly found lost */
+	uint64_t rtt_ns;      /* newest sound round-trip sample, for congestion control; 0 none */
 	uint32_t pipe_before; /* pipe before it */
-	bool is_duplicate;  /* a duplicate ACK: RFC 3042 allows a new segment for each of two */
+	bool is_duplicate;    /* a duplicate ACK (RFC 5681, 2; with SACK, one with new blocks) */
+	bool was_fast;	      /* with EXITED: a fast recovery has ended, not one after a timeout */
 };
 
 struct tcp_recovery {
@@ -110,23 +113,30 @@ struct tcp_recovery {
 	struct tcp_frto frto;
 	struct tcp_prr prr;
 	uint64_t rto_at_ns, probe_at_ns, reorder_at_ns; /* deadlines; 0: none */
-	uint64_t retransmit_ns;	 /* when this recovery first sent anything again; 0 not yet */
-	uint32_t recover;	 /* SND.NXT when the recovery began (RFC 6582: recover) */
-	uint32_t undo_bytes;	 /* sent again in it, and not yet reported as duplicate */
-	uint32_t flight;	 /* RecoverFS for PRR */
+	uint64_t retransmit_ns; /* when this recovery first sent anything again; 0 not yet */
+	uint32_t recover;	/* SND.NXT when the recovery began (RFC 6582: recover) */
+	uint32_t undo_begin;	/* SND.UNA then: no D-SACK below it is of this recovery */
+	uint32_t undo_bytes;	/* sent again in it, and not yet reported as a duplicate */
+	uint32_t
+		dsack_credit; /* sent again ever, and not yet reported so: what D-SACKs may claim */
+	uint32_t resent_end;  /* after a timeout: the end of what was sent again */
+	uint32_t flight;      /* RecoverFS for PRR */
 	uint32_t mss;
-	uint32_t dup_bytes;	 /* without SACK: what duplicates say has left the network */
+	uint32_t dup_bytes; /* without SACK: what duplicates say has left the network */
 	uint16_t dup_acks;
-	uint8_t state;		 /* enum tcp_recovery_state */
-	bool has_sack, may_undo, is_partial, has_recover;
+	uint8_t state; /* enum tcp_recovery_state */
+	bool has_sack;
+	bool has_recover;	 /* `recover` holds: there has been a recovery */
+	bool may_undo;		 /* it may yet turn out to have been none */
+	bool is_timeout_pending; /* SND.UNA has not advanced since the timer expired */
 	uint32_t spurious, timeouts, probes, dsacks, dsacks_unsound; /* counted */
 };
 
 struct tcp_recovery_options {
 	struct tcp_range *ranges; /* lent, see tcp_scoreboard_init() */
 	uint16_t capacity;
-	uint32_t una;		    /* the initial send sequence number */
-	uint32_t mss;		    /* effective send MSS, at least 1 */
+	uint32_t una;			 /* the initial send sequence number */
+	uint32_t mss;			 /* effective send MSS, at least 1 */
 	uint64_t rto_min_ns, rto_max_ns; /* 0: the defaults of tcp_rto.h */
 	bool has_sack; /* both ends have said SACK-permitted; may be set later, by the handshake */
 };

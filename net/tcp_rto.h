@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 #define TCP_RTO_MS UINT64_C(1000000)
-#define TCP_RTO_INITIAL_NS (1000 * TCP_RTO_MS)	     /* RFC 6298, 2.1 */
+#define TCP_RTO_INITIAL_NS (1000 * TCP_RTO_MS)		/* RFC 6298, 2.1 */
 #define TCP_RTO_INITIAL_SYN_LOST_NS (3000 * TCP_RTO_MS) /* 5.7 */
-#define TCP_RTO_MIN_NS (200 * TCP_RTO_MS) /* 2.4 says 1 s and allows less; all do this */
+#define TCP_RTO_MIN_NS (200 * TCP_RTO_MS)   /* 2.4 says 1 s and allows less; all do this */
 #define TCP_RTO_MAX_NS (60000 * TCP_RTO_MS) /* 2.5 */
 #define TCP_RTO_BACKOFF_MAX 16u
 
@@ -70,17 +70,16 @@ struct tcp_frto {
 
 /* What an acknowledgement says, for F-RTO. */
 struct tcp_frto_ack {
-	uint32_t una;		       /* SND.UNA after it */
-	bool advances;		       /* it has advanced SND.UNA */
-	bool is_duplicate;	       /* a duplicate, or new SACKs without an advance */
-	bool delivers_original;	       /* what was sent once, before the timeout, has arrived */
-	bool may_send_new;	       /* there is new data, and the peer's window takes it */
-	bool has_sack;		       /* the connection uses SACK */
+	uint32_t una;	    /* SND.UNA after it */
+	bool advances;	    /* it has advanced SND.UNA */
+	bool is_duplicate;  /* a duplicate, which a connection with SACK knows by its blocks */
+	bool delivers_old;  /* what was sent once, before the timeout, has newly arrived */
+	bool covers_new;    /* it acknowledges or SACKs something beyond `recover` */
+	bool may_send_new;  /* there is new data, and the peer's window takes it */
+	bool has_sack;	    /* the connection uses SACK: section 3.1, else 2.1 */
+	bool covers_resent; /* SND.UNA is beyond all that was sent again since the timeout */
 };
 
-/*
- * The timer expired. `is_repeated`: before anything of the last timeout was decided or while
- * recovering from it with nothing acknowledged since; then F-RTO must not be used (step 1).
- */
+/* The timer expired. `is_repeated`: during the recovery of another timeout; then there is none. */
 void tcp_frto_begin(struct tcp_frto *frto, uint32_t nxt, bool is_repeated);
 enum tcp_frto_verdict tcp_frto_on_ack(struct tcp_frto *frto, const struct tcp_frto_ack *ack);

@@ -33,15 +33,17 @@ enum tcp_range_flags {
 	TCP_RANGE_LOST = 2,	     /* is to be sent again */
 	TCP_RANGE_RETRANSMITTED = 4, /* has been sent more than once */
 	TCP_RANGE_LOST_BELOW = 8,    /* the tree's: lost, or a child has this */
+	TCP_RANGE_MERGED = 16,	     /* sent at several times; sent_ns is that of its end */
+	TCP_RANGE_UNTIMED = 32,	     /* sent_ns is no earlier than when it was sent, and no more */
 };
 
 /* 32 bytes. A range that is neither SACKED nor LOST is in flight. */
 struct tcp_range {
-	uint32_t begin, end;		/* [begin, end) */
-	uint64_t sent_ns;		/* when it was last sent */
-	uint16_t prev, next;		/* by sequence; of free ones `next` only */
-	uint16_t earlier, later;	/* by time of sending, of those in flight */
-	uint16_t left, right, parent;	/* in the tree */
+	uint32_t begin, end;	      /* [begin, end) */
+	uint64_t sent_ns;	      /* when it was last sent */
+	uint16_t prev, next;	      /* by sequence; of free ones `next` only */
+	uint16_t earlier, later;      /* by time of sending, of those in flight */
+	uint16_t left, right, parent; /* in the tree */
 	uint8_t flags, height;
 };
 
@@ -51,16 +53,15 @@ struct tcp_sack_block {
 
 struct tcp_scoreboard {
 	struct tcp_range *ranges;
-	uint32_t una, nxt;		   /* SND.UNA and SND.NXT: what the ranges cover */
-	uint32_t sacked, lost;		   /* bytes of it */
-	uint32_t retransmitted;		   /* bytes in flight that have been sent before */
-	uint16_t capacity, used, fresh;	   /* ranges; those never used begin at `fresh` */
-	uint16_t free;			   /* a list of given-back ones */
-	uint16_t first, last, root;	   /* by sequence */
-	uint16_t oldest, newest;	   /* by time of sending */
+	uint32_t una, nxt;		/* SND.UNA and SND.NXT: what the ranges cover */
+	uint32_t sacked, lost;		/* bytes of it */
+	uint16_t capacity, used, fresh; /* ranges; those never used begin at `fresh` */
+	uint16_t free;			/* a list of given-back ones */
+	uint16_t first, last, root;	/* by sequence */
+	uint16_t oldest, newest;	/* by time of sending */
 	uint16_t sacked_ranges;
-	uint32_t sacks_invalid;		   /* blocks that cannot be: outside of what was sent */
-	uint32_t sacks_refused;		   /* blocks for which there were no ranges left */
+	uint32_t sacks_invalid; /* blocks that cannot be: outside of what was sent */
+	uint32_t sacks_refused; /* blocks for which there were no ranges left */
 };
 
 /*
@@ -68,17 +69,18 @@ struct tcp_scoreboard {
  * of it alone the time of its sending is certain (Karn). Begin with tcp_delivery_begin().
  */
 struct tcp_delivery {
-	/* In: ranges sent again after this cannot be what the peer has seen (RFC 8985, 6.2 step 2). */
+	/* In: ranges sent again after this cannot be what the peer has seen (RFC 8985, 6.2 step 2).
+	 */
 	uint64_t retransmitted_until_ns;
 	/* Out. */
-	uint32_t acked;		     /* bytes by which SND.UNA advances */
-	uint32_t sacked;	     /* bytes newly covered by SACK blocks */
-	uint32_t delivered;	     /* bytes newly arrived, either way */
-	uint32_t originals;	     /* of these, original bytes */
-	bool acked_retransmitted;    /* the cumulative acknowledgement covered something sent again */
-	bool has_newest;	     /* newest_ns and newest_end hold */
-	uint64_t newest_ns;	     /* the delivered range that was sent last (RACK.segment) */
-	uint32_t newest_end;	     /* and where it ends */
+	uint32_t acked;		  /* bytes by which SND.UNA advances */
+	uint32_t sacked;	  /* bytes newly covered by SACK blocks */
+	uint32_t delivered;	  /* bytes newly arrived, either way */
+	uint32_t originals;	  /* of these, original bytes */
+	bool acked_retransmitted; /* the cumulative acknowledgement covered something sent again */
+	bool has_newest;	  /* newest_ns and newest_end hold */
+	uint64_t newest_ns;	  /* the delivered range that was sent last (RACK.segment) */
+	uint32_t newest_end;	  /* and where it ends */
 	uint64_t original_acked_ns;  /* when the oldest original acked now was sent; 0 none */
 	uint64_t original_sacked_ns; /* the same of those SACKed now */
 	uint64_t original_last_ns;   /* when the newest original delivered now was sent; 0 none */
