@@ -75,8 +75,11 @@ int tcp_stack_init(struct tcp_stack *stack, const struct tcp_config *config, uin
 	stack->now = now;
 	for (uint32_t i = 0; i < config->bucket_count; i++)
 		config->buckets[i] = NULL;
-	for (uint32_t i = 0; i < config->connection_count; i++)
+	for (uint32_t i = 0; i < config->connection_count; i++) {
+		config->connections[i].flags = 0;
+		config->connections[i].stack = stack;
 		list_push_back(&stack->free, &config->connections[i].link);
+	}
 	for (uint32_t i = 0; i < config->time_wait_count; i++)
 		list_push_back(&stack->free_waits, &config->time_waits[i].link);
 	return 0;
@@ -279,7 +282,7 @@ bool tcp_stack_is_valid(const struct tcp_stack *stack)
 	for (uint32_t i = 0; i < stack->config.connection_count; i++) {
 		const struct tcp_connection *c = &stack->config.connections[i];
 
-		if (!c->stack || !tcp_has(c, TCP_FLAG_LIVE))
+		if (!tcp_has(c, TCP_FLAG_LIVE))
 			continue;
 		if (!connection_is_valid(c))
 			return false;
