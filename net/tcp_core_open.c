@@ -301,6 +301,7 @@ static void cookie_input(struct tcp_stack *stack, struct tcp_listener *listener,
 	stack->stats.cookies_taken++;
 	c->backoff = 1; /* the round trip is not known */
 	receive_from(c, irs);
+	(void)tcp_window_offer(&c->window, c->rcv_nxt, 0, true); /* with the cookie */
 	send_from(c, iss);
 	first_window(c, segment);
 	/* What it says besides is looked at now, as if the SYN had been kept. */

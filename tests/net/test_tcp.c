@@ -54,7 +54,17 @@ static void log_sent(struct lab_host *host, const struct tcp_segment *segment)
 	memcpy(sent->options, segment->options, segment->option_bytes);
 }
 
-/* Puts one segment on the wire, in order of arrival. */
+/* On the wire in order of arrival. */
+static void put(struct lab *lab, struct flying *flying)
+{
+	struct list *at = lab->wire.prev;
+
+	while (at != &lab->wire && list_entry(at, struct flying, link)->at > flying->at)
+		at = at->prev;
+	list_push_front(at, &flying->link);
+}
+
+/* Puts one segment on the wire. */
 static void fly(struct lab_host *host, const struct tcp_transmission *t, uint32_t offset,
 		uint32_t bytes, uint8_t flags)
 {
@@ -63,7 +73,6 @@ static void fly(struct lab_host *host, const struct tcp_transmission *t, uint32_
 	struct flying *flying = calloc(1, sizeof(*flying) + bytes);
 	uint32_t skip = offset, done = 0;
 
-	flying->at = lab->now + lab->delay;
 	flying->to = !from;
 	memcpy(flying->options, t->options, t->option_bytes);
 	for (unsigned int i = 0; i < t->piece_count && done < bytes; i++) {
@@ -99,7 +108,8 @@ static void fly(struct lab_host *host, const struct tcp_transmission *t, uint32_
 		free(flying);
 		return;
 	}
-	list_push_back(&lab->wire, &flying->link);
+	flying->at = lab->now + lab->delay;
+	put(lab, flying);
 	lab->in_flight++;
 }
 
