@@ -204,7 +204,9 @@ static void leave(struct tcp_recovery *r, struct tcp_recovery_result *result)
 	r->frto.step = TCP_FRTO_OFF;
 	r->dup_bytes = 0;
 	r->dup_acks = 0;
-	tcp_rack_on_recovery_end(&r->rack);
+	/* One that a D-SACK ends does not count as one without (RFC 8985, 6.2 step 4). */
+	if (!(result->events & TCP_RECOVERY_DSACK))
+		tcp_rack_on_recovery_end(&r->rack);
 }
 
 /* The recovery was for nothing. */

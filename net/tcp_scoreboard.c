@@ -487,55 +487,71 @@ static uint16_t sack_range(struct tcp_scoreboard *board, uint16_t i, struct tcp_
 	return join(board, i);
 }
 
+/*
+ * Cuts range i so that what lies within [begin, end) is a range of its own, and returns that;
+ * TCP_RANGE_NONE if there are no ranges for it, and then all is as before.
+ */
+static uint16_t cut(struct tcp_scoreboard *board, uint16_t i, uint32_t begin, uint32_t end)
+{
+	bool cuts_front = before(board->ranges[i].begin, begin);
+	bool cuts_back = before(end, board->ranges[i].end);
+
+	if (spare(board) < KEPT_FOR_RETRANSMISSION + (cuts_front ? 1u : 0u) + (cuts_back ? 1u : 0u))
+		return cuts_front || cuts_back ? TCP_RANGE_NONE : i;
+	if (cuts_front)
+		i = split(board, i, begin);
+	if (cuts_back)
+		split(board, i, end);
+	return i;
+}
+
 /* [begin, end), within what is outstanding, has arrived. False: not all of it could be noted. */
 static bool sack_block(struct tcp_scoreboard *board, uint32_t begin, uint32_t end,
 		       struct tcp_delivery *delivery)
 {
-	uint16_t i = tcp_scoreboard_find(board, begin);
+	uint16_t i = tcp_scoreboard_find(board, begin), next;
 	bool is_noted = true;
 
-	for (; i != TCP_RANGE_NONE && before(board->ranges[i].begin, end);
-	     i = board->ranges[i].next) {
+	for (; i != TCP_RANGE_NONE && before(board->ranges[i].begin, end); i = next) {
+		next = board->ranges[i].next;
 		if (board->ranges[i].flags & TCP_RANGE_SACKED)
 			continue;
-		if (before(board->ranges[i].begin, begin)) {
-			if (spare(board) <= KEPT_FOR_RETRANSMISSION) {
-				is_noted = false;
-				continue;
-			}
-			i = split(board, i, begin);
-		}
-		if (before(end, board->ranges[i].end)) {
-			if (spare(board) <= KEPT_FOR_RETRANSMISSION)
-				return false;
-			split(board, i, end);
-		}
-		i = sack_range(board, i, delivery);
+		i = cut(board, i, begin, end);
+		if (i == TCP_RANGE_NONE)
+			is_noted = false;
+		else
+			next = board->ranges[sack_range(board, i, delivery)].next;
 	}
 	return is_noted;
+}
+
+/*
+ * Could a receiver that acknowledges `ack` say it of what was sent? Distances from there, so that
+ * no block is too far away to be seen as such.
+ */
+static bool is_possible(const struct tcp_scoreboard *board, const struct tcp_sack_block *block,
+			uint32_t ack)
+{
+	uint32_t begin = block->begin - ack, end = block->end - ack, sent = board->nxt - ack;
+
+	return begin < end && end <= sent && sent <= INT32_MAX;
 }
 
 /*
  * Is the first block a D-SACK: below the acknowledgement of its own segment, or within the second
  * block? (RFC 2883, 4)
  */
-static bool is_dsack(const struct tcp_sack_block *blocks, unsigned int count, uint32_t ack)
+static bool is_dsack(const struct tcp_scoreboard *board, const struct tcp_sack_block *blocks,
+		     unsigned int count, uint32_t ack)
 {
-	if (!before(blocks[0].begin, blocks[0].end))
-		return false;
-	if (!before(ack, blocks[0].end))
-		return ack - blocks[0].begin <= TCP_SCOREBOARD_BYTES_MAX;
-	return count > 1 && before(blocks[1].begin, blocks[1].end) &&
-	       blocks[0].begin - blocks[1].begin <= blocks[1].end - blocks[1].begin &&
-	       blocks[0].end - blocks[1].begin <= blocks[1].end - blocks[1].begin;
-}
+	uint32_t begin = ack - blocks[0].begin, end = ack - blocks[0].end;
 
-/* Could a receiver that acknowledges `ack` say it of what was sent? */
-static bool is_possible(const struct tcp_scoreboard *board, const struct tcp_sack_block *block,
-			uint32_t ack)
-{
-	return before(block->begin, block->end) && !before(block->begin, ack) &&
-	       block->begin - ack <= TCP_SCOREBOARD_BYTES_MAX && !before(board->nxt, block->end);
+	if (end < begin && begin <= TCP_SCOREBOARD_BYTES_MAX)
+		return true;
+	return count > 1 && is_possible(board, &blocks[0], ack) &&
+	       is_possible(board, &blocks[1], ack) &&
+	       blocks[0].begin - ack >= blocks[1].begin - ack &&
+	       blocks[0].end - ack <= blocks[1].end - ack;
 }
 
 void tcp_scoreboard_on_sack(struct tcp_scoreboard *board, uint32_t ack,
@@ -546,7 +562,7 @@ void tcp_scoreboard_on_sack(struct tcp_scoreboard *board, uint32_t ack,
 
 	if (count > TCP_SACK_BLOCKS_MAX)
 		count = TCP_SACK_BLOCKS_MAX;
-	if (count && is_dsack(blocks, count, ack)) {
+	if (count && is_dsack(board, blocks, count, ack)) {
 		delivery->has_dsack = true;
 		delivery->dsack_begin = blocks[0].begin;
 		delivery->dsack_end = blocks[0].end;
