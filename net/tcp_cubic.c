@@ -254,7 +254,7 @@ static enum tcp_hystart_phase follow_hystart(struct tcp_cubic *cubic,
 		return TCP_HYSTART_SLOW_START;
 	phase = tcp_hystart_on_ack(&cubic->hystart, ack->una, ack->nxt, ack->rtt_ns);
 	if (phase == TCP_HYSTART_DONE) {
-		cubic->ssthresh = cubic->cwnd;
+		cubic->ssthresh = max32(cubic->cwnd, 2 * cubic->mss);
 		cubic->cwnd_prior = cubic->cwnd;
 		cubic->w_max = 0;
 		cubic->in_epoch = false;
@@ -426,7 +426,7 @@ bool tcp_cubic_on_undo(struct tcp_cubic *cubic)
 	if (cubic->cwnd >= cubic->cwnd_prior)
 		return true;
 	cubic->cwnd = cubic->cwnd_prior;
-	cubic->ssthresh = cubic->undo_ssthresh;
+	cubic->ssthresh = max32(cubic->undo_ssthresh, 2 * cubic->mss);
 	cubic->cwnd_prior = cubic->undo_cwnd_prior;
 	cubic->w_max = cubic->undo_w_max;
 	cubic->in_epoch = cubic->undo_in_epoch;

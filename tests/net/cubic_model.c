@@ -32,22 +32,28 @@ static void begin(struct cubic_model *model, double now)
 
 void cubic_model_ack(struct cubic_model *model, double acked, double now, double rtt)
 {
-	double alpha = 3 * (1 - BETA) / (1 + BETA), t, target;
+	double alpha = 3 * (1 - BETA) / (1 + BETA), t, target, margin;
 
+	model->margin = HUGE_VAL;
 	if (model->cwnd < model->ssthresh) {
-		double slow = fmin(acked, model->ssthresh - model->cwnd);
+		double room = model->ssthresh - model->cwnd;
 
-		model->cwnd += slow;
-		acked -= slow;
-		if (model->cwnd < model->ssthresh || acked <= 0)
+		if (acked <= room) {
+			model->cwnd += acked;
 			return;
+		}
+		model->cwnd = model->ssthresh;
+		acked -= room;
 	}
 	if (!model->in_epoch)
 		begin(model, now);
+	margin = fabs(model->w_est - model->cwnd_prior);
 	if (model->w_est >= model->cwnd_prior)
 		alpha = 1;
 	model->w_est += alpha * acked / model->cwnd;
 	t = now - model->t_epoch;
+	model->margin =
+		fmin(margin, fabs(cubic_model_curve(t, model->k, model->w_max) - model->w_est));
 	if (cubic_model_curve(t, model->k, model->w_max) < model->w_est) {
 		model->cwnd = fmax(model->cwnd, model->w_est);
 		return;
@@ -65,6 +71,7 @@ static double reduce(struct cubic_model *model, double flight_size)
 	model->cwnd_prior = model->cwnd;
 	model->ssthresh = fmax(reduced, 2);
 	model->in_epoch = false;
+	model->k_is_0 = false;
 	return reduced;
 }
 
@@ -82,5 +89,6 @@ void cubic_model_rto(struct cubic_model *model, double flight_size)
 {
 	reduce(model, flight_size);
 	model->cwnd = 1;
+	model->w_max = 0; /* not known before congestion avoidance begins */
 	model->k_is_0 = true;
 }

@@ -10,6 +10,8 @@
 struct cubic_model {
 	double cwnd, ssthresh, cwnd_prior;
 	double w_max, k, w_est, t_epoch;
+	double margin; /* how far the last ACK was from where one rule ends and the next begins
+			  (4.3) */
 	bool in_epoch;
 	bool k_is_0; /* RFC 9438, 4.8 and 4.10 */
 };
