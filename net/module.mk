@@ -98,6 +98,7 @@ net_SRCS := \
 	net/tcp_core_input.c \
 	net/tcp_core_open.c \
 	net/tcp_core_output.c \
+	net/tcp_core_packet.c \
 	net/tcp_core_receive.c \
 	net/tcp_core_timer.c \
 	net/tcp_core_user.c \

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Packets to segments and back: a service of the router's on one side, the core's `send` on
+ * the other. Segmentation and checksums are the link's as far as it has agreed to them.
+ */
+#pragma once
+
+#include "net/own.h"
+#include "net/service.h"
+#include "net/tcp_core.h"
+
+struct tcp_packets {
+	struct tcp_stack *stack;
+	/*
+	 * `make` as in own.h. `send` takes frames that are complete but for the MAC addresses,
+	 * which are its to fill in; they may be of GSO and have a blank checksum where the
+	 * netdev's features say so.
+	 */
+	struct own own;
+	/* The link that leads to key->peer; NULL: none. For what is not an answer. */
+	struct netdev *(*way)(void *context, const struct tcp_key *key);
+	void *context;
+	uint64_t now; /* the owner sets it each round, before packets come */
+	uint64_t no_way;
+	uint64_t no_memory;
+};
+
+/*
+ * For tcp_config.send, with the struct as its context. What has no way is taken, as if it had
+ * been lost.
+ */
+bool tcp_packets_send(void *context, const struct tcp_transmission *transmission);
+
+/* TCP packets to any port of ours: those that nobody listens on are answered with a reset. */
+struct router_service tcp_packets_service(struct tcp_packets *packets);
