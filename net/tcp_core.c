@@ -50,9 +50,8 @@ int tcp_stack_init(struct tcp_stack *stack, const struct tcp_config *config, uin
 {
 	if (!config->send || !config->random || !config->memory.take || !config->memory.give ||
 	    !config->connections || !config->connection_count || !config->time_waits ||
-	    !config->time_wait_count || !config->spans || !config->span_count ||
-	    !config->buckets || !config->bucket_count ||
-	    config->bucket_count & (config->bucket_count - 1))
+	    !config->time_wait_count || !config->spans || !config->span_count || !config->buckets ||
+	    !config->bucket_count || config->bucket_count & (config->bucket_count - 1))
 		return -EINVAL;
 	memset(stack, 0, sizeof(*stack));
 	stack->config = *config;

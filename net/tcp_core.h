@@ -59,35 +59,35 @@ enum tcp_event {
 
 /* Timers of a connection; one wheel timer serves all of them. */
 enum tcp_timer {
-	TCP_TIMER_AGAIN,      /* a SYN again; a probe of a zero window; `send` had no room */
-	TCP_TIMER_RECOVERY,   /* RTO, RACK's reordering time or a tail loss probe (RFC 8985) */
-	TCP_TIMER_ACK,	      /* a delayed acknowledgement (RFC 9293, 3.8.6.3) */
-	TCP_TIMER_PACE,	      /* the next burst may leave */
-	TCP_TIMER_LIFE,	      /* keep-alive, or the end of an orphan in FIN-WAIT-2 */
+	TCP_TIMER_AGAIN,    /* a SYN again; a probe of a zero window; `send` had no room */
+	TCP_TIMER_RECOVERY, /* RTO, RACK's reordering time or a tail loss probe (RFC 8985) */
+	TCP_TIMER_ACK,	    /* a delayed acknowledgement (RFC 9293, 3.8.6.3) */
+	TCP_TIMER_PACE,	    /* the next burst may leave */
+	TCP_TIMER_LIFE,	    /* keep-alive, or the end of an orphan in FIN-WAIT-2 */
 	TCP_TIMER_COUNT
 };
 
 enum tcp_flags {
-	TCP_FLAG_OWNED = 1 << 0,	 /* the application has it */
-	TCP_FLAG_PASSIVE = 1 << 1,	 /* it began in a listener */
-	TCP_FLAG_FIN_QUEUED = 1 << 2,	 /* no more will be sent behind the send buffer */
-	TCP_FLAG_FIN_SENT = 1 << 3,	 /* and that has been said */
-	TCP_FLAG_FIN_RECEIVED = 1 << 4,	 /* the peer's, in order */
-	TCP_FLAG_ACK_NOW = 1 << 5,	 /* an acknowledgement is due */
-	TCP_FLAG_SCALE = 1 << 6,	 /* both offered window scaling */
-	TCP_FLAG_TIMESTAMPS = 1 << 7,	 /* both offered timestamps */
-	TCP_FLAG_SACK = 1 << 8,		 /* both offered SACK */
-	TCP_FLAG_ECN = 1 << 9,		 /* both agreed to ECN */
-	TCP_FLAG_ECE = 1 << 10,		 /* a CE came: say so until CWR comes */
-	TCP_FLAG_CWR = 1 << 11,		 /* say that the window was reduced */
-	TCP_FLAG_NO_DELAY = 1 << 12,	 /* without Nagle */
-	TCP_FLAG_KEEPALIVE = 1 << 13,	 /* probe a silent peer */
-	TCP_FLAG_WANTS_ROOM = 1 << 14,	 /* tcp_send() was short */
-	TCP_FLAG_PROBING = 1 << 15,	 /* the peer's window is closed: probes, no RTO */
-	TCP_FLAG_PUSH_SMALL = 1 << 16,	 /* a segment that is not full may leave now */
-	TCP_FLAG_WAITING = 1 << 17,	 /* it is in its listener's queue, to be accepted */
-	TCP_FLAG_FIN_SEEN = 1 << 19,	 /* the peer's, perhaps before all of its data */
-	TCP_FLAG_LIVE = 1 << 18,	 /* it is not in the free list */
+	TCP_FLAG_OWNED = 1 << 0,	/* the application has it */
+	TCP_FLAG_PASSIVE = 1 << 1,	/* it began in a listener */
+	TCP_FLAG_FIN_QUEUED = 1 << 2,	/* no more will be sent behind the send buffer */
+	TCP_FLAG_FIN_SENT = 1 << 3,	/* and that has been said */
+	TCP_FLAG_FIN_RECEIVED = 1 << 4, /* the peer's, in order */
+	TCP_FLAG_ACK_NOW = 1 << 5,	/* an acknowledgement is due */
+	TCP_FLAG_SCALE = 1 << 6,	/* both offered window scaling */
+	TCP_FLAG_TIMESTAMPS = 1 << 7,	/* both offered timestamps */
+	TCP_FLAG_SACK = 1 << 8,		/* both offered SACK */
+	TCP_FLAG_ECN = 1 << 9,		/* both agreed to ECN */
+	TCP_FLAG_ECE = 1 << 10,		/* a CE came: say so until CWR comes */
+	TCP_FLAG_CWR = 1 << 11,		/* say that the window was reduced */
+	TCP_FLAG_NO_DELAY = 1 << 12,	/* without Nagle */
+	TCP_FLAG_KEEPALIVE = 1 << 13,	/* probe a silent peer */
+	TCP_FLAG_WANTS_ROOM = 1 << 14,	/* tcp_send() was short */
+	TCP_FLAG_PROBING = 1 << 15,	/* the peer's window is closed: probes, no RTO */
+	TCP_FLAG_PUSH_SMALL = 1 << 16,	/* a segment that is not full may leave now */
+	TCP_FLAG_WAITING = 1 << 17,	/* it is in its listener's queue, to be accepted */
+	TCP_FLAG_FIN_SEEN = 1 << 19,	/* the peer's, perhaps before all of its data */
+	TCP_FLAG_LIVE = 1 << 18,	/* it is not in the free list */
 };
 
 struct tcp_stack;
@@ -138,13 +138,13 @@ struct tcp_connection {
 	struct wheel_timer timer;
 	uint64_t deadline[TCP_TIMER_COUNT]; /* 0: off */
 
-	uint32_t flags;	 /* enum tcp_flags */
-	uint8_t events;	 /* enum tcp_event, not fetched yet */
-	uint8_t probes;	 /* of keep-alive or of a zero window without answer */
-	uint8_t backoff; /* retransmissions of one thing in a row */
+	uint32_t flags;	    /* enum tcp_flags */
+	uint8_t events;	    /* enum tcp_event, not fetched yet */
+	uint8_t probes;	    /* of keep-alive or of a zero window without answer */
+	uint8_t backoff;    /* retransmissions of one thing in a row */
 	uint8_t scale_send; /* of windows that the peer announces */
-	int16_t error; /* negative errno, once it is over */
-	uint16_t mss;  /* payload bytes of a full segment, options taken off */
+	int16_t error;	    /* negative errno, once it is over */
+	uint16_t mss;	    /* payload bytes of a full segment, options taken off */
 
 	/* RFC 9293, 3.3.1; names as there */
 	uint32_t iss;
@@ -157,17 +157,17 @@ struct tcp_connection {
 	uint32_t snd_sml;     /* end of the last segment that was not full (Minshall) */
 	uint32_t irs;
 	uint32_t rcv_nxt;
-	uint32_t peer_fin; /* with TCP_FLAG_FIN_SEEN: where the peer's data ends */
+	uint32_t peer_fin;     /* with TCP_FLAG_FIN_SEEN: where the peer's data ends */
 	uint32_t acknowledged; /* the last ACK that was sent */
-	uint32_t unanswered; /* bytes that came since: two full segments are answered */
-	uint16_t mss_receive;	      /* the largest segment that came */
+	uint32_t unanswered;   /* bytes that came since: two full segments are answered */
+	uint16_t mss_receive;  /* the largest segment that came */
 
 	uint16_t user_timeout_s;
 	uint32_t timestamp_recent; /* TS.Recent (RFC 7323) */
 	uint32_t timestamp_offset; /* ours begin anywhere */
 	uint64_t timestamp_recent_ns;
-	uint64_t heard_ns;     /* the last segment that was acceptable */
-	uint64_t progress_ns;  /* since when what is outstanding has not moved */
+	uint64_t heard_ns;	/* the last segment that was acceptable */
+	uint64_t progress_ns;	/* since when what is outstanding has not moved */
 	uint64_t challenged_ns; /* RFC 5961, 5: the last challenge */
 
 	struct tcp_flight *flight; /* in a block of its own; NULL while idle */
@@ -184,10 +184,10 @@ struct tcp_listener {
 	struct ip_address own; /* version 0: any address of either version */
 	uint16_t port;	       /* host order */
 	uint8_t zone;
-	uint16_t backlog;     /* half open ones, and as many waiting to be accepted */
+	uint16_t backlog; /* half open ones, and as many waiting to be accepted */
 	uint16_t half_open;
 	uint16_t waiting;
-	bool cookies; /* answer beyond the backlog with SYN cookies (RFC 4987) */
+	bool cookies;		    /* answer beyond the backlog with SYN cookies (RFC 4987) */
 	struct list half_open_list; /* oldest first */
 	struct list ready;
 	void *context;
@@ -235,10 +235,10 @@ struct tcp_config {
 	struct tcp_time_wait *time_waits;
 	uint32_t time_wait_count;
 	struct tcp_end **buckets;
-	uint32_t bucket_count; /* a power of two */
+	uint32_t bucket_count;	/* a power of two */
 	struct tcp_span *spans; /* for what comes out of order, all connections together */
 	uint32_t span_count;
-	uint32_t send_bytes;   /* largest send buffer: 1 MiB */
+	uint32_t send_bytes;	/* largest send buffer: 1 MiB */
 	uint32_t receive_bytes; /* largest receive buffer, and window: 1 MiB */
 	uint16_t mtu;		/* of the links, for the MSS that is offered: 1500 */
 	uint32_t gso_bytes;	/* largest transmission's payload: one segment */
@@ -255,7 +255,7 @@ struct tcp_stack {
 	struct tcp_span_pool spans;
 	struct tcp_window_budget windows;
 	struct wheel wheel;
-	struct list free;	  /* connections */
+	struct list free; /* connections */
 	struct list free_waits;
 	struct list time_waits; /* in order of their end */
 	struct list events;	/* connections with events */
@@ -317,8 +317,7 @@ must_check struct tcp_connection *tcp_accept(struct tcp_listener *listener, void
  * caller's. NULL and *error: -EADDRINUSE (the tuple is taken), -ENOBUFS (no connection free).
  */
 must_check struct tcp_connection *tcp_connect(struct tcp_stack *stack, const struct tcp_key *key,
-					      void *route, void *context, uint64_t now,
-					      int *error);
+					      void *route, void *context, uint64_t now, int *error);
 
 /*
  * Copies bytes into the send buffer and sends what may be sent. Returns how many were taken,

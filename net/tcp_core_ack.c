@@ -96,9 +96,8 @@ static void free_sent(struct tcp_connection *c, uint32_t acked, uint64_t now)
 	c->progress_ns = now;
 	c->backoff = 0;
 	if (c->flight)
-		c->sending.limit =
-			tcp_min(tcp_max(c->sending.limit, 2 * c->flight->window),
-				tcp_max(c->sending.limit, c->stack->config.send_bytes));
+		c->sending.limit = tcp_min(tcp_max(c->sending.limit, 2 * c->flight->window),
+					   tcp_max(c->sending.limit, c->stack->config.send_bytes));
 	room = tcp_send_room(c);
 	if (tcp_has(c, TCP_FLAG_WANTS_ROOM) && room >= c->sending.limit / 3) {
 		c->flags &= ~(uint32_t)TCP_FLAG_WANTS_ROOM;
@@ -135,9 +134,9 @@ static void flight_input(struct tcp_connection *c, const struct tcp_segment *seg
 		flight->skip_lost = true;
 		flight->extra = 2u * c->mss;
 	}
-	flight->window = tcp_recovery_window(&flight->recovery, &result,
-					     tcp_cubic_window(&flight->cubic),
-					     flight->cubic.ssthresh);
+	flight->window =
+		tcp_recovery_window(&flight->recovery, &result, tcp_cubic_window(&flight->cubic),
+				    flight->cubic.ssthresh);
 	if (flight->recovery.rto.srtt_ns)
 		tcp_flight_sample(c, flight->recovery.rto.srtt_ns);
 	tcp_pacing_set(&flight->pacing, flight->window, c->mss, flight->recovery.rto.srtt_ns,

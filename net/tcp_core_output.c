@@ -192,11 +192,11 @@ static enum stop send_new(struct tcp_connection *c, uint64_t now)
 
 static bool has_something(const struct tcp_connection *c)
 {
-	return tcp_unsent(c) ||
-	       (tcp_has(c, TCP_FLAG_FIN_QUEUED) && !tcp_has(c, TCP_FLAG_FIN_SENT));
+	return tcp_unsent(c) || (tcp_has(c, TCP_FLAG_FIN_QUEUED) && !tcp_has(c, TCP_FLAG_FIN_SENT));
 }
 
-/* Nothing is under way that an acknowledgement could follow, and the peer's window is the reason. */
+/* Nothing is under way that an acknowledgement could follow, and the peer's window is the reason.
+ */
 static void watch_window(struct tcp_connection *c, uint64_t now)
 {
 	uint64_t wait;
@@ -283,7 +283,7 @@ static void send_probe(struct tcp_connection *c, uint64_t now)
 static void suspect_mtu(struct tcp_connection *c)
 {
 	uint16_t least = (uint16_t)(c->end.key.version == 6 ? 1220 - TCP_TIMESTAMP_BYTES
-							     : 536 - TCP_TIMESTAMP_BYTES);
+							    : 536 - TCP_TIMESTAMP_BYTES);
 	uint16_t mss = c->mss;
 
 	if (c->backoff == 3 && mss > 1200)
@@ -299,9 +299,8 @@ static void suspect_mtu(struct tcp_connection *c)
 
 static bool has_timed_out(struct tcp_connection *c, uint64_t now)
 {
-	uint64_t limit = c->user_timeout_s
-				 ? c->user_timeout_s * TCP_SECOND_NS
-				 : c->stack->config.options.user_timeout_ms * TCP_MS_NS;
+	uint64_t limit = c->user_timeout_s ? c->user_timeout_s * TCP_SECOND_NS
+					   : c->stack->config.options.user_timeout_ms * TCP_MS_NS;
 
 	if (now - c->progress_ns < limit)
 		return false;

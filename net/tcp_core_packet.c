@@ -304,11 +304,12 @@ static void input(void *context, struct netdev *netdev, struct packet *packet,
 	segment.bytes = 0;
 	find_pieces(packet, info, &segment);
 	segment.segments =
-		packet->gso_size ? (uint16_t)((segment.bytes + packet->gso_size - 1) / packet->gso_size)
-				 : 1;
+		packet->gso_size
+			? (uint16_t)((segment.bytes + packet->gso_size - 1) / packet->gso_size)
+			: 1;
 	if (segment.bytes != info->payload_length || !checksum_is_right(packet, info, &segment)) {
-		packet_drop(packet, segment.bytes != info->payload_length ? DROP_SHORT
-									  : DROP_BAD_CHECKSUM);
+		packet_drop(packet,
+			    segment.bytes != info->payload_length ? DROP_SHORT : DROP_BAD_CHECKSUM);
 		return;
 	}
 	tcp_input(packets->stack, &segment, netdev, packets->now);

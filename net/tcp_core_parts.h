@@ -33,14 +33,14 @@ struct tcp_flight {
 	struct tcp_recovery recovery;
 	struct tcp_cubic cubic;
 	struct tcp_pacing pacing;
-	uint32_t window;   /* the congestion window that holds now */
-	uint32_t extra;	   /* bytes of new data that may leave whatever it says (F-RTO) */
-	bool skip_lost;	   /* and nothing again before them */
-	bool app_limited;  /* the last attempt to send was not ended by the window */
+	uint32_t window;  /* the congestion window that holds now */
+	uint32_t extra;	  /* bytes of new data that may leave whatever it says (F-RTO) */
+	bool skip_lost;	  /* and nothing again before them */
+	bool app_limited; /* the last attempt to send was not ended by the window */
 	struct tcp_range ranges[];
 };
 
-#define TCP_FLIGHT_RANGES                                                                         \
+#define TCP_FLIGHT_RANGES \
 	((uint16_t)((TCP_BLOCK_BYTES - sizeof(struct tcp_flight)) / sizeof(struct tcp_range)))
 static_assert(sizeof(struct tcp_flight) + 64 * sizeof(struct tcp_range) <= TCP_BLOCK_BYTES,
 	      "a flight is one block");

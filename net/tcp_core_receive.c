@@ -67,8 +67,8 @@ static void owe_ack(struct tcp_connection *c, uint32_t bytes, bool at_once, uint
 /* Of the largest segments that come. */
 static void measure(struct tcp_connection *c, const struct tcp_segment *segment)
 {
-	uint32_t bytes = segment->segments > 1 ? segment->bytes / segment->segments
-					       : segment->bytes;
+	uint32_t bytes =
+		segment->segments > 1 ? segment->bytes / segment->segments : segment->bytes;
 
 	bytes = tcp_min(bytes, c->window.mss);
 	if (bytes > c->mss_receive)

@@ -39,10 +39,10 @@ static bool last_is_ack(uint32_t before)
 
 /* Where a segment begins, seen from the receiver. */
 struct place {
-	int64_t offset;	  /* from RCV.NXT */
-	bool from_right;  /* from the right edge instead */
+	int64_t offset;	 /* from RCV.NXT */
+	bool from_right; /* from the right edge instead */
 	bool acceptable; /* one without payload */
-	bool byte;	  /* one with a byte */
+	bool byte;	 /* one with a byte */
 };
 
 static const struct place places[] = {

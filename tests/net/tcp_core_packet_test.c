@@ -158,7 +158,8 @@ static void deliver(struct side *to, struct packet *packet)
 		packet->data[packet->length - flip] ^= 0x10;
 		flip = 0;
 	}
-	ck_assert(six ? parse_ip6(packet, 0, &info, &reason) : parse_ip4(packet, 0, &info, &reason));
+	ck_assert(six ? parse_ip6(packet, 0, &info, &reason)
+		      : parse_ip4(packet, 0, &info, &reason));
 	ck_assert(service_wants(&service, &info));
 	service_input(&service, &to->netdev, packet, &info);
 }

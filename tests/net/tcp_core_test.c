@@ -484,8 +484,7 @@ START_TEST(no_connection_is_free)
 	lab->host[0].cut_off = true;
 	lab_connect(lab, 1000);
 	lab_connect(lab, 1001);
-	ck_assert_ptr_null(
-		tcp_connect(&lab->host[0].stack, &key, NULL, NULL, lab->now, &error));
+	ck_assert_ptr_null(tcp_connect(&lab->host[0].stack, &key, NULL, NULL, lab->now, &error));
 	ck_assert_int_eq(error, -ENOBUFS);
 	lab_end(lab);
 }
