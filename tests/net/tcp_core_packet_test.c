@@ -32,6 +32,7 @@ static struct iopage descriptors[PAGES];
 static struct packet packets[PACKETS];
 static struct random random_source;
 static uint64_t now;
+static bool splits;
 static uint32_t gso_seen, blank_seen, flip; /* flip: a byte of a payload to be damaged */
 
 static uint64_t frame_of(const void *page)
@@ -124,6 +125,7 @@ static void begin(uint32_t features)
 	gso_seen = 0;
 	blank_seen = 0;
 	flip = 0;
+	splits = false;
 	memset(arena, 0, PAGES * IOPAGE_SIZE);
 	iopage_pool_init(&pages, arena, descriptors, PAGES, frame_of);
 	ck_assert_int_eq(packet_pool_init(&pool, &pages, packets, PACKETS), 0);
@@ -147,6 +149,25 @@ static void end(void)
 	free(pages.arena);
 }
 
+/* Puts the end of a packet into two fragments, the first of an odd size, as some links do. */
+static void split(struct packet *packet)
+{
+	const uint16_t sizes[] = { 333, 100 };
+	uint16_t at = (uint16_t)(packet->head_length - 433);
+
+	packet->head_length = at;
+	for (unsigned int i = 0; i < 2; i++) {
+		struct iopage *page = iopage_alloc(&pages, IOPAGE_PRIVATE);
+
+		memcpy(page->data, packet->data + at, sizes[i]);
+		ck_assert_int_eq(packet_add_frag(packet, page, 0, sizes[i]), 0);
+		at = (uint16_t)(at + sizes[i]);
+	}
+	/* What add_frag has counted was there already. */
+	packet->length = packet->head_length + 433u;
+	ck_assert(packet_is_valid(packet));
+}
+
 static void deliver(struct side *to, struct packet *packet)
 {
 	struct router_service service = tcp_packets_service(&to->packets);
@@ -158,6 +179,8 @@ static void deliver(struct side *to, struct packet *packet)
 		packet->data[packet->length - flip] ^= 0x10;
 		flip = 0;
 	}
+	if (splits && packet->length > 700 && packet->frag_count == 0)
+		split(packet);
 	ck_assert(six ? parse_ip6(packet, 0, &info, &reason)
 		      : parse_ip4(packet, 0, &info, &reason));
 	ck_assert(service_wants(&service, &info));
@@ -247,6 +270,17 @@ START_TEST(rfc9293_3_1_damaged_segments_are_dropped)
 }
 END_TEST
 
+START_TEST(payload_in_odd_pieces)
+{
+	begin(0);
+	splits = true;
+	transfer(_i ? 6 : 4);
+	ck_assert_uint_eq(pool.drops[DROP_BAD_CHECKSUM], 0);
+	ck_assert_uint_eq(sides[0].stack.stats.retransmissions, 0);
+	end();
+}
+END_TEST
+
 START_TEST(no_way_is_a_loss)
 {
 	struct tcp_key key = { .version = 4,
@@ -269,6 +303,7 @@ static void add_cases(TCase *cases)
 {
 	tcase_add_loop_test(cases, bytes_pass_every_link, 0, 2 * (int)ARRAY_SIZE(links));
 	tcase_add_loop_test(cases, rfc9293_3_1_damaged_segments_are_dropped, 0, 4);
+	tcase_add_loop_test(cases, payload_in_odd_pieces, 0, 2);
 	tcase_add_test(cases, no_way_is_a_loss);
 }
 

@@ -237,6 +237,28 @@ START_TEST(rfc9293_3_10_7_2_listen)
 }
 END_TEST
 
+START_TEST(rfc7323_1_3_only_what_both_offer)
+{
+	const uint8_t mss_only[] = { 2, 4, 0x02, 0x58 };
+	const struct tcp_connection *c;
+
+	lab = lab_begin(NULL);
+	lab_listen(lab, 4, false);
+	lab->host[1].cut_off = true;
+	lab_inject_options(lab, 1, 1000, 500, 0, TCP_SYN, 100, mss_only, sizeof(mss_only));
+	ck_assert_uint_eq(lab_last(lab, 1, 0)->option_bytes, 4); /* MSS */
+	lab_inject(lab, 1, 1000, 501, lab_last(lab, 1, 0)->sequence + 1, TCP_ACK, 100, NULL, 0);
+	c = tcp_accept(&lab->host[1].listener, NULL);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_uint_eq(c->mss, 600);
+	ck_assert_uint_eq(c->snd_wnd, 100);
+	ck_assert_uint_eq(c->scale_send, 0);
+	ck_assert_uint_eq(c->window.scale, 0);
+	ck_assert(!(c->flags & (TCP_FLAG_SCALE | TCP_FLAG_TIMESTAMPS | TCP_FLAG_SACK)));
+	lab_end(lab);
+}
+END_TEST
+
 START_TEST(rfc9293_3_10_7_3_syn_sent)
 {
 	lab = lab_begin(NULL);
@@ -504,6 +526,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc9293_3_10_5_abort);
 	tcase_add_test(cases, rfc9293_3_10_7_1_closed_answers_with_reset);
 	tcase_add_test(cases, rfc9293_3_10_7_2_listen);
+	tcase_add_test(cases, rfc7323_1_3_only_what_both_offer);
 	tcase_add_test(cases, rfc9293_3_10_7_3_syn_sent);
 	tcase_add_test(cases, rfc9293_3_8_3_syn_is_given_up);
 	tcase_add_test(cases, rfc9293_3_10_7_4_syn_again_is_answered);
