@@ -24,12 +24,12 @@
 #include <stdint.h>
 
 #include "lib/compiler.h"
+#include "net/tcp_sack.h"
 
 #define TCP_RANGE_NONE UINT16_MAX
 #define TCP_SCOREBOARD_RANGES_MIN 8u	 /* fewer cannot hold what one retransmission needs */
 #define TCP_SCOREBOARD_RANGES_MAX 32768u /* 1 MiB of them */
 #define TCP_SCOREBOARD_BYTES_MAX (1u << 30)
-#define TCP_SACK_BLOCKS_MAX 4u /* RFC 2018, 3: what the options of one segment can hold */
 
 enum tcp_range_flags {
 	TCP_RANGE_SACKED = 1,	     /* has arrived, above the cumulative acknowledgement */
@@ -48,10 +48,6 @@ struct tcp_range {
 	uint16_t earlier, later;      /* by time of sending, of those in flight */
 	uint16_t left, right, parent; /* in the tree */
 	uint8_t flags, height;
-};
-
-struct tcp_sack_block {
-	uint32_t begin, end; /* as received, in host byte order; checked here */
 };
 
 struct tcp_scoreboard {
