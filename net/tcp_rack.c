@@ -76,9 +76,6 @@ void tcp_rack_on_delivery(struct tcp_rack *rack, const struct tcp_scoreboard *bo
 {
 	update_newest(rack, delivery, now_ns);
 	update_reordering(rack, delivery);
-	/* It must not fall 2^31 behind what it is compared with. */
-	if (before(rack->fack, board->una))
-		rack->fack = board->una;
 	if (rack->in_dsack_round && !before(board->una, rack->dsack_round))
 		rack->in_dsack_round = false;
 	if (rack->in_dsack_round || !is_dsack_sound)
