@@ -193,10 +193,12 @@ START_TEST(rfc8985_6_2_three_sacked_segments_show_a_loss)
 	SACK(1000, 2000, 3000);
 	ck_assert_uint_eq(result.events, 0); /* it may be late, by a quarter of a round trip */
 	ck_assert_uint_ne(r.reorder_at_ns, 0);
+	ck_assert_uint_eq(r.probe_at_ns, 0); /* RFC 8985, 7.2: not while anything is SACKed */
 	SACK(1000, 2000, 4000);
 	SACK(1000, 2000, 5000);
 	ck_assert(has(TCP_RECOVERY_ENTERED));
 	ck_assert_uint_eq(result.lost, MSS);
+	ck_assert_uint_eq(r.flight, 4 * MSS); /* RFC 9937, 6: without what had arrived before */
 	ck_assert_uint_eq(retransmit(), MSS);
 	after(RTT);
 	ack(7000);
