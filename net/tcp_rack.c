@@ -4,6 +4,9 @@
 
 #include <stddef.h>
 
+/* What times of sending within one moment may differ by (net/tcp_scoreboard.h). */
+#define STAMP_SLACK_NS 1000u
+
 /* Is sequence number a before b? (RFC 9293, 3.4) */
 static bool before(uint32_t a, uint32_t b)
 {
@@ -26,7 +29,7 @@ uint64_t tcp_rack_retransmitted_until(const struct tcp_rack *rack, uint64_t now_
 	uint64_t until = now_ns;
 
 	if (rack->min_rtt_ns <= now_ns)
-		until = now_ns - rack->min_rtt_ns;
+		until = now_ns - rack->min_rtt_ns + STAMP_SLACK_NS;
 	return echo_ns ? min_of(until, echo_ns) : until;
 }
 
@@ -49,7 +52,7 @@ static void update_newest(struct tcp_rack *rack, const struct tcp_delivery *deli
 {
 	if (!delivery->has_newest)
 		return;
-	rack->rtt_ns = now_ns - delivery->newest_ns;
+	rack->rtt_ns = now_ns > delivery->newest_ns ? now_ns - delivery->newest_ns : 0;
 	if (rack->has_newest && !sent_after(delivery->newest_ns, delivery->newest_end,
 					    rack->newest_ns, rack->newest_end))
 		return;
@@ -73,9 +76,6 @@ void tcp_rack_on_delivery(struct tcp_rack *rack, const struct tcp_scoreboard *bo
 {
 	update_newest(rack, delivery, now_ns);
 	update_reordering(rack, delivery);
-	/* It must not fall 2^31 behind what it is compared with. */
-	if (before(rack->fack, board->una))
-		rack->fack = board->una;
 	if (rack->in_dsack_round && !before(board->una, rack->dsack_round))
 		rack->in_dsack_round = false;
 	if (rack->in_dsack_round || !is_dsack_sound)

@@ -30,6 +30,12 @@ static void take_off(uint32_t *from, uint32_t bytes)
 	*from = *from > bytes ? *from - bytes : 0;
 }
 
+/* Times of sending may be ahead of the clock by some nanoseconds. */
+static uint64_t since(uint64_t now_ns, uint64_t then_ns)
+{
+	return now_ns > then_ns ? now_ns - then_ns : 1;
+}
+
 static uint32_t outstanding(const struct tcp_recovery *r)
 {
 	return r->board.nxt - r->board.una;
@@ -233,15 +239,16 @@ static void take_samples(struct tcp_recovery *r, const struct tcp_recovery_ack *
 
 	/* Karn: what was sent again gives no sample, but by a timestamp (RFC 7323, 4.1). */
 	if (delivery->original_acked_ns && !delivery->acked_retransmitted)
-		rtt_ns = ack->now_ns - delivery->original_acked_ns;
+		rtt_ns = since(ack->now_ns, delivery->original_acked_ns);
 	else if (delivery->original_sacked_ns)
-		rtt_ns = ack->now_ns - delivery->original_sacked_ns;
+		rtt_ns = since(ack->now_ns, delivery->original_sacked_ns);
 	else if (delivery->acked && ack->echo_ns)
-		rtt_ns = ack->now_ns > ack->echo_ns ? ack->now_ns - ack->echo_ns : 1;
+		rtt_ns = since(ack->now_ns, ack->echo_ns);
 	if (rtt_ns)
 		tcp_rto_on_sample(&r->rto, rtt_ns, segments);
 	if (delivery->original_last_ns)
-		tcp_rack_on_sample(&r->rack, ack->now_ns - delivery->original_last_ns, ack->now_ns);
+		tcp_rack_on_sample(&r->rack, since(ack->now_ns, delivery->original_last_ns),
+				   ack->now_ns);
 }
 
 /* Does a D-SACK fit what was sent again? Others tell of the network, or of a liar. */
@@ -383,7 +390,7 @@ static void on_delivery(struct tcp_recovery *r, const struct tcp_recovery_ack *a
 
 	take_samples(r, ack, delivery, flight);
 	if (delivery->original_last_ns)
-		result->rtt_ns = ack->now_ns - delivery->original_last_ns;
+		result->rtt_ns = since(ack->now_ns, delivery->original_last_ns);
 	if (r->has_sack) {
 		tcp_rack_on_delivery(&r->rack, &r->board, delivery, is_dsack_sound, ack->now_ns);
 		if (tcp_tlp_on_ack(&r->tlp, ack->ack, delivery, is_plain))

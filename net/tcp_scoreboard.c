@@ -221,7 +221,15 @@ static uint16_t join(struct tcp_scoreboard *board, uint16_t i)
 
 /* ---- sending ---- */
 
-/* Does new data that leaves now continue the last range, with the same time? */
+/* The time of what leaves now: after all that left before. */
+static uint64_t stamp(struct tcp_scoreboard *board, uint64_t now_ns)
+{
+	board->stamp_ns = now_ns > board->stamp_ns ? now_ns : board->stamp_ns + 1;
+	board->moment_ns = now_ns;
+	return board->stamp_ns;
+}
+
+/* Does new data that leaves now continue what left last, in the same moment? */
 static bool continues_last(const struct tcp_scoreboard *board, uint64_t now_ns)
 {
 	const struct tcp_range *last;
@@ -229,7 +237,7 @@ static bool continues_last(const struct tcp_scoreboard *board, uint64_t now_ns)
 	if (board->last == TCP_RANGE_NONE)
 		return false;
 	last = &board->ranges[board->last];
-	return is_in_flight(last) && last->sent_ns == now_ns &&
+	return board->newest == board->last && board->moment_ns == now_ns &&
 	       !(last->flags & (TCP_RANGE_RETRANSMITTED | TCP_RANGE_UNTIMED));
 }
 
@@ -269,15 +277,16 @@ int tcp_scoreboard_on_send(struct tcp_scoreboard *board, uint32_t bytes, uint64_
 	if (spare(board) <= KEPT_FOR_SACK) {
 		last = &board->ranges[board->last];
 		last->end = board->nxt;
-		last->sent_ns = now_ns;
+		last->sent_ns = stamp(board, now_ns);
 		last->flags = (uint8_t)((last->flags & ~TCP_RANGE_UNTIMED) | TCP_RANGE_MERGED);
 		time_remove(board, board->last);
 		time_append(board, board->last);
 		return 0;
 	}
 	i = take(board);
-	board->ranges[i] =
-		(struct tcp_range){ .begin = begin, .end = board->nxt, .sent_ns = now_ns };
+	board->ranges[i] = (struct tcp_range){ .begin = begin,
+					       .end = board->nxt,
+					       .sent_ns = stamp(board, now_ns) };
 	insert_after(board, i, board->last);
 	time_append(board, i);
 	return 0;
@@ -297,7 +306,7 @@ static bool may_join_previous(const struct tcp_scoreboard *board, uint16_t i, ui
 		return false;
 	range = &board->ranges[prev];
 	return is_in_flight(range) && (range->flags & TCP_RANGE_RETRANSMITTED) &&
-	       (is_forced || (range->sent_ns == now_ns && board->newest == prev &&
+	       (is_forced || (board->moment_ns == now_ns && board->newest == prev &&
 			      !(range->flags & TCP_RANGE_UNTIMED)));
 }
 
@@ -311,8 +320,8 @@ static void join_previous(struct tcp_scoreboard *board, uint16_t i, uint32_t byt
 		board->lost -= bytes;
 	range->begin += bytes;
 	board->ranges[prev].end += bytes;
-	if (board->ranges[prev].sent_ns != now_ns) {
-		board->ranges[prev].sent_ns = now_ns;
+	if (board->newest != prev || board->moment_ns != now_ns) {
+		board->ranges[prev].sent_ns = stamp(board, now_ns);
 		board->ranges[prev].flags =
 			(uint8_t)((board->ranges[prev].flags & ~TCP_RANGE_UNTIMED) |
 				  TCP_RANGE_MERGED);
@@ -354,7 +363,7 @@ int tcp_scoreboard_on_retransmit(struct tcp_scoreboard *board, uint32_t begin, u
 		range->flags &= (uint8_t)~TCP_RANGE_LOST;
 		tcp_range_tree_touch(board->ranges, i);
 	}
-	range->sent_ns = now_ns;
+	range->sent_ns = stamp(board, now_ns);
 	range->flags &= (uint8_t) ~(TCP_RANGE_UNTIMED | TCP_RANGE_MERGED);
 	range->flags |= TCP_RANGE_RETRANSMITTED;
 	time_append(board, i);
@@ -617,8 +626,6 @@ uint32_t tcp_scoreboard_mark_first_lost(struct tcp_scoreboard *board, uint32_t b
  */
 void tcp_scoreboard_unmark_lost(struct tcp_scoreboard *board)
 {
-	uint64_t newest_ns =
-		board->newest == TCP_RANGE_NONE ? 0 : board->ranges[board->newest].sent_ns;
 	uint16_t i;
 
 	while ((i = tcp_scoreboard_lowest_lost(board)) != TCP_RANGE_NONE) {
@@ -626,9 +633,7 @@ void tcp_scoreboard_unmark_lost(struct tcp_scoreboard *board)
 
 		board->lost -= length_of(range);
 		range->flags = (uint8_t)((range->flags & ~TCP_RANGE_LOST) | TCP_RANGE_UNTIMED);
-		if (range->sent_ns < newest_ns)
-			range->sent_ns = newest_ns;
-		newest_ns = range->sent_ns;
+		range->sent_ns = stamp(board, board->moment_ns);
 		tcp_range_tree_touch(board->ranges, i);
 		time_append(board, i);
 	}

@@ -12,8 +12,11 @@
  * range, so nothing is walked over twice. A block that would need more ranges than there are
  * is refused and counted: the peer cannot make the array grow.
  *
- * Times are nanoseconds of one monotonic clock. Sequence numbers are in host byte order and
- * compared modulo 2^32; less than 2^30 of them are ever outstanding.
+ * Times are nanoseconds of one monotonic clock. Where that stands still while one thing is sent
+ * after another, later ones are given some nanoseconds more, so that which was first is known:
+ * RACK (RFC 8985, 6.2) would take sequence for order, and find lost what was sent last. Sequence
+ * numbers are in host byte order and compared modulo 2^32; less than 2^30 of them are ever
+ * outstanding.
  */
 #pragma once
 
@@ -49,6 +52,7 @@ struct tcp_range {
 
 struct tcp_scoreboard {
 	struct tcp_range *ranges;
+	uint64_t stamp_ns, moment_ns;	/* the last time given out, and the clock's then */
 	uint32_t una, nxt;		/* SND.UNA and SND.NXT: what the ranges cover */
 	uint32_t sacked, lost;		/* bytes of it */
 	uint16_t capacity, used, fresh; /* ranges; those never used begin at `fresh` */

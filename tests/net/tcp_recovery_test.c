@@ -193,10 +193,12 @@ START_TEST(rfc8985_6_2_three_sacked_segments_show_a_loss)
 	SACK(1000, 2000, 3000);
 	ck_assert_uint_eq(result.events, 0); /* it may be late, by a quarter of a round trip */
 	ck_assert_uint_ne(r.reorder_at_ns, 0);
+	ck_assert_uint_eq(r.probe_at_ns, 0); /* RFC 8985, 7.2: not while anything is SACKed */
 	SACK(1000, 2000, 4000);
 	SACK(1000, 2000, 5000);
 	ck_assert(has(TCP_RECOVERY_ENTERED));
 	ck_assert_uint_eq(result.lost, MSS);
+	ck_assert_uint_eq(r.flight, 4 * MSS); /* RFC 9937, 6: without what had arrived before */
 	ck_assert_uint_eq(retransmit(), MSS);
 	after(RTT);
 	ack(7000);
@@ -386,6 +388,55 @@ START_TEST(rfc3708_2_also_when_the_recovery_is_over)
 }
 END_TEST
 
+START_TEST(rfc3708_2_a_dsack_of_an_older_recovery_undoes_no_later_one)
+{
+	warm_up(true);
+	send(6);
+	after(RTT);
+	SACK(1000, 2000, 5000);
+	ck_assert_uint_eq(retransmit(), MSS);
+	after(RTT);
+	ack(7000);
+	send(6);
+	after(RTT);
+	SACK(7000, 8000, 11000);
+	ck_assert(has(TCP_RECOVERY_ENTERED));
+	ck_assert_uint_eq(retransmit(), MSS);
+	SACK(7000, 1000, 2000);
+	ck_assert(has(TCP_RECOVERY_DSACK));
+	ck_assert(!has(TCP_RECOVERY_SPURIOUS));
+}
+END_TEST
+
+START_TEST(rfc3522_3_2_of_two_timeouts_the_first_retransmission_counts)
+{
+	warm_up(true);
+	may_send_new = false;
+	send(1);
+	time_out();
+	ck_assert_uint_eq(retransmit(), MSS);
+	echo_ns = now_ns + MS;
+	time_out();
+	ck_assert(has(TCP_RECOVERY_IS_REPEATED));
+	ck_assert_uint_eq(retransmit(), MSS);
+	after(RTT);
+	ack(2000); /* of the first one: that was needed */
+	ck_assert(!has(TCP_RECOVERY_SPURIOUS));
+}
+END_TEST
+
+START_TEST(rfc6675_6_each_retransmission_restarts_the_timer)
+{
+	warm_up(true);
+	send(8);
+	after(RTT);
+	SACK(1000, 2000, 5000);
+	ck_assert_uint_lt(r.rto_at_ns, now_ns + tcp_rto_timeout_ns(&r.rto));
+	ck_assert_uint_eq(retransmit(), MSS);
+	ck_assert_uint_eq(r.rto_at_ns, now_ns + tcp_rto_timeout_ns(&r.rto));
+}
+END_TEST
+
 START_TEST(rfc3708_3_dsacks_of_what_was_sent_once_prove_nothing)
 {
 	warm_up(true);
@@ -434,7 +485,8 @@ START_TEST(rfc5682_3_1_late_originals_make_a_timeout_spurious)
 	warm_up(true);
 	send(6);
 	time_out();
-	ck_assert_uint_eq(retransmit(), MSS); /* one, however many are lost */
+	cwnd = 5 * MSS;
+	ck_assert_uint_eq(retransmit(), MSS); /* one, however many are lost and may go */
 	after(RTT);
 	ack(2000);
 	ck_assert(has(TCP_RECOVERY_SEND_NEW));
@@ -552,6 +604,8 @@ START_TEST(rfc6582_3_2_partial_acks_send_the_next_hole)
 	ack(4000);
 	ck_assert_uint_eq(r.state, TCP_RECOVERY_FAST);
 	ck_assert_uint_eq(result.lost, MSS);
+	ck_assert_uint_eq(r.dup_bytes, 4 * MSS); /* of the others that were counted two are acked */
+	ck_assert_uint_eq(result.delivered, MSS);
 	ck_assert_uint_eq(retransmit(), MSS);
 	after(RTT);
 	ack(9000);
@@ -663,6 +717,9 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc8985_6_2_dsack_widens_the_window_once_a_round_trip);
 	tcase_add_test(cases, rfc3708_2_every_retransmission_a_duplicate_undoes_it);
 	tcase_add_test(cases, rfc3708_2_also_when_the_recovery_is_over);
+	tcase_add_test(cases, rfc3708_2_a_dsack_of_an_older_recovery_undoes_no_later_one);
+	tcase_add_test(cases, rfc3522_3_2_of_two_timeouts_the_first_retransmission_counts);
+	tcase_add_test(cases, rfc6675_6_each_retransmission_restarts_the_timer);
 	tcase_add_test(cases, rfc3708_3_dsacks_of_what_was_sent_once_prove_nothing);
 	tcase_add_test(cases, rfc3522_3_2_a_timestamp_older_than_the_retransmission_undoes_it);
 	tcase_add_test(cases, rfc3522_3_2_a_later_one_does_not);

@@ -321,8 +321,9 @@ START_TEST(hostile_blocks_are_counted_and_ignored)
 	SACK(1000, 0x80000000u, 0x80000001u);
 	SACK(1000, 0xc0000000u, 2000);
 	ck_assert_uint_eq(board.sacks_invalid, 7);
+	SACK(6000, 1000, 2000, 3000, 4000); /* of a segment that acknowledges too much */
+	ck_assert_uint_eq(board.sacks_invalid, 8);
 	ck_assert_uint_eq(board.sacked, 0);
-	ck_assert(!delivery.has_dsack);
 }
 END_TEST
 
@@ -373,6 +374,17 @@ START_TEST(with_few_ranges_new_data_joins_the_last)
 	ck_assert_uint_ne(delivery.original_last_ns, now_ns);
 	ack(100000);
 	ck_assert_uint_eq(delivery.original_last_ns, now_ns);
+}
+END_TEST
+
+START_TEST(of_what_was_cut_from_several_no_time_is_certain)
+{
+	begin_with(8);
+	send(100);
+	SACK(0, 50000, 51000);
+	ck_assert_uint_eq(board.sacked, 1000);
+	ack(50000);
+	ck_assert_uint_eq(delivery.original_last_ns, 1030); /* the last that is alone */
 }
 END_TEST
 
@@ -463,6 +475,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, more_blocks_than_fit_are_not_read);
 	tcase_add_test(cases, a_torn_window_cannot_take_more_than_it_was_lent);
 	tcase_add_test(cases, with_few_ranges_new_data_joins_the_last);
+	tcase_add_test(cases, of_what_was_cut_from_several_no_time_is_certain);
 	tcase_add_test(cases, with_no_ranges_nothing_new_is_sent);
 	tcase_add_test(cases, no_more_than_2_to_the_30_is_outstanding);
 	tcase_add_test(cases, it_moves_to_a_larger_array);
