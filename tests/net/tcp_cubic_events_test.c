@@ -203,6 +203,32 @@ START_TEST(rfc9438_4_9_2_a_spurious_loss_is_undone)
 }
 END_TEST
 
+START_TEST(rfc9438_4_9_2_a_loss_after_an_undone_one_counts)
+{
+	lose_at(100);
+	ck_assert(lose());
+	ck_assert(!lose());
+	ck_assert(tcp_cubic_on_undo(&cubic));
+	ck_assert(lose());
+	ck_assert_uint_eq(cubic.cwnd, 49 * MSS);
+}
+END_TEST
+
+START_TEST(rfc9438_5_8_nor_does_it_count_when_a_loss_is_undone)
+{
+	uint64_t begun;
+
+	lose_at(100);
+	round_trip();
+	begun = cubic.epoch.begun_ns;
+	ck_assert(lose());
+	now += 50 * MS;
+	tcp_cubic_on_send(&cubic, 200 * MS, now);
+	ck_assert(tcp_cubic_on_undo(&cubic));
+	ck_assert_uint_eq(cubic.epoch.begun_ns, begun + 50 * MS);
+}
+END_TEST
+
 START_TEST(rfc9438_4_9_2_slow_start_resumes_after_a_spurious_loss)
 {
 	begin(true);
@@ -214,7 +240,11 @@ START_TEST(rfc9438_4_9_2_slow_start_resumes_after_a_spurious_loss)
 	ck_assert(tcp_cubic_on_undo(&cubic));
 	ck_assert_uint_eq(cubic.cwnd, 18 * MSS);
 	ck_assert_uint_eq(cubic.ssthresh, TCP_CUBIC_SSTHRESH_NONE);
+	/* HyStart++ begins anew. */
 	ck_assert_int_eq(cubic.hystart.phase, TCP_HYSTART_SLOW_START);
+	ck_assert_uint_eq(cubic.hystart.window_end, cubic.recover);
+	ck_assert_uint_eq(cubic.hystart.last_rtt_us, TCP_HYSTART_RTT_NONE);
+	ck_assert_uint_eq(cubic.hystart.rtt_us, TCP_HYSTART_RTT_NONE);
 	round_trip();
 	ck_assert_uint_eq(cubic.cwnd, 36 * MSS);
 }
@@ -363,6 +393,25 @@ START_TEST(rfc7661_4_4_3_an_unused_window_lasts_five_minutes)
 }
 END_TEST
 
+START_TEST(rfc7661_4_4_3_a_window_in_use_is_kept)
+{
+	struct tcp_cubic_ack ack;
+	uint32_t cwnd;
+
+	lose_at(10);
+	for (unsigned int i = 0; i < 400; i++) {
+		now += SECOND;
+		acknowledge(MSS);
+	}
+	cwnd = cubic.cwnd;
+	ack = ack_of(MSS);
+	ack.app_limited = true;
+	ack.in_flight = MSS;
+	tcp_cubic_on_ack(&cubic, &ack);
+	ck_assert_uint_eq(cubic.cwnd, cwnd);
+}
+END_TEST
+
 START_TEST(rfc8201_the_window_keeps_its_bytes_when_the_mss_changes)
 {
 	uint32_t cwnd;
@@ -412,6 +461,8 @@ static void add_reductions(TCase *cases)
 	tcase_add_test(cases, rfc3168_6_1_2_no_growth_by_an_ack_with_ece);
 	tcase_add_test(cases, rfc9438_4_9_1_a_spurious_timeout_is_undone);
 	tcase_add_test(cases, rfc9438_4_9_2_a_spurious_loss_is_undone);
+	tcase_add_test(cases, rfc9438_4_9_2_a_loss_after_an_undone_one_counts);
+	tcase_add_test(cases, rfc9438_5_8_nor_does_it_count_when_a_loss_is_undone);
 	tcase_add_test(cases, rfc9438_4_9_2_slow_start_resumes_after_a_spurious_loss);
 	tcase_add_test(cases, rfc9438_4_9_2_too_late_to_undo);
 	tcase_add_test(cases, rfc3168_5_congestion_that_was_marked_is_not_undone);
@@ -425,6 +476,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc2861_3_1_idleness_halves_the_window_each_rto);
 	tcase_add_test(cases, rfc2861_3_1_a_small_window_is_not_raised_by_idleness);
 	tcase_add_test(cases, rfc7661_4_4_3_an_unused_window_lasts_five_minutes);
+	tcase_add_test(cases, rfc7661_4_4_3_a_window_in_use_is_kept);
 	tcase_add_test(cases, rfc8201_the_window_keeps_its_bytes_when_the_mss_changes);
 	tcase_add_test(cases, a_clock_that_steps_back_stands_still);
 }

@@ -215,8 +215,21 @@ START_TEST(rfc9438_4_2_a_target_is_within_half_a_window)
 	ck_assert_uint_le(cubic.cwnd, cwnd * 16 / 10);
 	/* One ACK of a hundred windows carries it no further than that. */
 	cwnd = cubic.cwnd;
-	acknowledge(1u << 26);
+	acknowledge(UINT32_MAX);
 	ck_assert_uint_eq(cubic.cwnd, cwnd + cwnd / 2);
+}
+END_TEST
+
+/* However long nothing was heard: not a time that has wrapped. */
+START_TEST(rfc9438_4_2_a_long_time_is_a_long_time)
+{
+	for (unsigned int bit = 40; bit < 64; bit++) {
+		lose_at(100);
+		acknowledge(1);
+		now += 1ull << bit;
+		acknowledge(UINT32_MAX);
+		ck_assert_uint_eq(cubic.cwnd, 105 * MSS);
+	}
 }
 END_TEST
 
@@ -485,6 +498,7 @@ static void add_curve(TCase *cases)
 	tcase_add_test(cases, rfc9438_4_2_k_is_the_cube_root);
 	tcase_add_test(cases, rfc9438_4_2_window_grows_cubically);
 	tcase_add_test(cases, rfc9438_4_2_a_target_is_within_half_a_window);
+	tcase_add_test(cases, rfc9438_4_2_a_long_time_is_a_long_time);
 	tcase_add_test(cases, rfc9438_4_2_an_ack_never_shrinks_the_window);
 	tcase_add_test(cases, rfc9438_4_3_reno_friendly_region);
 	tcase_add_test(cases, rfc9438_4_4_concave_then_4_5_convex);
