@@ -15,7 +15,6 @@
 
 #define K_BITS 30u
 #define T_MAX_NS (1ull << 41) /* 37 minutes: beyond the curve's end, whatever K is */
-#define DELIVERED_MAX (1u << 26)
 #define RTO_MIN_NS 1000000u
 #define INITIAL_SEGMENTS 10u /* RFC 6928, 2 */
 #define INITIAL_BYTES 14600u
@@ -24,6 +23,8 @@
 /* alpha = 3 (1 - beta) / (1 + beta) = 9/17 with beta = 7/10 (RFC 9438, 4.3). */
 #define ALPHA_DIVIDEND 9u
 #define ALPHA_DIVISOR 17u
+
+_Static_assert(sizeof(struct tcp_cubic) <= 96, "there is one in each connection");
 
 typedef unsigned __int128 product; /* of a window and the cube of a time */
 
@@ -308,7 +309,7 @@ static void grow_avoidance(struct tcp_cubic *cubic, uint32_t delivered, uint64_t
 void tcp_cubic_on_ack(struct tcp_cubic *cubic, const struct tcp_cubic_ack *ack)
 {
 	uint64_t elapsed = elapse(cubic, ack->now_ns);
-	uint32_t delivered = min32(ack->delivered, DELIVERED_MAX);
+	uint32_t delivered = ack->delivered;
 	enum tcp_hystart_phase phase;
 
 	if (cubic->has_recover && !before(ack->una, cubic->recover)) {

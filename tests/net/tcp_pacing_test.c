@@ -147,6 +147,21 @@ START_TEST(bursts_are_bounded_in_every_span_of_time)
 }
 END_TEST
 
+/* Also where a byte takes less than a nanosecond. */
+START_TEST(many_small_segments_take_their_time)
+{
+	uint64_t next;
+
+	tcp_pacing_init(&pacing, MSS);
+	tcp_pacing_set(&pacing, 1u << 30, MSS, 10 * MS, false);
+	tcp_pacing_on_send(&pacing, 1, SECOND);
+	next = tcp_pacing_next(&pacing);
+	for (unsigned int i = 0; i < 1000; i++)
+		tcp_pacing_on_send(&pacing, 1, SECOND);
+	ck_assert_uint_eq(tcp_pacing_next(&pacing), next + 1000);
+}
+END_TEST
+
 START_TEST(a_time_that_was_set_stays)
 {
 	uint64_t next;
@@ -235,6 +250,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, idle_time_is_not_saved_up);
 	tcase_add_test(cases, a_late_sender_keeps_its_rate);
 	tcase_add_test(cases, bursts_are_bounded_in_every_span_of_time);
+	tcase_add_test(cases, many_small_segments_take_their_time);
 	tcase_add_test(cases, a_time_that_was_set_stays);
 	tcase_add_test(cases, no_argument_overflows);
 }
