@@ -8,9 +8,10 @@ FUZZ_CFLAGS = -std=gnu11 -g $(WARNINGS) -I. -D__XEN_INTERFACE_VERSION__=0x00040e
 	-fno-strict-aliasing -fno-omit-frame-pointer
 FUZZ_CHECKS = -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 # What plays xenstored is no target, and half of the time without this; nor is what fragments
-# are compared with.
+# and segments are compared with.
 $(FUZZ_BUILD)/tests/host/store_%.o: FUZZ_CHECKS = -O2
-$(FUZZ_BUILD)/tests/net/fragment_model.o $(FUZZ_BUILD)/tests/net/test_fragments.o: \
+$(FUZZ_BUILD)/tests/net/fragment_model.o $(FUZZ_BUILD)/tests/net/test_fragments.o \
+	$(FUZZ_BUILD)/tests/net/tcp_reassembly_model.o: \
 	FUZZ_CHECKS = -O2
 $(FUZZ_BUILD)/tests/host/%.o: FUZZ_CHECKS = -O1 -fsanitize=address,undefined \
 	-fno-sanitize-recover=all
