@@ -73,13 +73,13 @@ void tcp_window_release(struct tcp_window *window)
 
 uint16_t tcp_window_offer(struct tcp_window *window, uint32_t next, uint32_t queued, bool syn)
 {
-	uint32_t unit = syn ? 1 : unit_of(window);
-	uint32_t room = room_of(window, queued), wanted = promised_of(window, next), field;
+	uint32_t unit = syn ? 1 : unit_of(window), promised = promised_of(window, next);
+	uint32_t room = room_of(window, queued), field = promised / unit;
 
-	if (room > wanted && room - wanted >= step_of(window))
-		wanted = room;
-	field = wanted / unit;
-	if (wanted % unit && (field + 1) * unit <= room)
+	/* By what can be said: of less than a unit the peer does not know. */
+	if (room / unit > field && (room / unit - field) * unit >= step_of(window))
+		field = room / unit;
+	else if (promised % unit && (field + 1) * unit <= room)
 		field++;
 	field = min32(field, FIELD_MAX);
 	if (tcp_after(next + field * unit, window->right))
@@ -89,16 +89,18 @@ uint16_t tcp_window_offer(struct tcp_window *window, uint32_t next, uint32_t que
 
 bool tcp_window_wants_update(const struct tcp_window *window, uint32_t next, uint32_t queued)
 {
-	uint32_t unit = unit_of(window), promised = promised_of(window, next);
-	uint32_t field = min32(room_of(window, queued) / unit, FIELD_MAX);
-	uint32_t gain = field * unit > promised ? field * unit - promised : 0;
+	uint32_t unit = unit_of(window), said = promised_of(window, next) / unit * unit;
+	uint32_t can = min32(room_of(window, queued) / unit, FIELD_MAX) * unit;
+	uint32_t gain = can > said ? can - said : 0;
 
-	if (promised < max32(step_of(window), unit))
-		return gain && gain >= step_of(window);
+	if (!gain)
+		return false;
+	if (said < step_of(window))
+		return gain >= step_of(window);
 	if (gain >= window->limit / 2)
 		return true;
 	return gain >= 2u * window->mss &&
-	       (gain >= window->limit / 4 || promised <= window->limit / 8 ||
+	       (gain >= window->limit / 4 || said <= window->limit / 8 ||
 		window->limit <= 8u * window->mss);
 }
 

@@ -8,9 +8,10 @@ FUZZ_CFLAGS = -std=gnu11 -g $(WARNINGS) -I. -D__XEN_INTERFACE_VERSION__=0x00040e
 	-fno-strict-aliasing -fno-omit-frame-pointer
 FUZZ_CHECKS = -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 # What plays xenstored is no target, and half of the time without this; nor is what fragments
-# are compared with.
+# and segments are compared with.
 $(FUZZ_BUILD)/tests/host/store_%.o: FUZZ_CHECKS = -O2
-$(FUZZ_BUILD)/tests/net/fragment_model.o $(FUZZ_BUILD)/tests/net/test_fragments.o: \
+$(FUZZ_BUILD)/tests/net/fragment_model.o $(FUZZ_BUILD)/tests/net/test_fragments.o \
+	$(FUZZ_BUILD)/tests/net/tcp_reassembly_model.o: \
 	FUZZ_CHECKS = -O2
 $(FUZZ_BUILD)/tests/host/%.o: FUZZ_CHECKS = -O1 -fsanitize=address,undefined \
 	-fno-sanitize-recover=all
@@ -24,7 +25,8 @@ FUZZ_WRAPPED_HEAP = $(HOSTED_LDFLAGS)
 FUZZ_DRIVERS = $(lib_SRCS) $(drivers_SRCS) xen/bus.c $(FUZZ_HOST) tests/fuzz/guest.c \
 	tests/fuzz/shared.c tests/fuzz/world.c
 
-FUZZ_TARGETS = router ring netback netfront store rules dns dhcp icmp6 fragments qrexec qubesdb
+FUZZ_TARGETS = router ring netback netfront store rules dns dhcp icmp6 fragments qrexec qubesdb \
+	tcp_receive
 FUZZ_NET = $(lib_SRCS) $(net_SRCS) tests/unit/panic.c tests/host/relax.c
 router_FUZZ = $(FUZZ_NET) tests/fuzz/check_abort.c $(filter-out %_test.c,$(wildcard tests/net/*.c))
 rules_FUZZ = $(FUZZ_NET)
@@ -33,6 +35,8 @@ dhcp_FUZZ = $(FUZZ_NET)
 icmp6_FUZZ = $(FUZZ_NET)
 fragments_FUZZ = $(FUZZ_NET) tests/fuzz/check_abort.c tests/net/fragment_model.c \
 	tests/net/test_fragments.c
+tcp_receive_FUZZ = net/tcp_options.c net/tcp_reassembly.c net/tcp_spans.c tests/unit/panic.c \
+	tests/fuzz/check_abort.c tests/net/tcp_reassembly_model.c
 ring_FUZZ = lib/ring.c tests/unit/panic.c
 netback_FUZZ = $(FUZZ_DRIVERS)
 netback_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)

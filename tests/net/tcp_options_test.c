@@ -161,6 +161,8 @@ START_TEST(rfc9293_3_1_illegal_lengths)
 	ck_assert_int_eq(PARSE(TCP_SYN, 4, 2, 2, 0, 3, 3), -EPROTO);
 	ck_assert_uint_eq(options.present, TCP_HAS_SACK_PERMITTED); /* what stood before */
 	ck_assert_int_eq(PARSE(TCP_SYN, 2, 1, 3, 3), -EPROTO);
+	ck_assert_int_eq(PARSE(TCP_SYN, 2, 1, 1, 1), -EPROTO); /* 1 and 0 lead nowhere */
+	ck_assert_int_eq(PARSE(TCP_SYN, 2, 0, 1, 1), -EPROTO);
 	ck_assert_int_eq(PARSE(TCP_SYN, 2), -EPROTO);
 	ck_assert_int_eq(PARSE(TCP_SYN, 2, 4, 1), -EPROTO);
 	ck_assert_int_eq(PARSE(TCP_SYN, 1, 1, 254, 255), -EPROTO);
@@ -187,6 +189,24 @@ START_TEST(rfc9293_3_1_every_cut_and_every_length)
 				ck_abort_msg("%d", result);
 		}
 	}
+}
+END_TEST
+
+START_TEST(rfc9293_3_1_one_option_after_the_other)
+{
+	static const uint8_t bytes[] = { 1, 254, 3, 7, 1, 1, 8, 2, 99, 1, 5, 5 };
+	struct tcp_option_cursor cursor = { bytes, sizeof(bytes) };
+	struct tcp_option option;
+
+	ck_assert_int_eq(tcp_option_next(&cursor, &option), 1);
+	ck_assert_uint_eq(option.kind, 254);
+	ck_assert_uint_eq(option.bytes, 1);
+	ck_assert_ptr_eq(option.data, bytes + 3);
+	ck_assert_int_eq(tcp_option_next(&cursor, &option), 1);
+	ck_assert_uint_eq(option.kind, 8);
+	ck_assert_uint_eq(option.bytes, 0);
+	ck_assert_int_eq(tcp_option_next(&cursor, &option), -EPROTO);
+	ck_assert_int_eq(tcp_option_next(&cursor, &option), 0);
 }
 END_TEST
 
@@ -355,6 +375,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc9293_3_1_the_end_ends);
 	tcase_add_test(cases, rfc9293_3_1_illegal_lengths);
 	tcase_add_test(cases, rfc9293_3_1_every_cut_and_every_length);
+	tcase_add_test(cases, rfc9293_3_1_one_option_after_the_other);
 	tcase_add_test(cases, the_first_of_two_counts);
 	tcase_add_test(cases, no_more_than_forty_bytes_are_read);
 	tcase_add_test(cases, rfc7323_a_layout);

@@ -153,7 +153,7 @@ START_TEST(the_limit_follows_what_is_read_in_a_round_trip)
 	uint64_t now = 1;
 
 	begin(65536, 4 * MIB, 7, 1460, 0);
-	now = read_for(5, 20000, now);
+	now = read_for(5, 15000, now);
 	ck_assert_uint_eq(window.limit, 65536); /* it is enough */
 	now = read_for(5, 65000, now);
 	ck_assert_uint_ge(window.limit, 2 * 65000);
