@@ -13,6 +13,7 @@
 #define HARDWARE_ETHERNET 1u
 #define MAGIC 0x63825363u     /* RFC 2131, 3 */
 #define RENEW_MIN_S 5u	      /* a T1 below is not believed: it would have us storm */
+#define REBIND_MIN_S 10u      /* nor a T2 that leaves no room for such a T1 */
 #define LARGEST_MESSAGE 1472u /* what we tell servers (option 57) */
 
 enum option {
@@ -246,7 +247,7 @@ static bool dns_read(const struct option_values *dns, struct dhcp_lease *lease)
 /* T1 and T2 where they make sense, else as RFC 2131, 4.4.5 has them. */
 static void times_set(struct dhcp_lease *lease, uint32_t renew, uint32_t rebind)
 {
-	if (!rebind || rebind >= lease->lease)
+	if (rebind < REBIND_MIN_S || rebind >= lease->lease)
 		rebind = lease->lease - lease->lease / 8;
 	if (renew < RENEW_MIN_S || renew >= rebind)
 		renew = lease->lease / 2 < rebind ? lease->lease / 2 : rebind / 2;

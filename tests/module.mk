@@ -10,7 +10,6 @@ include tests/package.mk
 include tests/tap.mk
 include tests/bench_net.mk
 include tests/qubes.mk
-include tests/vchan_peer.mk
 
 packages:
 	@tests/bench/install-packages

@@ -63,9 +63,9 @@
 #define TX_PAGES_MOST 2048u
 #define FLOWS_LEAST 1024u
 #define FLOWS_MOST 65536u
-/* Host names that QubesOS's rules may have, by the pages that are free at the start. */
+/* Host names that QubesOS's rules may have, in percent of the pages that are free by then. */
 #define NAMES_LEAST 16u
-#define NAMES_SHARE 20u /* pages a name */
+#define NAMES_SHARE 5u
 #define NAMES_MOST 1024u
 /* A loop that is so late has not run, as far as the network goes. */
 #define SLEPT_NS 10000000000ull
@@ -155,9 +155,7 @@ static uint32_t flows_for(size_t free_pages)
 
 static uint32_t names_room(void)
 {
-	size_t pages = memory_free_pages() / NAMES_SHARE;
-
-	return share(pages, 100, NAMES_LEAST, NAMES_MOST);
+	return share(memory_free_pages(), NAMES_SHARE, NAMES_LEAST, NAMES_MOST);
 }
 
 static void router_make(uint32_t flows)

@@ -35,32 +35,10 @@ static int failed(struct qrexec_call *call, const char *text)
 	return FAILED;
 }
 
-/* The first line of the input, without its end; -E2BIG. */
-static int line_read(struct qrexec_call *call, char *to, size_t size)
-{
-	uint64_t deadline = clock_now_ns() + INPUT_NS;
-	size_t bytes = 0;
-
-	while (bytes < size) {
-		int64_t got = qrexec_call_read(call, to + bytes, size - bytes, deadline);
-		char *end;
-
-		if (got < 0)
-			return (int)got;
-		end = memchr(to, '\n', bytes + (size_t)got);
-		bytes += (size_t)got;
-		if (end)
-			return (int)(end - to);
-		if (got == 0)
-			return (int)bytes;
-	}
-	return -E2BIG;
-}
-
 static int set_date_time(struct qrexec_call *call, void *context)
 {
 	char text[TIME_BYTES_MAX], time[TIME_TEXT_BYTES];
-	int length = line_read(call, text, sizeof(text));
+	int length = qrexec_call_read_line(call, text, sizeof(text), clock_now_ns() + INPUT_NS);
 	uint64_t wall_ns;
 
 	(void)context;

@@ -72,24 +72,28 @@ static void sum_add(struct end *end, size_t count)
 		end->sum = (end->sum ^ end->in[i]) * FNV_PRIME;
 }
 
+/* Takes what has come, of so many bytes; 0 after waiting for the first of them. */
+static int64_t take_piece(struct end *end, uint64_t left)
+{
+	int64_t count = vchan_try_read(end->vchan, end->in, part_bytes(left));
+
+	return count ? count : vchan_wait_readable(end->vchan, deadline());
+}
+
 static int receive(struct end *end)
 {
-	int error = 0;
+	int64_t count;
 
 	end->sum = FNV_BASIS;
-	for (uint64_t left = end->request.bytes; left && !error;) {
-		int64_t count = vchan_try_read(end->vchan, end->in, part_bytes(left));
-
+	for (uint64_t left = end->request.bytes; left; left -= (uint64_t)count) {
+		count = take_piece(end, left);
 		if (count < 0)
 			return (int)count;
-		if (count == 0)
-			error = vchan_wait_readable(end->vchan, deadline());
 		sum_add(end, (size_t)count);
-		left -= (uint64_t)count;
 		if (count)
 			fiber_yield();
 	}
-	return error;
+	return 0;
 }
 
 static int send_sum(struct end *end)
@@ -99,18 +103,15 @@ static int send_sum(struct end *end)
 
 static int echo(struct end *end)
 {
+	int64_t count;
 	int error = 0;
 
-	for (uint64_t left = end->request.bytes; left && !error;) {
-		int64_t count = vchan_try_read(end->vchan, end->in, part_bytes(left));
-
+	for (uint64_t left = end->request.bytes; left && !error; left -= (uint64_t)count) {
+		count = take_piece(end, left);
 		if (count < 0)
 			return (int)count;
-		if (count == 0)
-			error = vchan_wait_readable(end->vchan, deadline());
-		else
+		if (count)
 			error = vchan_write(end->vchan, end->in, (size_t)count, deadline());
-		left -= (uint64_t)count;
 	}
 	return error;
 }

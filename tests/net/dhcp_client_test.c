@@ -224,6 +224,28 @@ START_TEST(rfc2131_3_1_discover_offer_request_ack)
 }
 END_TEST
 
+/* The least T2 would leave T1 at 0: a client that renews for ever, at once. */
+START_TEST(rfc2131_4_4_5_renewal_times_that_leave_no_time)
+{
+	for (uint32_t rebind = 0; rebind <= 20; rebind++) {
+		struct reply reply;
+		const struct dhcp_lease *lease;
+
+		dhcp_client_start(&client, (be32){ 0 }, now);
+		ck_assert_int_eq(answer(OFFER, 20), 0);
+		reply_common(&reply, ACK, 20);
+		reply_add_32(&reply, 59, rebind);
+		reply_end(&reply);
+		ck_assert_int_eq(give(&reply), 0);
+		lease = dhcp_client_lease(&client);
+		ck_assert_ptr_nonnull(lease);
+		ck_assert_uint_ge(lease->renew, 5);
+		ck_assert_uint_lt(lease->renew, lease->rebind);
+		ck_assert_uint_lt(lease->rebind, lease->lease);
+	}
+}
+END_TEST
+
 START_TEST(rfc2131_4_1_back_off_with_jitter)
 {
 	dhcp_client_start(&client, (be32){ 0 }, now);
@@ -533,6 +555,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc2131_3_1_discover_offer_request_ack);
 	tcase_add_test(cases, rfc2131_4_1_back_off_with_jitter);
 	tcase_add_test(cases, rfc2131_4_4_5_renewing_rebinding_expiry);
+	tcase_add_test(cases, rfc2131_4_4_5_renewal_times_that_leave_no_time);
 	tcase_add_test(cases, a_lease_that_may_be_older_than_it_seems);
 	tcase_add_test(cases, rfc2131_4_4_5_a_renewed_lease_is_not_news_unless_it_differs);
 	tcase_add_test(cases, rfc2131_3_3_an_endless_lease);

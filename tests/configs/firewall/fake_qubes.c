@@ -370,17 +370,19 @@ void qrexec_print_stats(const struct qrexec *of, void (*line)(void *context, con
 	line(context, "qrexec: fake");
 }
 
-/* A few bytes at a time, as a pipe may. */
-int64_t qrexec_call_read(struct qrexec_call *of, void *to, size_t size, uint64_t deadline_ns)
+int qrexec_call_read_line(struct qrexec_call *of, char *to, size_t size, uint64_t deadline_ns)
 {
-	size_t bytes = strlen(of->input);
+	size_t length = strcspn(of->input, "\n");
 
 	(void)deadline_ns;
-	bytes = bytes > 7 ? 7 : bytes;
-	bytes = bytes > size ? size : bytes;
-	memcpy(to, of->input, bytes);
-	of->input += bytes;
-	return (int64_t)bytes;
+	if (!*of->input)
+		return -ENODATA;
+	if (length >= size)
+		return -E2BIG;
+	memcpy(to, of->input, length);
+	to[length] = '\0';
+	of->input += length + (of->input[length] == '\n');
+	return (int)length;
 }
 
 static int append(char *to, const void *from, size_t size)
