@@ -94,7 +94,11 @@ net_SRCS := \
 	net/socket_info.c \
 	net/socket_input.c \
 	net/socket_listen.c \
+	net/socket_problem.c \
 	net/socket_tcp.c \
+	net/socket_udp.c \
+	net/socket_udp_input.c \
+	net/socket_udp_table.c \
 	net/tcp_cookie.c \
 	net/tcp_core.c \
 	net/tcp_core_ack.c \

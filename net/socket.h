@@ -71,6 +71,13 @@ struct socket_links {
 	 * own->version is 0. NULL: there is none.
 	 */
 	struct netdev *(*way)(void *context, const struct ip_address *peer, struct ip_address *own);
+	/*
+	 * May a conversation of this protocol (IP_PROTOCOL_TCP or _UDP) have this own port, or has
+	 * somebody else answers to it, address translation for example? Asked about ports that are
+	 * chosen here; peer->ip.version 0: any peer. NULL: all may.
+	 */
+	bool (*port_is_free)(void *context, uint8_t protocol, const struct socket_address *own,
+			     const struct socket_address *peer);
 	/* Largest IP packet to `peer` by that link, bytes. */
 	uint16_t (*mtu)(void *context, const struct netdev *netdev, const struct ip_address *peer);
 	void *context;

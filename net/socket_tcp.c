@@ -4,14 +4,28 @@
 #include <string.h>
 
 #include "net/socket_parts.h"
+#include "net/wire.h"
 
 /* ---- beginning ---- */
+
+static struct socket_address address_of(const uint8_t *bytes, uint8_t version, be16 port)
+{
+	struct socket_address address = { .ip.version = version, .port = be16_get(port) };
+
+	memcpy(address.ip.bytes, bytes, sizeof(address.ip.bytes));
+	return address;
+}
 
 static bool is_free(void *context, const struct tcp_key *key)
 {
 	const struct sockets *sockets = context;
+	const struct socket_links *links = &sockets->config.links;
+	struct socket_address own = address_of(key->own, key->version, key->own_port);
+	struct socket_address peer = address_of(key->peer, key->version, key->peer_port);
 
-	return tcp_state_of(&sockets->tcp, key) == TCP_CLOSED;
+	return tcp_state_of(&sockets->tcp, key) == TCP_CLOSED &&
+	       (!links->port_is_free ||
+		links->port_is_free(links->context, IP_PROTOCOL_TCP, &own, &peer));
 }
 
 /* Our end of a connection to `peer`: 0, or why there is none. */
@@ -211,11 +225,16 @@ bool socket_tcp_run(struct sockets *sockets, uint32_t budget)
 	return true;
 }
 
+bool socket_tcp_is_due(const struct sockets *sockets)
+{
+	return sockets->starved && sockets->blocks.used < sockets->blocks.total;
+}
+
 void socket_tcp_feed(struct sockets *sockets, uint32_t budget)
 {
 	uint32_t count = sockets->config.connections;
 
-	while (sockets->starved && budget-- && sockets->blocks.used < sockets->blocks.total) {
+	while (socket_tcp_is_due(sockets) && budget--) {
 		struct tcp_socket *tcp = &sockets->tcp_sockets[sockets->starved_at++ % count];
 
 		if (!tcp->socket.starved)
@@ -224,4 +243,20 @@ void socket_tcp_feed(struct sockets *sockets, uint32_t budget)
 		socket_tcp_raise(&tcp->socket);
 	}
 	sockets->starved_at %= count;
+}
+
+/* ---- asking ---- */
+
+struct socket_address socket_tcp_own(const struct socket *socket)
+{
+	const struct tcp_key *key = &connection_of(socket)->end.key;
+
+	return address_of(key->own, key->version, key->own_port);
+}
+
+struct socket_address socket_tcp_peer(const struct socket *socket)
+{
+	const struct tcp_key *key = &connection_of(socket)->end.key;
+
+	return address_of(key->peer, key->version, key->peer_port);
 }
