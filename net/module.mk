@@ -66,6 +66,7 @@ net_SRCS := \
 	net/router_local.c \
 	net/router_neighbour.c \
 	net/router_rejudge.c \
+	net/router_sockets.c \
 	net/router_stats.c \
 	net/router_translate.c \
 	net/rules_axis.c \

@@ -23,7 +23,12 @@ struct router_service {
 	 * are, as about what is forwarded. NULL: none is.
 	 */
 	bool (*owns)(void *context, const struct packet_info *info);
-	const struct router_service *next; /* another one, asked when this one does not want it */
+	/*
+	 * Would it take a packet with these addresses and ports? Then address translation gives
+	 * them to nobody else. Nothing else of `info` is set. NULL: what it wants.
+	 */
+	bool (*holds)(void *context, const struct packet_info *info);
+	struct router_service *next; /* another one, asked when this one does not want it */
 };
 
 static inline bool service_wants(const struct router_service *service,
@@ -45,6 +50,22 @@ static inline const struct router_service *service_that_owns(const struct router
 							     const struct packet_info *info)
 {
 	while (first && !(first->owns && first->owns(first->context, info)))
+		first = first->next;
+	return first;
+}
+
+static inline bool service_holds(const struct router_service *service,
+				 const struct packet_info *info)
+{
+	return service->holds ? service->holds(service->context, info)
+			      : service->wants(service->context, info);
+}
+
+/* The first of a chain that would take such a packet; NULL: none would. */
+static inline const struct router_service *service_that_holds(const struct router_service *first,
+							      const struct packet_info *info)
+{
+	while (first && !service_holds(first, info))
 		first = first->next;
 	return first;
 }

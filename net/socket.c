@@ -190,7 +190,7 @@ struct sockets *sockets_init(const struct sockets_config *given, void *memory, u
 	return sockets;
 }
 
-const struct router_service *sockets_service(struct sockets *sockets)
+struct router_service *sockets_service(struct sockets *sockets)
 {
 	return &sockets->service;
 }

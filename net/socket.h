@@ -130,7 +130,7 @@ must_check struct sockets *sockets_init(const struct sockets_config *config, voi
 					uint64_t now);
 
 /* For the router, or another owner of packets. Lives as long as the instance. */
-const struct router_service *sockets_service(struct sockets *sockets);
+struct router_service *sockets_service(struct sockets *sockets);
 
 /* The time for all that follows; before packets of a round are given in. */
 void sockets_set_now(struct sockets *sockets, uint64_t now);

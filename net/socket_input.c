@@ -43,24 +43,29 @@ static bool wants_tcp(const struct sockets *sockets, const struct packet_info *i
 	       tcp_listener_of(&sockets->tcp, &key);
 }
 
-static bool wants_udp(struct sockets *sockets, const struct packet_info *info)
+static bool wants_udp(const struct sockets *sockets, const struct packet_info *info)
 {
 	struct udp_key key = socket_udp_key(info);
 	struct ip_address own = packet_destination(info);
 
-	if (socket_udp_find(sockets, &own, &key))
-		return true;
-	sockets->stats.udp_no_socket++;
-	return false;
+	return socket_udp_find(sockets, &own, &key);
+}
+
+static bool holds(void *context, const struct packet_info *info)
+{
+	if (is_tcp(info))
+		return wants_tcp(context, info);
+	return is_udp(info) && wants_udp(context, info);
 }
 
 static bool wants(void *context, const struct packet_info *info)
 {
-	if (is_tcp(info))
-		return wants_tcp(context, info);
-	if (is_udp(info))
-		return wants_udp(context, info);
-	return info->kind == PACKET_ICMP_ERROR;
+	struct sockets *sockets = context;
+
+	if (info->kind == PACKET_ICMP_ERROR || holds(context, info))
+		return true;
+	sockets->stats.udp_no_socket += is_udp(info);
+	return false;
 }
 
 /*
@@ -140,6 +145,6 @@ static void input(void *context, struct netdev *netdev, struct packet *packet,
 struct router_service socket_input_service(struct sockets *sockets)
 {
 	return (struct router_service){
-		.wants = wants, .input = input, .context = sockets, .owns = owns
+		.wants = wants, .input = input, .context = sockets, .owns = owns, .holds = holds
 	};
 }
