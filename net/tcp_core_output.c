@@ -306,12 +306,12 @@ void tcp_recovery_due(struct tcp_connection *c, uint64_t now)
 		if (c->backoff < UINT8_MAX)
 			c->backoff++;
 		tcp_mtu_suspect(c);
-		tcp_cubic_on_rto(&flight->cubic, result.pipe_before,
+		tcp_cubic_on_rto(&flight->cubic, tcp_outstanding(c),
 				 result.events & TCP_RECOVERY_IS_REPEATED, c->snd_nxt, now);
 		flight->window = tcp_cubic_window(&flight->cubic);
 		flight->skip_lost = false;
 	} else if (result.events & TCP_RECOVERY_ENTERED) {
-		tcp_cubic_on_loss(&flight->cubic, result.pipe_before, c->snd_una, c->snd_nxt, now);
+		tcp_cubic_on_loss(&flight->cubic, tcp_outstanding(c), c->snd_una, c->snd_nxt, now);
 		flight->window = tcp_recovery_window(&flight->recovery, &result,
 						     tcp_cubic_window(&flight->cubic),
 						     flight->cubic.ssthresh);
