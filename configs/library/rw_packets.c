@@ -14,10 +14,11 @@
 #include "net/martian6.h"
 #include "net/parse.h"
 #include "net/parse6.h"
+#include "net/reject.h"
 #include "net/udp.h"
 
 #define ETHERNET_BYTES (uint32_t)sizeof(struct ethernet_header)
-#define ERRORS_A_SECOND 1000u
+#define REFUSALS_A_SECOND 1000u
 
 /* ---- out ---- */
 
@@ -142,7 +143,7 @@ void rw_link_init(struct rw_stack *stack)
 
 	stack->netdev = netdev;
 	stack->own = (struct own){ make, send_packet, stack };
-	bucket_init(&stack->errors, ERRORS_A_SECOND, ERRORS_A_SECOND, stack->now);
+	bucket_init(&stack->refusals, REFUSALS_A_SECOND, REFUSALS_A_SECOND, stack->now);
 }
 
 void rw_link_free(struct rw_stack *stack)
@@ -205,21 +206,13 @@ static bool addresses_are_right(const struct rw_stack *stack, const struct packe
 	return !address_is_martian(info->key.source);
 }
 
-/* RFC 1122, 4.1.3.1 */
-static void refuse_datagram(struct rw_stack *stack, struct packet *packet,
-			    const struct packet_info *info)
+/* RFC 9293, 3.10.7.1; RFC 1122, 4.1.3.1: nobody is at that port. */
+static void refuse(struct rw_stack *stack, struct packet *packet, const struct packet_info *info)
 {
-	if (info->key.version == 6) {
-		const struct ip6_address *own = &info->ip6.destination;
+	const struct ip_address own = packet_destination(info);
 
-		if (icmp6_may_report(packet, info, ICMP6_UNREACHABLE, ICMP6_PORT_UNREACHABLE) &&
-		    bucket_take(&stack->errors, stack->now))
-			icmp6_send_error(&stack->own, &stack->netdev, packet, own,
-					 ICMP6_UNREACHABLE, ICMP6_PORT_UNREACHABLE, 0);
-	} else if (icmp4_may_report(info) && bucket_take(&stack->errors, stack->now)) {
-		icmp4_send_error(&stack->own, &stack->netdev, packet, info->key.destination,
-				 ICMP4_UNREACHABLE, ICMP4_PORT_UNREACHABLE, 0);
-	}
+	if (bucket_take(&stack->refusals, stack->now))
+		reject_packet(&stack->own, &stack->netdev, packet, info, &own, REJECT_RETURN);
 	packet_drop(packet, DROP_NOT_OURS);
 }
 
@@ -232,8 +225,8 @@ static void input(struct rw_stack *stack, struct packet *packet, const struct pa
 		service_input(service, &stack->netdev, packet, info);
 	else if (packet_is_fragment(info))
 		packet_drop(packet, DROP_FRAGMENT);
-	else if (info->key.protocol == IP_PROTOCOL_UDP)
-		refuse_datagram(stack, packet, info);
+	else if (info->key.protocol == IP_PROTOCOL_TCP || info->key.protocol == IP_PROTOCOL_UDP)
+		refuse(stack, packet, info);
 	else if (!six && info->key.protocol == IP_PROTOCOL_ICMP &&
 		 info->icmp_type == ICMP4_ECHO_REQUEST)
 		icmp4_echo(&stack->own, &stack->netdev, packet);

@@ -49,7 +49,7 @@ struct rw_stack {
 	struct own own;
 	struct iopage_pool pages;
 	struct packet_pool packets;
-	struct bucket errors; /* ICMP errors of ours are rationed */
+	struct bucket refusals; /* what nobody waits for is answered, but rationed */
 	void *arena;
 	struct iopage *page_descriptors;
 	struct packet *packet_descriptors;
