@@ -102,7 +102,9 @@ net_SRCS := \
 	net/tcp_core_flight.c \
 	net/tcp_core_header.c \
 	net/tcp_core_input.c \
+	net/tcp_core_mtu.c \
 	net/tcp_core_open.c \
+	net/tcp_core_option.c \
 	net/tcp_core_output.c \
 	net/tcp_core_packet.c \
 	net/tcp_core_receive.c \

@@ -40,7 +40,7 @@ static void probing_answered(struct tcp_connection *c, uint64_t now)
 {
 	if (!tcp_has(c, TCP_FLAG_PROBING))
 		return;
-	c->progress_ns = now;
+	c->progress_ms = tcp_ms(now);
 	c->probes = 0;
 	if (c->snd_wnd == 0)
 		return;
@@ -93,11 +93,9 @@ static void free_sent(struct tcp_connection *c, uint32_t acked, uint64_t now)
 	c->snd_una += acked;
 	if (tcp_before(c->snd_sml, c->snd_una))
 		c->snd_sml = c->snd_una;
-	c->progress_ns = now;
+	c->progress_ms = tcp_ms(now);
 	c->backoff = 0;
-	if (c->flight)
-		c->sending.limit = tcp_min(tcp_max(c->sending.limit, 2 * c->flight->window),
-					   tcp_max(c->sending.limit, c->stack->config.send_bytes));
+	tcp_send_tune(c);
 	room = tcp_send_room(c);
 	if (tcp_has(c, TCP_FLAG_WANTS_ROOM) && room >= c->sending.limit / 3) {
 		c->flags &= ~(uint32_t)TCP_FLAG_WANTS_ROOM;
@@ -139,8 +137,7 @@ static void flight_input(struct tcp_connection *c, const struct tcp_segment *seg
 				    flight->cubic.ssthresh);
 	if (flight->recovery.rto.srtt_ns)
 		tcp_flight_sample(c, flight->recovery.rto.srtt_ns);
-	tcp_pacing_set(&flight->pacing, flight->window, c->mss, flight->recovery.rto.srtt_ns,
-		       tcp_cubic_in_slow_start(&flight->cubic));
+	tcp_pace(c);
 }
 
 void tcp_ack_input(struct tcp_connection *c, const struct tcp_segment *segment,
