@@ -89,6 +89,12 @@ net_SRCS := \
 	net/rules_set.c \
 	net/rules_table.c \
 	net/slaac.c \
+	net/socket.c \
+	net/socket_blocks.c \
+	net/socket_info.c \
+	net/socket_input.c \
+	net/socket_listen.c \
+	net/socket_tcp.c \
 	net/tcp_cookie.c \
 	net/tcp_core.c \
 	net/tcp_core_ack.c \

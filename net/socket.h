@@ -80,11 +80,11 @@ struct socket_links {
 struct sockets_config {
 	struct socket_links links;
 	struct random *random;
-	uint32_t connections; /* TCP, half open ones included: 1,024 */
-	uint32_t listeners;   /* 16 */
-	uint32_t udp_sockets; /* 16 */
-	uint32_t time_waits;  /* 4,096 */
-	uint32_t memory_bytes; /* for all that lies in buffers and queues: 4 MiB */
+	uint32_t connections;	/* TCP, half open ones included: 1,024 */
+	uint32_t listeners;	/* 16 */
+	uint32_t udp_sockets;	/* 16 */
+	uint32_t time_waits;	/* 4,096 */
+	uint32_t memory_bytes;	/* for all that lies in buffers and queues: 4 MiB */
 	uint32_t send_bytes;	/* most in one send buffer: 1 MiB */
 	uint32_t receive_bytes; /* most in one receive buffer or queue: 1 MiB */
 	uint32_t gso_bytes; /* most payload in one packet to a link that segments: TCP_GSO_MAX */

@@ -14,8 +14,7 @@ static bool listener_matches(const struct tcp_listener *listener, const struct t
 		 memcmp(listener->own.bytes, key->own, sizeof(key->own)) == 0));
 }
 
-/* One for this very address goes before one for any. */
-struct tcp_listener *tcp_listener_of(struct tcp_stack *stack, const struct tcp_key *key)
+struct tcp_listener *tcp_listener_of(const struct tcp_stack *stack, const struct tcp_key *key)
 {
 	struct tcp_listener *found = NULL;
 

@@ -138,7 +138,6 @@ void tcp_refuse(struct tcp_stack *stack, const struct tcp_segment *segment, void
 must_check bool tcp_challenge_allowed(struct tcp_stack *stack, uint64_t now);
 
 /* ---- tcp_core_open.c ---- */
-struct tcp_listener *tcp_listener_of(struct tcp_stack *stack, const struct tcp_key *key);
 void tcp_listen_input(struct tcp_stack *stack, struct tcp_listener *listener,
 		      const struct tcp_segment *segment, const struct tcp_options *options,
 		      void *route, uint64_t now);
