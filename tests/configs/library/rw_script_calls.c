@@ -110,7 +110,7 @@ void script_passive(struct script *s, const char *options)
 void script_active(struct script *s, const char *options)
 {
 	script_connect(s);
-	expect(s, "S 0:0(0)");
+	expect(s, "SEW 0:0(0)");
 	peer_sends(s, "S. 0:0(0) ack 1 <%s>", options);
 	expect(s, ". 1:1(0) ack 1");
 	expect_nothing(s);
