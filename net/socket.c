@@ -11,6 +11,7 @@
 #define RUN_TIMERS 1024u    /* in one sockets_run() */
 #define RUN_CALLBACKS 1024u /* the same */
 #define SPANS_MIN 1024u
+#define UDP_SHARE 2u /* of all blocks, one such part may lie in queues of UDP */
 
 /* ---- memory ---- */
 
@@ -36,8 +37,9 @@ static struct sockets_config with_defaults(const struct sockets_config *given)
 
 /* Where things lie in the memory of an instance. */
 struct layout {
-	size_t connections, tcp_sockets, time_waits, buckets, spans, listeners, blocks, total;
-	uint32_t bucket_count, span_count, block_count;
+	size_t connections, tcp_sockets, time_waits, buckets, spans, listeners;
+	size_t udp_sockets, udp_buckets, blocks, total;
+	uint32_t bucket_count, udp_bucket_count, span_count, block_count;
 };
 
 static size_t place(struct layout *layout, size_t count, size_t bytes)
@@ -63,6 +65,7 @@ static struct layout layout_of(const struct sockets_config *config)
 	struct layout layout = { 0 };
 
 	layout.bucket_count = buckets_for(config->connections + config->time_waits);
+	layout.udp_bucket_count = buckets_for(config->udp_sockets);
 	layout.span_count = config->connections < SPANS_MIN ? SPANS_MIN : config->connections;
 	layout.block_count = config->memory_bytes / TCP_BLOCK_BYTES;
 	place(&layout, 1, sizeof(struct sockets));
@@ -72,6 +75,8 @@ static struct layout layout_of(const struct sockets_config *config)
 	layout.buckets = place(&layout, layout.bucket_count, sizeof(struct tcp_end *));
 	layout.spans = place(&layout, layout.span_count, sizeof(struct tcp_span));
 	layout.listeners = place(&layout, config->listeners, sizeof(struct listener));
+	layout.udp_sockets = place(&layout, config->udp_sockets, sizeof(struct udp_socket));
+	layout.udp_buckets = place(&layout, layout.udp_bucket_count, sizeof(struct udp_socket *));
 	layout.total = (layout.total + TCP_BLOCK_BYTES - 1) & ~(size_t)(TCP_BLOCK_BYTES - 1);
 	layout.blocks = layout.total;
 	place(&layout, layout.block_count, TCP_BLOCK_BYTES);
@@ -89,12 +94,27 @@ size_t sockets_memory_bytes(const struct sockets_config *given)
 
 static struct netdev *way_of(void *context, const struct tcp_key *key)
 {
-	const struct socket_links *links = &((struct sockets *)context)->config.links;
+	const struct sockets *sockets = context;
+	const struct socket_links *links = &sockets->config.links;
 	struct ip_address peer = { .version = key->version }, own = { .version = key->version };
 
 	memcpy(peer.bytes, key->peer, sizeof(peer.bytes));
 	memcpy(own.bytes, key->own, sizeof(own.bytes));
 	return links->way(links->context, &peer, &own);
+}
+
+/* What the link to the peer takes; 0: nothing is known. */
+static uint16_t mtu_to(void *context, const struct tcp_key *key, void *route)
+{
+	const struct tcp_packets *packets = context;
+	const struct sockets *sockets = packets->context;
+	const struct socket_links *links = &sockets->config.links;
+	const struct netdev *netdev = way_of(packets->context, key);
+	struct ip_address peer = { .version = key->version };
+
+	(void)route;
+	memcpy(peer.bytes, key->peer, sizeof(peer.bytes));
+	return netdev ? links->mtu(links->context, netdev, &peer) : 0;
 }
 
 static int init_tcp(struct sockets *sockets, const struct layout *layout, uint8_t *memory)
@@ -118,6 +138,7 @@ static int init_tcp(struct sockets *sockets, const struct layout *layout, uint8_
 		.span_count = layout->span_count,
 		.send_bytes = config->send_bytes,
 		.receive_bytes = config->receive_bytes,
+		.mtu_to = mtu_to,
 		.gso_bytes = config->gso_bytes,
 		.options = config->tcp,
 	};
@@ -131,6 +152,23 @@ static int init_tcp(struct sockets *sockets, const struct layout *layout, uint8_
 	};
 	tcp_ports_init(&sockets->tcp_ports, config->random, TCP_PORTS_FIRST, TCP_PORTS_LAST);
 	return tcp_stack_init(&sockets->tcp, &tcp, sockets->now);
+}
+
+static void init_udp(struct sockets *sockets, const struct layout *layout, uint8_t *memory)
+{
+	sockets->udp_sockets = (void *)(memory + layout->udp_sockets);
+	sockets->udp_buckets = (void *)(memory + layout->udp_buckets);
+	sockets->udp_bucket_count = layout->udp_bucket_count;
+	sockets->udp_memory = (struct tcp_memory){ .take = socket_blocks_take,
+						   .give = socket_blocks_give,
+						   .context = &sockets->blocks,
+						   .limit = layout->block_count / UDP_SHARE };
+	random_bytes(sockets->config.random, &sockets->udp_secret, sizeof(sockets->udp_secret));
+	list_init(&sockets->free_udp);
+	list_init(&sockets->udp_pending);
+	list_init(&sockets->udp_waiting);
+	for (uint32_t i = 0; i < sockets->config.udp_sockets; i++)
+		list_push_back(&sockets->free_udp, &sockets->udp_sockets[i].link);
 }
 
 static bool is_complete(const struct sockets_config *config)
@@ -161,13 +199,14 @@ struct sockets *sockets_init(const struct sockets_config *given, void *memory, u
 	for (uint32_t i = 0; i < config.listeners; i++)
 		list_push_back(&sockets->free_listeners, &sockets->listeners[i].link);
 	socket_blocks_init(&sockets->blocks, at + layout.blocks, layout.block_count);
+	init_udp(sockets, &layout, at);
 	if (init_tcp(sockets, &layout, at))
 		return NULL;
 	sockets->service = socket_input_service(sockets);
 	return sockets;
 }
 
-const struct router_service *sockets_service(struct sockets *sockets)
+struct router_service *sockets_service(struct sockets *sockets)
 {
 	return &sockets->service;
 }
@@ -180,7 +219,8 @@ void sockets_set_now(struct sockets *sockets, uint64_t now)
 
 static bool is_due(const struct sockets *sockets)
 {
-	return !list_is_empty(&sockets->tcp.events) || socket_listen_is_due(sockets);
+	return !list_is_empty(&sockets->tcp.events) || !list_is_empty(&sockets->udp_pending) ||
+	       socket_listen_is_due(sockets) || socket_tcp_is_due(sockets);
 }
 
 bool sockets_run(struct sockets *sockets)
@@ -190,12 +230,17 @@ bool sockets_run(struct sockets *sockets)
 	socket_tcp_feed(sockets, RUN_CALLBACKS);
 	socket_listen_run(sockets);
 	socket_tcp_run(sockets, RUN_CALLBACKS);
+	socket_udp_run(sockets, RUN_CALLBACKS);
 	return more || is_due(sockets);
 }
 
 uint64_t sockets_next_ns(const struct sockets *sockets)
 {
-	return is_due(sockets) ? sockets->now : tcp_next_ns(&sockets->tcp);
+	uint64_t tcp = tcp_next_ns(&sockets->tcp), udp = socket_udp_next_ns(sockets);
+
+	if (is_due(sockets))
+		return sockets->now;
+	return tcp < udp ? tcp : udp;
 }
 
 const struct tcp_stats *sockets_tcp_stats(const struct sockets *sockets)
@@ -216,6 +261,7 @@ struct sockets_use sockets_use(const struct sockets *sockets)
 		.time_waits = sockets->tcp.time_wait_used,
 		.time_waits_most = sockets->config.time_waits,
 		.listeners = sockets->listener_used,
+		.udp_sockets = sockets->udp_used,
 		.buffer_bytes = (uint64_t)sockets->blocks.used * TCP_BLOCK_BYTES,
 		.buffer_bytes_most = (uint64_t)sockets->blocks.total * TCP_BLOCK_BYTES,
 	};
@@ -225,42 +271,75 @@ struct sockets_use sockets_use(const struct sockets *sockets)
 
 uint32_t socket_ready(const struct socket *socket)
 {
-	return socket->kind == SOCKET_TCP ? socket_tcp_ready(socket) : socket_listen_ready(socket);
+	switch (socket->kind) {
+	case SOCKET_TCP:
+		return socket_tcp_ready(socket);
+	case SOCKET_UDP:
+		return socket_udp_ready(socket);
+	default:
+		return socket_listen_ready(socket);
+	}
 }
 
 int socket_send(struct socket *socket, const void *data, uint32_t bytes)
 {
-	return socket->kind == SOCKET_TCP ? socket_tcp_send(socket, data, bytes) : -ENOTCONN;
+	switch (socket->kind) {
+	case SOCKET_TCP:
+		return socket_tcp_send(socket, data, bytes);
+	case SOCKET_UDP:
+		return socket_udp_send(socket, data, bytes);
+	default:
+		return -ENOTCONN;
+	}
 }
 
 int socket_receive(struct socket *socket, void *to, uint32_t bytes)
 {
-	return socket->kind == SOCKET_TCP ? socket_tcp_receive(socket, to, bytes) : -ENOTCONN;
+	switch (socket->kind) {
+	case SOCKET_TCP:
+		return socket_tcp_receive(socket, to, bytes);
+	case SOCKET_UDP:
+		return socket_udp_receive(socket, to, bytes);
+	default:
+		return -ENOTCONN;
+	}
+}
+
+static void end(struct socket *socket, bool abort)
+{
+	switch (socket->kind) {
+	case SOCKET_TCP:
+		socket_tcp_close(socket, abort);
+		break;
+	case SOCKET_UDP:
+		socket_udp_close(socket);
+		break;
+	default:
+		socket_listen_close(socket);
+		break;
+	}
 }
 
 void socket_close(struct socket *socket)
 {
-	if (socket->kind == SOCKET_TCP)
-		socket_tcp_close(socket, false);
-	else
-		socket_listen_close(socket);
+	end(socket, false);
 }
 
 void socket_abort(struct socket *socket)
 {
-	if (socket->kind == SOCKET_TCP)
-		socket_tcp_close(socket, true);
-	else
-		socket_listen_close(socket);
+	end(socket, true);
 }
 
+/* It is called in the next round if anything holds then. */
 void socket_set_callback(struct socket *socket, socket_callback *ready, void *context)
 {
 	socket->ready = ready;
 	socket->context = context;
 	if (socket->kind == SOCKET_TCP)
 		socket_tcp_raise(socket);
-	else if (socket->kind == SOCKET_LISTENER)
+	else if (socket->kind == SOCKET_UDP)
+		socket_udp_raise(udp_socket_of(socket));
+	else
 		socket->told = 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What a socket tells of itself, and how it is to be. */
+/* What a socket tells of itself. */
 #include <errno.h>
 #include <string.h>
 
@@ -7,44 +7,79 @@
 
 int socket_error(const struct socket *socket)
 {
-	return socket->kind == SOCKET_TCP ? tcp_error(connection_of(socket)) : 0;
-}
-
-static struct socket_address address_of(const uint8_t *bytes, uint8_t version, be16 port)
-{
-	struct socket_address address = { .ip.version = version, .port = be16_get(port) };
-
-	memcpy(address.ip.bytes, bytes, sizeof(address.ip.bytes));
-	return address;
+	if (socket->kind == SOCKET_TCP)
+		return tcp_error(connection_of(socket));
+	return socket->kind == SOCKET_UDP ? udp_socket_of(socket)->error : 0;
 }
 
 struct socket_address socket_own(const struct socket *socket)
 {
-	const struct tcp_key *key;
-
-	if (socket->kind == SOCKET_LISTENER)
+	switch (socket->kind) {
+	case SOCKET_TCP:
+		return socket_tcp_own(socket);
+	case SOCKET_UDP:
+		return (struct socket_address){ udp_socket_of(socket)->own,
+						udp_socket_of(socket)->key.own_port };
+	default:
 		return (struct socket_address){ listener_of(socket)->tcp.own,
 						listener_of(socket)->tcp.port };
-	key = &connection_of(socket)->end.key;
-	return address_of(key->own, key->version, key->own_port);
+	}
 }
 
 struct socket_address socket_peer(const struct socket *socket)
 {
-	const struct tcp_key *key;
-
-	if (socket->kind == SOCKET_LISTENER)
+	switch (socket->kind) {
+	case SOCKET_TCP:
+		return socket_tcp_peer(socket);
+	case SOCKET_UDP:
+		return socket_udp_peer(socket);
+	default:
 		return (struct socket_address){ 0 };
-	key = &connection_of(socket)->end.key;
-	return address_of(key->peer, key->version, key->peer_port);
+	}
 }
 
 uint32_t socket_send_room(const struct socket *socket)
 {
-	return socket->kind == SOCKET_TCP ? tcp_send_room(connection_of(socket)) : 0;
+	switch (socket->kind) {
+	case SOCKET_TCP:
+		return tcp_send_room(connection_of(socket));
+	case SOCKET_UDP:
+		return socket_udp_room(socket);
+	default:
+		return 0;
+	}
 }
 
 uint32_t socket_receivable(const struct socket *socket)
 {
-	return socket->kind == SOCKET_TCP ? tcp_receivable(connection_of(socket)) : 0;
+	switch (socket->kind) {
+	case SOCKET_TCP:
+		return tcp_receivable(connection_of(socket));
+	case SOCKET_UDP:
+		return socket_udp_receivable(socket);
+	default:
+		return 0;
+	}
+}
+
+void socket_tcp_info(const struct socket *socket, struct socket_tcp_info *info)
+{
+	struct tcp_info tcp;
+
+	*info = (struct socket_tcp_info){ .state = TCP_CLOSED };
+	if (socket->kind != SOCKET_TCP)
+		return;
+	tcp_get_info(connection_of(socket), &tcp);
+	*info = (struct socket_tcp_info){
+		.state = tcp.state,
+		.rtt_us = tcp.rtt_us,
+		.congestion_window = tcp.congestion_window,
+		.slow_start_threshold = tcp.slow_start_threshold,
+		.retransmissions = tcp.retransmissions,
+		.mss = tcp.mss,
+		.send_window = tcp.send_window,
+		.receive_window = tcp.receive_window,
+		.unacknowledged = tcp.unacknowledged,
+		.unsent = tcp.unsent,
+	};
 }

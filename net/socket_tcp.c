@@ -4,14 +4,28 @@
 #include <string.h>
 
 #include "net/socket_parts.h"
+#include "net/wire.h"
 
 /* ---- beginning ---- */
+
+static struct socket_address address_of(const uint8_t *bytes, uint8_t version, be16 port)
+{
+	struct socket_address address = { .ip.version = version, .port = be16_get(port) };
+
+	memcpy(address.ip.bytes, bytes, sizeof(address.ip.bytes));
+	return address;
+}
 
 static bool is_free(void *context, const struct tcp_key *key)
 {
 	const struct sockets *sockets = context;
+	const struct socket_links *links = &sockets->config.links;
+	struct socket_address own = address_of(key->own, key->version, key->own_port);
+	struct socket_address peer = address_of(key->peer, key->version, key->peer_port);
 
-	return tcp_state_of(&sockets->tcp, key) == TCP_CLOSED;
+	return tcp_state_of(&sockets->tcp, key) == TCP_CLOSED &&
+	       (!links->port_is_free ||
+		links->port_is_free(links->context, IP_PROTOCOL_TCP, &own, &peer));
 }
 
 /* Our end of a connection to `peer`: 0, or why there is none. */
@@ -50,9 +64,10 @@ static struct socket *begin(struct sockets *sockets, struct tcp_connection *c,
 	return &tcp->socket;
 }
 
-struct socket *socket_connect(struct sockets *sockets, const struct socket_address *own,
-			      const struct socket_address *peer, socket_callback *ready,
-			      void *context, int *error)
+struct socket *socket_connect_with(struct sockets *sockets, const struct socket_address *own,
+				   const struct socket_address *peer,
+				   const struct tcp_options_set *options, socket_callback *ready,
+				   void *context, int *error)
 {
 	struct tcp_connection *c;
 	struct tcp_key key;
@@ -60,8 +75,15 @@ struct socket *socket_connect(struct sockets *sockets, const struct socket_addre
 	*error = choose_own(sockets, own, peer, &key);
 	if (*error)
 		return NULL;
-	c = tcp_connect(&sockets->tcp, &key, NULL, NULL, sockets->now, error);
+	c = tcp_connect_with(&sockets->tcp, &key, options, NULL, NULL, sockets->now, error);
 	return c ? begin(sockets, c, ready, context) : NULL;
+}
+
+struct socket *socket_connect(struct sockets *sockets, const struct socket_address *own,
+			      const struct socket_address *peer, socket_callback *ready,
+			      void *context, int *error)
+{
+	return socket_connect_with(sockets, own, peer, NULL, ready, context, error);
 }
 
 struct socket *socket_accept(struct socket *socket, socket_callback *ready, void *context)
@@ -77,10 +99,6 @@ struct socket *socket_accept(struct socket *socket, socket_callback *ready, void
 		return NULL;
 	if (socket->told)
 		socket->told--;
-	if (listener->flags & TCP_FLAG_NO_DELAY)
-		tcp_set_no_delay(c, true, sockets->now);
-	if (listener->flags & TCP_FLAG_KEEPALIVE)
-		tcp_set_keepalive(c, true, sockets->now);
 	socket = begin(sockets, c, ready, context);
 	socket_tcp_raise(socket);
 	return socket;
@@ -130,6 +148,8 @@ int socket_tcp_receive(struct socket *socket, void *to, uint32_t bytes)
 
 	if (is_opening(c))
 		return -ENOTCONN;
+	if (c->end.state == TCP_CLOSED && !c->error && !c->receiving.bytes)
+		return 0;
 	return tcp_receive(c, to, bytes, socket->sockets->now);
 }
 
@@ -211,11 +231,16 @@ bool socket_tcp_run(struct sockets *sockets, uint32_t budget)
 	return true;
 }
 
+bool socket_tcp_is_due(const struct sockets *sockets)
+{
+	return sockets->starved && sockets->blocks.used < sockets->blocks.total;
+}
+
 void socket_tcp_feed(struct sockets *sockets, uint32_t budget)
 {
 	uint32_t count = sockets->config.connections;
 
-	while (sockets->starved && budget-- && sockets->blocks.used < sockets->blocks.total) {
+	while (socket_tcp_is_due(sockets) && budget--) {
 		struct tcp_socket *tcp = &sockets->tcp_sockets[sockets->starved_at++ % count];
 
 		if (!tcp->socket.starved)
@@ -224,4 +249,20 @@ void socket_tcp_feed(struct sockets *sockets, uint32_t budget)
 		socket_tcp_raise(&tcp->socket);
 	}
 	sockets->starved_at %= count;
+}
+
+/* ---- asking ---- */
+
+struct socket_address socket_tcp_own(const struct socket *socket)
+{
+	const struct tcp_key *key = &connection_of(socket)->end.key;
+
+	return address_of(key->own, key->version, key->own_port);
+}
+
+struct socket_address socket_tcp_peer(const struct socket *socket)
+{
+	const struct tcp_key *key = &connection_of(socket)->end.key;
+
+	return address_of(key->peer, key->version, key->peer_port);
 }

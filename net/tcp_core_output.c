@@ -62,6 +62,7 @@ static bool send_again(struct tcp_connection *c, uint32_t begin, uint32_t length
 	if (!send_range(c, begin, length, fin, now))
 		return false;
 	c->stack->stats.retransmissions++;
+	c->retransmissions += length / c->mss + (length % c->mss ? 1 : 0);
 	return tcp_recovery_on_send(&c->flight->recovery, begin, length, now) == 0;
 }
 
@@ -133,7 +134,7 @@ static void sent_new(struct tcp_connection *c, uint32_t bytes, bool fin, uint64_
 	uint32_t length = bytes + (fin ? 1 : 0);
 
 	if (tcp_outstanding(c) == 0)
-		c->progress_ns = now;
+		c->progress_ms = tcp_ms(now);
 	if (tcp_recovery_on_send(&c->flight->recovery, c->snd_nxt, length, now))
 		panic("tcp_output: %u bytes were not to be sent", length);
 	c->snd_nxt += length;
@@ -209,7 +210,7 @@ static void watch_window(struct tcp_connection *c, uint64_t now)
 		return;
 	if (!tcp_has(c, TCP_FLAG_PROBING) && c->snd_wnd == 0) {
 		c->flags |= TCP_FLAG_PROBING;
-		c->progress_ns = now;
+		c->progress_ms = tcp_ms(now);
 		c->backoff = 0;
 	}
 	wait = tcp_rto_now(c) << tcp_min(c->backoff, 16);
@@ -279,30 +280,11 @@ static void send_probe(struct tcp_connection *c, uint64_t now)
 		tcp_recovery_on_probe(recovery, true);
 }
 
-/* Large segments may vanish on the way without a word (RFC 4821): try smaller ones. */
-static void suspect_mtu(struct tcp_connection *c)
-{
-	uint16_t least = (uint16_t)(c->end.key.version == 6 ? 1220 - TCP_TIMESTAMP_BYTES
-							    : 536 - TCP_TIMESTAMP_BYTES);
-	uint16_t mss = c->mss;
-
-	if (c->backoff == 3 && mss > 1200)
-		mss = 1200;
-	else if (c->backoff == 5 && mss > least)
-		mss = least;
-	if (mss == c->mss)
-		return;
-	c->mss = mss;
-	tcp_recovery_set_mss(&c->flight->recovery, mss);
-	tcp_cubic_set_mss(&c->flight->cubic, mss);
-}
-
 static bool has_timed_out(struct tcp_connection *c, uint64_t now)
 {
-	uint64_t limit = c->user_timeout_s ? c->user_timeout_s * TCP_SECOND_NS
-					   : c->stack->config.options.user_timeout_ms * TCP_MS_NS;
+	uint32_t limit = tcp_or(c->user_timeout_ms, c->stack->config.options.user_timeout_ms);
 
-	if (now - c->progress_ns < limit)
+	if (tcp_since(c->progress_ms, now) < limit * TCP_MS_NS)
 		return false;
 	tcp_send_reset(c, now);
 	tcp_connection_end(c, -ETIMEDOUT);
@@ -323,13 +305,13 @@ void tcp_recovery_due(struct tcp_connection *c, uint64_t now)
 			return;
 		if (c->backoff < UINT8_MAX)
 			c->backoff++;
-		suspect_mtu(c);
-		tcp_cubic_on_rto(&flight->cubic, result.pipe_before,
+		tcp_mtu_suspect(c);
+		tcp_cubic_on_rto(&flight->cubic, tcp_outstanding(c),
 				 result.events & TCP_RECOVERY_IS_REPEATED, c->snd_nxt, now);
 		flight->window = tcp_cubic_window(&flight->cubic);
 		flight->skip_lost = false;
 	} else if (result.events & TCP_RECOVERY_ENTERED) {
-		tcp_cubic_on_loss(&flight->cubic, result.pipe_before, c->snd_una, c->snd_nxt, now);
+		tcp_cubic_on_loss(&flight->cubic, tcp_outstanding(c), c->snd_una, c->snd_nxt, now);
 		flight->window = tcp_recovery_window(&flight->recovery, &result,
 						     tcp_cubic_window(&flight->cubic),
 						     flight->cubic.ssthresh);

@@ -318,5 +318,5 @@ static void input(void *context, struct netdev *netdev, struct packet *packet,
 
 struct router_service tcp_packets_service(struct tcp_packets *packets)
 {
-	return (struct router_service){ wants, input, packets };
+	return (struct router_service){ .wants = wants, .input = input, .context = packets };
 }

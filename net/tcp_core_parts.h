@@ -44,7 +44,8 @@ struct tcp_flight {
 	((uint16_t)((TCP_BLOCK_BYTES - sizeof(struct tcp_flight)) / sizeof(struct tcp_range)))
 static_assert(sizeof(struct tcp_flight) + 64 * sizeof(struct tcp_range) <= TCP_BLOCK_BYTES,
 	      "a flight is one block");
-static_assert(sizeof(struct tcp_connection) <= 512, "what an idle connection costs");
+/* With its socket an idle connection costs 512 bytes. */
+static_assert(sizeof(struct tcp_connection) <= 464, "what an idle connection costs");
 
 static inline uint32_t tcp_min(uint32_t a, uint32_t b)
 {
@@ -92,6 +93,50 @@ static inline uint32_t tcp_outstanding(const struct tcp_connection *c)
 	return c->snd_nxt - c->snd_una;
 }
 
+/*
+ * Times that a connection keeps have 32 bits and wrap: milliseconds after 49 days, longer than
+ * anything that is measured by them; ticks of the wheel after 13, and no deadline is set
+ * further ahead than a quarter of that; what is later is set again on the way. Seconds never do.
+ */
+static inline uint32_t tcp_ms(uint64_t ns)
+{
+	return (uint32_t)(ns / TCP_MS_NS);
+}
+
+/* How long ago a time in milliseconds was, in ns. */
+static inline uint64_t tcp_since(uint32_t then_ms, uint64_t now)
+{
+	return (tcp_ms(now) - then_ms) * TCP_MS_NS;
+}
+
+#define TCP_TICK_SHIFT (WHEEL_TICK_SHIFT - TCP_WHEEL_SHIFT)
+#define TCP_TICKS_AHEAD (1u << 30)
+
+/* Rounded up, and never 0. */
+static inline uint32_t tcp_tick(uint64_t ns)
+{
+	uint32_t tick = (uint32_t)((ns + (1u << TCP_TICK_SHIFT) - 1) >> TCP_TICK_SHIFT);
+
+	return tick ? tick : 1;
+}
+
+/* How many ticks until a deadline; 0 or less: it is due. */
+static inline int32_t tcp_ticks_until(uint32_t tick, uint64_t now)
+{
+	return (int32_t)(tick - (uint32_t)(now >> TCP_TICK_SHIFT));
+}
+
+/* The application's, or else the stack's. */
+static inline uint32_t tcp_or(uint32_t own, uint32_t common)
+{
+	return own ? own : common;
+}
+
+static inline bool tcp_is_unaccepted(const struct tcp_connection *c)
+{
+	return tcp_has(c, TCP_FLAG_UNACCEPTED);
+}
+
 /* ---- tcp_core.c ---- */
 struct tcp_end *tcp_find(const struct tcp_stack *stack, const struct tcp_key *key);
 void tcp_end_insert(struct tcp_stack *stack, struct tcp_end *end);
@@ -114,6 +159,10 @@ static inline void tcp_timer_stop(struct tcp_connection *c, enum tcp_timer timer
 /* The connection's, made if there is none; NULL: no memory. */
 struct tcp_flight *tcp_flight_get(struct tcp_connection *c, uint64_t now);
 void tcp_flight_release(struct tcp_connection *c);
+/* The congestion window, or what the application wants, is another: so is the rate. */
+void tcp_pace(struct tcp_connection *c);
+/* How much the send buffer may hold now. */
+void tcp_send_tune(struct tcp_connection *c);
 /* A round trip was measured where there is no flight: in the handshake. */
 void tcp_flight_sample(struct tcp_connection *c, uint64_t rtt_ns);
 uint64_t tcp_rto_now(const struct tcp_connection *c);
@@ -137,6 +186,12 @@ void tcp_refuse(struct tcp_stack *stack, const struct tcp_segment *segment, void
 		uint64_t now);
 must_check bool tcp_challenge_allowed(struct tcp_stack *stack, uint64_t now);
 
+/* ---- tcp_core_mtu.c ---- */
+/* Segments have another size from now on. */
+void tcp_mss_change(struct tcp_connection *c, uint16_t mss);
+/* The retransmission timer has run out, c->backoff times. */
+void tcp_mtu_suspect(struct tcp_connection *c);
+
 /* ---- tcp_core_open.c ---- */
 void tcp_listen_input(struct tcp_stack *stack, struct tcp_listener *listener,
 		      const struct tcp_segment *segment, const struct tcp_options *options,
@@ -148,7 +203,9 @@ must_check bool tcp_established(struct tcp_connection *c, uint64_t now);
 void tcp_open_again(struct tcp_connection *c, uint64_t now);
 /* Out of the queues of its listener, if it is in one. */
 void tcp_listener_forget(struct tcp_connection *c);
-uint16_t tcp_mss_offered(const struct tcp_stack *stack, uint8_t version);
+/* What our links and the application let come: for the MSS of a SYN. */
+uint16_t tcp_mss_offered(const struct tcp_stack *stack, const struct tcp_key *key,
+			 const struct tcp_options_set *options, void *route);
 
 /* ---- tcp_core_ack.c ---- */
 /* What it says of our data and of the peer's window. */
