@@ -577,8 +577,6 @@ void http_server_run(struct http_server *server, uint64_t now_ns)
 
 	if (now_ns < server->next_ns)
 		return;
-	/* Those that time_out() sets anew lower it again. */
-	server->next_ns = UINT64_MAX;
 	for (uint32_t i = 0; i < server->config.connections; i++) {
 		struct http_connection *connection = &server->connections[i];
 
