@@ -3,6 +3,7 @@
 
 #include <malloc.h>
 
+#include "arch/x86/boot.h"
 #include "arch/x86/memory.h"
 #include "xen/console.h"
 #include "xen/evtchn.h"
@@ -28,4 +29,9 @@ void machine_info(struct metrics_machine *machine)
 		.watches = store_watch_count(),
 		.fibers = fiber_count(),
 	};
+}
+
+uint64_t machine_start_ns(void)
+{
+	return boot_info_get()->entry_ns;
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "configs/http_server.h"
-#include "configs/httpd/machine.h"
+#include "configs/machine_info.h"
 #include "configs/metrics_source.h"
 #include "configs/pages/pages.h"
 #include "configs/station.h"
@@ -85,11 +85,11 @@ static int begin(const struct station *station)
 	httpd.source = (struct metrics_source){ .guest = "httpd",
 						.version = ringwall_version,
 						.now_ns = station_now_ns,
-						.start_ns = httpd_start_ns(),
+						.start_ns = machine_start_ns(),
 						.router = station->router,
 						.sockets = station->sockets,
 						.http = httpd.server,
-						.machine = httpd_machine };
+						.machine = machine_info };
 	log_line(LOG_INFO, "httpd", "listens on port %lu, %" PRIu32 " pages", port,
 		 httpd.page_count);
 	return 0;
