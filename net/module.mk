@@ -95,6 +95,7 @@ net_SRCS := \
 	net/socket_info.c \
 	net/socket_input.c \
 	net/socket_listen.c \
+	net/socket_options.c \
 	net/socket_problem.c \
 	net/socket_tcp.c \
 	net/socket_udp.c \

@@ -94,12 +94,27 @@ size_t sockets_memory_bytes(const struct sockets_config *given)
 
 static struct netdev *way_of(void *context, const struct tcp_key *key)
 {
-	const struct socket_links *links = &((struct sockets *)context)->config.links;
+	const struct sockets *sockets = context;
+	const struct socket_links *links = &sockets->config.links;
 	struct ip_address peer = { .version = key->version }, own = { .version = key->version };
 
 	memcpy(peer.bytes, key->peer, sizeof(peer.bytes));
 	memcpy(own.bytes, key->own, sizeof(own.bytes));
 	return links->way(links->context, &peer, &own);
+}
+
+/* What the link to the peer takes; 0: nothing is known. */
+static uint16_t mtu_to(void *context, const struct tcp_key *key, void *route)
+{
+	const struct tcp_packets *packets = context;
+	const struct sockets *sockets = packets->context;
+	const struct socket_links *links = &sockets->config.links;
+	const struct netdev *netdev = way_of(packets->context, key);
+	struct ip_address peer = { .version = key->version };
+
+	(void)route;
+	memcpy(peer.bytes, key->peer, sizeof(peer.bytes));
+	return netdev ? links->mtu(links->context, netdev, &peer) : 0;
 }
 
 static int init_tcp(struct sockets *sockets, const struct layout *layout, uint8_t *memory)
@@ -123,6 +138,7 @@ static int init_tcp(struct sockets *sockets, const struct layout *layout, uint8_
 		.span_count = layout->span_count,
 		.send_bytes = config->send_bytes,
 		.receive_bytes = config->receive_bytes,
+		.mtu_to = mtu_to,
 		.gso_bytes = config->gso_bytes,
 		.options = config->tcp,
 	};

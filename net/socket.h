@@ -174,6 +174,13 @@ must_check struct socket *socket_connect(struct sockets *sockets, const struct s
 					 const struct socket_address *peer, socket_callback *ready,
 					 void *context, int *error);
 
+/* The same with options from the first segment on; zero: the instance's. NULL: all of them. */
+must_check struct socket *socket_connect_with(struct sockets *sockets,
+					      const struct socket_address *own,
+					      const struct socket_address *peer,
+					      const struct tcp_options_set *options,
+					      socket_callback *ready, void *context, int *error);
+
 /*
  * A UDP socket at `own` (NULL: any address, any port). With `peer` only its datagrams and ICMP
  * errors come, and socket_send() goes there. Errors as above.
@@ -261,11 +268,15 @@ enum socket_option {
 	SOCKET_USER_TIMEOUT_MS,	     /* without progress; 0: the default */
 	SOCKET_SEND_BYTES,	     /* most in the send buffer; at most the configured */
 	SOCKET_RECEIVE_BYTES,	     /* most in the receive buffer or queue */
-	SOCKET_MSS,		     /* largest segment, before the connection is made */
+	SOCKET_MSS,		     /* largest segment that we send */
 	SOCKET_PACING,		     /* most bytes a second; 0: as congestion control says */
 };
 
-/* 0; -ENOPROTOOPT: not for this kind of socket; -EINVAL: not such a value. */
+/*
+ * Of a connection from now on, of a listener for its connections that begin later; of UDP
+ * SOCKET_RECEIVE_BYTES only. What is to be agreed on with the peer (the MSS both ways) is
+ * socket_connect_with()'s. 0; -ENOPROTOOPT: not for this kind of socket; -EINVAL: not such a value.
+ */
 must_check int socket_set(struct socket *socket, enum socket_option option, uint32_t value);
 
 /* Another callback and context from now on. */

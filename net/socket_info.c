@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What a socket tells of itself, and how it is to be. */
+/* What a socket tells of itself. */
 #include <errno.h>
 #include <string.h>
 
@@ -60,4 +60,26 @@ uint32_t socket_receivable(const struct socket *socket)
 	default:
 		return 0;
 	}
+}
+
+void socket_tcp_info(const struct socket *socket, struct socket_tcp_info *info)
+{
+	struct tcp_info tcp;
+
+	*info = (struct socket_tcp_info){ .state = TCP_CLOSED };
+	if (socket->kind != SOCKET_TCP)
+		return;
+	tcp_get_info(connection_of(socket), &tcp);
+	*info = (struct socket_tcp_info){
+		.state = tcp.state,
+		.rtt_us = tcp.rtt_us,
+		.congestion_window = tcp.congestion_window,
+		.slow_start_threshold = tcp.slow_start_threshold,
+		.retransmissions = tcp.retransmissions,
+		.mss = tcp.mss,
+		.send_window = tcp.send_window,
+		.receive_window = tcp.receive_window,
+		.unacknowledged = tcp.unacknowledged,
+		.unsent = tcp.unsent,
+	};
 }

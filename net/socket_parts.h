@@ -24,13 +24,13 @@ struct tcp_socket {
 	struct socket socket;
 	struct tcp_connection *connection;
 };
-static_assert(sizeof(struct tcp_socket) <= 40, "with its connection at most 512 bytes");
+static_assert(sizeof(struct tcp_connection) + sizeof(struct tcp_socket) <= 512,
+	      "what an idle connection costs with its socket");
 
 struct listener {
 	struct socket socket;
 	struct list link; /* free, or in use */
 	const struct netdev *only;
-	uint32_t flags; /* TCP_FLAG_NO_DELAY, _KEEPALIVE: of what is accepted */
 	struct tcp_listener tcp;
 };
 

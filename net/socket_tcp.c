@@ -64,9 +64,10 @@ static struct socket *begin(struct sockets *sockets, struct tcp_connection *c,
 	return &tcp->socket;
 }
 
-struct socket *socket_connect(struct sockets *sockets, const struct socket_address *own,
-			      const struct socket_address *peer, socket_callback *ready,
-			      void *context, int *error)
+struct socket *socket_connect_with(struct sockets *sockets, const struct socket_address *own,
+				   const struct socket_address *peer,
+				   const struct tcp_options_set *options, socket_callback *ready,
+				   void *context, int *error)
 {
 	struct tcp_connection *c;
 	struct tcp_key key;
@@ -74,8 +75,15 @@ struct socket *socket_connect(struct sockets *sockets, const struct socket_addre
 	*error = choose_own(sockets, own, peer, &key);
 	if (*error)
 		return NULL;
-	c = tcp_connect(&sockets->tcp, &key, NULL, NULL, sockets->now, error);
+	c = tcp_connect_with(&sockets->tcp, &key, options, NULL, NULL, sockets->now, error);
 	return c ? begin(sockets, c, ready, context) : NULL;
+}
+
+struct socket *socket_connect(struct sockets *sockets, const struct socket_address *own,
+			      const struct socket_address *peer, socket_callback *ready,
+			      void *context, int *error)
+{
+	return socket_connect_with(sockets, own, peer, NULL, ready, context, error);
 }
 
 struct socket *socket_accept(struct socket *socket, socket_callback *ready, void *context)
@@ -91,10 +99,6 @@ struct socket *socket_accept(struct socket *socket, socket_callback *ready, void
 		return NULL;
 	if (socket->told)
 		socket->told--;
-	if (listener->flags & TCP_FLAG_NO_DELAY)
-		tcp_set_no_delay(c, true, sockets->now);
-	if (listener->flags & TCP_FLAG_KEEPALIVE)
-		tcp_set_keepalive(c, true, sockets->now);
 	socket = begin(sockets, c, ready, context);
 	socket_tcp_raise(socket);
 	return socket;
@@ -144,6 +148,8 @@ int socket_tcp_receive(struct socket *socket, void *to, uint32_t bytes)
 
 	if (is_opening(c))
 		return -ENOTCONN;
+	if (c->end.state == TCP_CLOSED && !c->error && !c->receiving.bytes)
+		return 0;
 	return tcp_receive(c, to, bytes, socket->sockets->now);
 }
 

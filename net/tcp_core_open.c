@@ -138,7 +138,7 @@ static void agree(struct tcp_connection *c, const struct tcp_options *peer, uint
 		c->timestamp_recent = peer->ts_value;
 		c->timestamp_recent_s = (uint32_t)(now / TCP_SECOND_NS);
 	}
-	c->mss_max = c->mss;
+	tcp_mtu_begin(c, now);
 }
 
 /* The peer's SYN has been at `irs`, with what was agreed on. */

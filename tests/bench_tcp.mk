@@ -12,3 +12,11 @@ $(BENCH_TCP_BUILD)/bench-tcp-ringwall: $(call bench_net_objects,$(BENCH_TCP_OWN)
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	@$(CC) -no-pie -o $@ $^
+$(BENCH_TCP_BUILD)/path: $(call bench_net_objects,$(BENCH_TCP_OWN) tests/bench_tcp/wire.c \
+		tests/bench_tcp/path.c)
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	@$(CC) -no-pie -o $@ $^
+$(BENCH_TCP_BUILD)/peer: tests/bench_tcp/linux/peer.c
+	@mkdir -p $(@D)
+	@$(CC) -std=gnu11 -O2 -g $(WARNINGS) -o $@ $<

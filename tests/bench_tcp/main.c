@@ -49,6 +49,11 @@ static void row(const char *group, const char *name, double value, const char *u
 	fflush(stdout);
 }
 
+static bool wants(const char *group)
+{
+	return !only || strcmp(only, group) == 0;
+}
+
 static int compare(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -185,14 +190,17 @@ static void bench_memory_link(bool gso)
 	pair_begin(&options);
 	open_pair(&client_end, &server_end);
 	snprintf(name, sizeof(name), "bulk, %s", link);
-	row("memory", name, measure(bulk_step) * 8e-9, "Gbit/s");
+	if (wants("memory") || wants("bulk"))
+		row("memory", name, measure(bulk_step) * 8e-9, "Gbit/s");
 	close_pair(&client_end, &server_end);
 	if (gso)
 		return;
 	open_pair(&client_end, &server_end);
-	row("memory", "requests of 1 B", measure(request_step), "/s");
+	if (wants("memory") || wants("requests"))
+		row("memory", "requests of 1 B", measure(request_step), "/s");
 	close_pair(&client_end, &server_end);
-	row("memory", "connections with a request", measure(connection_step), "/s");
+	if (wants("memory") || wants("connections"))
+		row("memory", "connections with a request", measure(connection_step), "/s");
 }
 
 /* With many connections that do nothing. */
@@ -260,11 +268,6 @@ static void bench_virtual(double loss, uint32_t seconds, bool trace)
 	row("virtual", "sent again", (double)pair_again(), "segments");
 }
 
-static bool wants(const char *group)
-{
-	return !only || strcmp(only, group) == 0;
-}
-
 int main(int argc, char **argv)
 {
 	double loss = -1;
@@ -287,7 +290,7 @@ int main(int argc, char **argv)
 		bench_virtual(loss, 30, true);
 		return 0;
 	}
-	if (wants("memory"))
+	if (wants("memory") || wants("bulk") || wants("requests") || wants("connections"))
 		bench_memory_link(false);
 	if (wants("gso") && pair_has_gso)
 		bench_memory_link(true);
