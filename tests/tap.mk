@@ -44,7 +44,8 @@ endef
 $(foreach kind,asan plain,$(foreach app,$(TAP_STATIONS),$(eval $(call tap_station,$(kind),$(app)))))
 $(foreach kind,asan plain,$(eval $(call tap_compile,$(kind))))
 
-tap-programs: $(TAP_BUILD)/asan/firewall $(TAP_BUILD)/asan/verdicts $(TAP_BUILD)/plain/firewall
+tap-programs: $(TAP_BUILD)/asan/firewall $(TAP_BUILD)/asan/verdicts $(TAP_BUILD)/plain/firewall \
+	$(TAP_BUILD)/asan/ends
 tap: packages
 	@$(MAKE) -s -j2 tap-programs
 	@tests/tap/run $(TAP_BUILD) $(if $(ONLY),--only '$(ONLY)')
