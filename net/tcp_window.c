@@ -156,6 +156,21 @@ void tcp_window_read(struct tcp_window *window, uint32_t bytes, uint64_t rtt_ns,
 	window->round_ns = now_ns;
 }
 
+void tcp_window_set_max(struct tcp_window *window, uint32_t max, uint32_t next, uint32_t queued)
+{
+	uint32_t needed = max32(promised_of(window, next) + queued, window->mss);
+
+	/* A unit of the scale that was agreed on is the least that can be told. */
+	max = max32(min32(max, FIELD_MAX << window->scale), max32(window->mss, unit_of(window)));
+	window->max = max;
+	needed = max32(needed, max);
+	window->min = min32(window->min, max);
+	if (needed >= window->limit)
+		return;
+	window->budget->used -= window->limit - needed;
+	window->limit = needed;
+}
+
 uint32_t tcp_window_trim(struct tcp_window *window, uint32_t next, uint32_t queued)
 {
 	uint32_t needed = max32(promised_of(window, next) + queued, window->min), freed;

@@ -38,8 +38,8 @@ struct tcp_window {
 	uint32_t min;	     /* that it began with */
 	uint32_t right;	     /* what has been offered ends here */
 	uint32_t round_read; /* bytes that the application has read in this round trip */
-	uint64_t round_ns;   /* when that began */
 	uint32_t mark;	     /* a window was offered to here when the measuring began */
+	uint64_t round_ns;   /* when the round trip of round_read began */
 	uint64_t mark_ns;
 	uint64_t rtt_ns; /* of the peer's data, measured by its windows; 0: not known */
 	uint16_t mss;	 /* largest segment that may come */
@@ -91,6 +91,12 @@ void tcp_window_received(struct tcp_window *window, uint32_t next, uint64_t now_
  * our own data; 0: by what tcp_window_received() measured. Lets the limit grow.
  */
 void tcp_window_read(struct tcp_window *window, uint32_t bytes, uint64_t rtt_ns, uint64_t now_ns);
+
+/*
+ * Another largest window from now on; at least what it began with. What is neither held nor
+ * promised of a larger one is given back. `next` and `queued` as above.
+ */
+void tcp_window_set_max(struct tcp_window *window, uint32_t max, uint32_t next, uint32_t queued);
 
 /*
  * Gives back what is neither held nor promised, down to what it began with; for connections

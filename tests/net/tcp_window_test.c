@@ -326,5 +326,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("tcp_window", add_cases);
+	return unit_main("net/tcp_window", add_cases);
 }
