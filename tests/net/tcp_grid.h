@@ -88,6 +88,7 @@ struct grid_case {
 	enum grid_place place;
 	enum grid_ack ack;
 	uint8_t version;
+	bool shut; /* the window is full, and closed */
 };
 
 struct grid_result {

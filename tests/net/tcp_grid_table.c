@@ -38,7 +38,7 @@
 #define NEW (BIT(A_PART) | BIT(A_ALL))
 #define IN_RANGE (NEW | BIT(A_UNA) | BIT(A_OLD)) /* RFC 5961, 5.2 */
 
-enum window { ANYWHERE, IN, OUT }; /* by the four cases of 3.10.7.4, first */
+enum window { ANYWHERE, IN, OUT, SHUT }; /* by the four cases of 3.10.7.4, first */
 
 struct rule {
 	const char *why;
@@ -105,6 +105,12 @@ static const struct rule rules[] = {
 	  WAITING, SYN & ~ACK,
 	  BIT(P_EXACT) | BIT(P_INSIDE) | BIT(P_LAST) | BIT(P_EDGE) | BIT(P_BEYOND), ANY,
 	  .next = G_CLOSED, .answers = ANSWER_RESET_ACK, .stop = true },
+	{ "first: a closed window takes acknowledgements all the same; of our FIN", 1,
+	  BIT(G_FIN_WAIT_1), TEXT | FIN, BIT(P_EXACT), BIT(A_ALL), SHUT, .next = G_FIN_WAIT_2,
+	  .answers = ANSWER_ACK, .stop = true, .acknowledged = true },
+	{ "first: a closed window takes acknowledgements all the same", 1, RECEIVING, TEXT | FIN,
+	  BIT(P_EXACT), NEW, SHUT, .next = G_SAME, .answers = ANSWER_ACK, .stop = true,
+	  .acknowledged = true },
 	{ "first: not acceptable, RST", 1, BEGUN, RST, ANY, ANY, OUT, .next = G_SAME, DROP },
 	{ "first: not acceptable", 1, BEGUN, ANY, ANY, ANY, OUT, .next = G_SAME, CHALLENGE },
 
@@ -210,15 +216,18 @@ uint32_t grid_length(enum grid_kind kind)
 }
 
 /*
- * 3.10.7.4, first, with a window that is not closed. But a segment that takes up nothing may
- * also lie at the right edge: there a peer is that has filled the window, and whose last
- * segments are lost; its acknowledgements are good, and so is its reset, which is challenged.
+ * 3.10.7.4, first: two of its four cases for a window that is closed, and two for one that is not.
+ * But a segment that takes up nothing may also lie at the right edge: there a peer is that has
+ * filled the window, and whose last segments are lost; its acknowledgements are good, and so is its
+ * reset, which is challenged.
  */
 static bool is_acceptable(const struct grid_case *c)
 {
 	/* RFC 5961, 3.2 looks at the sequence number of a reset alone. */
 	uint32_t length = BIT(c->kind) & RST ? 0 : grid_length(c->kind);
 
+	if (c->shut)
+		return length == 0 && c->place == P_EXACT;
 	switch (c->place) {
 	case P_BEFORE:
 		return false;
@@ -239,6 +248,9 @@ bool grid_has(const struct grid_case *c)
 
 	if (has_ack == (c->ack == A_NONE))
 		return false;
+	if (c->shut && (!(BIT(c->state) & RECEIVING) || c->place == P_INSIDE ||
+			c->place == P_LAST || c->place == P_EDGE))
+		return false;
 	/* Where nothing has been received, every place is the same. */
 	if (c->state <= G_SYN_SENT && c->place != P_EXACT && c->place != P_BEFORE)
 		return false;
@@ -257,7 +269,8 @@ static bool matches(const struct rule *rule, const struct grid_case *c, enum gri
 {
 	return rule->states & BIT(state) && rule->kinds & BIT(c->kind) &&
 	       rule->places & BIT(c->place) && rule->acks & BIT(c->ack) &&
-	       (rule->window == ANYWHERE || (rule->window == IN) == is_acceptable(c));
+	       (rule->window == ANYWHERE || (rule->window == SHUT && c->shut) ||
+		rule->window == (is_acceptable(c) ? IN : OUT));
 }
 
 struct grid_result grid_expect(const struct grid_case *c)
@@ -305,7 +318,8 @@ const char *grid_name(const struct grid_case *c)
 					    "SND.NXT", "beyond", "none" };
 	static char name[160];
 
-	snprintf(name, sizeof(name), "%s, %s, sequence %s, acknowledgement %s, IPv%u",
-		 states[c->state], kinds[c->kind], places[c->place], acks[c->ack], c->version);
+	snprintf(name, sizeof(name), "%s, %s, sequence %s%s, acknowledgement %s, IPv%u",
+		 states[c->state], kinds[c->kind], places[c->place],
+		 c->shut ? " of a closed window" : "", acks[c->ack], c->version);
 	return name;
 }

@@ -12,7 +12,8 @@
 #define PORT 80
 #define PEER_ISS 0xfffffff0u /* what comes and its window lie on both sides of 0 */
 #define PEER_WINDOW 10000u
-#define SENT 10u /* bytes under way */
+#define FULL 2000u /* bytes that close a small window */
+#define SENT 10u   /* bytes under way */
 
 static struct world {
 	struct tcp_stack stack;
@@ -70,7 +71,7 @@ static struct tcp_key key(void)
 	return k;
 }
 
-static void begin(uint8_t version)
+static void begin(uint8_t version, bool shut)
 {
 	static const uint8_t seed[RANDOM_SEED_BYTES] = { 7 };
 	struct tcp_config config = {
@@ -85,7 +86,7 @@ static void begin(uint8_t version)
 		.bucket_count = 4,
 		.spans = world.spans,
 		.span_count = 8,
-		.receive_bytes = 60000,
+		.receive_bytes = shut ? FULL : 60000,
 	};
 
 	memset(world.taken, 0, sizeof(world.taken));
@@ -100,7 +101,7 @@ static void begin(uint8_t version)
 
 static void arrives(uint32_t sequence, uint32_t acknowledgement, uint8_t flags, uint32_t bytes)
 {
-	static const uint8_t data[GRID_DATA] = "grid";
+	static const uint8_t data[FULL] = "grid";
 	struct tcp_segment segment = {
 		.key = key(),
 		.sequence = sequence,
@@ -335,8 +336,10 @@ static void check(const struct grid_case *c)
 	struct numbers before;
 	uint8_t events = 0, given;
 
-	begin(c->version);
+	begin(c->version, c->shut);
 	reach(c->state);
+	if (c->shut)
+		arrives(world.c->rcv_nxt, world.c->snd_una, TCP_ACK, FULL);
 	ck_assert_msg(state_now() == c->state, "%s: the state was not reached", name);
 	while ((told = tcp_next_event(&world.stack, &events)))
 		;
@@ -348,6 +351,8 @@ static void check(const struct grid_case *c)
 
 	ck_assert_msg(state_now() == want.state, "%s: state %u instead of %u (%s)", name,
 		      state_now(), want.state, want.why);
+	if (c->shut)
+		ck_assert_msg(before.right == before.next, "%s: the window is not closed", name);
 	given = answer_given(want.state, sequence, acknowledgement, length);
 	ck_assert_msg(given & want.answers,
 		      "%s: answer %#x instead of %#x, %u sent, flags %#x (%s)", name, given,
@@ -360,7 +365,8 @@ static void check(const struct grid_case *c)
 	ck_assert(!told || told == world.c);
 	if (world.c && c->state != G_TIME_WAIT) {
 		uint32_t una = want.acknowledged ? acknowledgement : before.una;
-		uint32_t text = tcp_receivable(world.c);
+		uint32_t text =
+			tcp_receivable(world.c) - (c->shut && world.c->error == 0 ? FULL : 0);
 
 		ck_assert_msg(text == want.text, "%s: %u bytes instead of %u (%s)", name, text,
 			      want.text, want.why);
@@ -377,7 +383,7 @@ static void check(const struct grid_case *c)
 
 /* ---- all of them ---- */
 
-static struct grid_case cases_of[G_STATES * G_KINDS * G_PLACES * G_ACKS * 2];
+static struct grid_case cases_of[G_STATES * G_KINDS * G_PLACES * G_ACKS * 2 * 2];
 static int case_count;
 
 static void enumerate(void)
@@ -385,10 +391,11 @@ static void enumerate(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(cases_of); i++) {
 		struct grid_case c = {
 			.version = i % 2 ? 6 : 4,
-			.ack = i / 2 % G_ACKS,
-			.place = i / 2 / G_ACKS % G_PLACES,
-			.kind = i / 2 / G_ACKS / G_PLACES % G_KINDS,
-			.state = i / 2 / G_ACKS / G_PLACES / G_KINDS,
+			.shut = i / 2 % 2,
+			.ack = i / 4 % G_ACKS,
+			.place = i / 4 / G_ACKS % G_PLACES,
+			.kind = i / 4 / G_ACKS / G_PLACES % G_KINDS,
+			.state = i / 4 / G_ACKS / G_PLACES / G_KINDS,
 		};
 
 		if (grid_has(&c))
