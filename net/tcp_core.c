@@ -107,6 +107,13 @@ struct tcp_end *tcp_find(const struct tcp_stack *stack, const struct tcp_key *ke
 	return end;
 }
 
+enum tcp_state tcp_state_of(const struct tcp_stack *stack, const struct tcp_key *key)
+{
+	const struct tcp_end *end = tcp_find(stack, key);
+
+	return end ? (enum tcp_state)end->state : TCP_CLOSED;
+}
+
 void tcp_end_insert(struct tcp_stack *stack, struct tcp_end *end)
 {
 	struct tcp_end **bucket = bucket_of(stack, &end->key);

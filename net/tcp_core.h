@@ -347,6 +347,13 @@ uint64_t tcp_next_ns(const struct tcp_stack *stack);
 must_check struct tcp_connection *tcp_next_event(struct tcp_stack *stack, uint8_t *events);
 
 /*
+ * The state of what has this name, TIME-WAIT included; TCP_CLOSED: nothing has it. And who
+ * listens for it, one for this very address before one for any; NULL: nobody.
+ */
+enum tcp_state tcp_state_of(const struct tcp_stack *stack, const struct tcp_key *key);
+struct tcp_listener *tcp_listener_of(const struct tcp_stack *stack, const struct tcp_key *key);
+
+/*
  * Listens; the listener's fields own, port, zone, backlog, cookies, options and context are
  * the caller's, set before, and the struct lives until tcp_unlisten(). Its options may be
  * changed at any time, for connections that begin later. -EADDRINUSE, -EINVAL.

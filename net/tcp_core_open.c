@@ -14,8 +14,7 @@ static bool listener_matches(const struct tcp_listener *listener, const struct t
 		 memcmp(listener->own.bytes, key->own, sizeof(key->own)) == 0));
 }
 
-/* One for this very address goes before one for any. */
-struct tcp_listener *tcp_listener_of(struct tcp_stack *stack, const struct tcp_key *key)
+struct tcp_listener *tcp_listener_of(const struct tcp_stack *stack, const struct tcp_key *key)
 {
 	struct tcp_listener *found = NULL;
 
@@ -404,7 +403,7 @@ static void answer_in_syn_sent(struct tcp_connection *c, const struct tcp_segmen
 	rest.sequence++;
 	rest.flags &= (uint8_t)~TCP_SYN;
 	if (rest.bytes || rest.flags & TCP_FIN)
-		tcp_payload_input(c, &rest, now);
+		tcp_payload_input(c, &rest, 0, now);
 	if (c->end.state != TCP_CLOSED)
 		tcp_output(c, now);
 }
