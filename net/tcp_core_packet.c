@@ -216,7 +216,7 @@ static bool wants(void *context, const struct packet_info *info)
 	       !packet_is_fragment(info);
 }
 
-static struct tcp_key key_of(const struct packet_info *info)
+struct tcp_key tcp_packets_key(const struct packet_info *info)
 {
 	struct tcp_key key = {
 		.own_port = info->key.destination_port,
@@ -292,7 +292,7 @@ static void input(void *context, struct netdev *netdev, struct packet *packet,
 		packet_drop(packet, DROP_BAD_TRANSPORT);
 		return;
 	}
-	segment.key = key_of(info);
+	segment.key = tcp_packets_key(info);
 	segment.sequence = info->tcp_sequence;
 	segment.acknowledgement = info->tcp_acknowledgement;
 	segment.window = info->tcp_window;
@@ -318,5 +318,5 @@ static void input(void *context, struct netdev *netdev, struct packet *packet,
 
 struct router_service tcp_packets_service(struct tcp_packets *packets)
 {
-	return (struct router_service){ wants, input, packets };
+	return (struct router_service){ .wants = wants, .input = input, .context = packets };
 }

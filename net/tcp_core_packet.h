@@ -33,3 +33,6 @@ bool tcp_packets_send(void *context, const struct tcp_transmission *transmission
 
 /* TCP packets to any port of ours: those that nobody listens on are answered with a reset. */
 struct router_service tcp_packets_service(struct tcp_packets *packets);
+
+/* The name of the connection that a packet which came would belong to. */
+struct tcp_key tcp_packets_key(const struct packet_info *info);

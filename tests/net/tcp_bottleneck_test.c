@@ -206,5 +206,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("tcp_bottleneck", add_cases);
+	return unit_main("net/tcp_bottleneck", add_cases);
 }

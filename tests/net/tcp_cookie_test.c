@@ -237,5 +237,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("tcp_cookie", add_cases);
+	return unit_main("net/tcp_cookie", add_cases);
 }

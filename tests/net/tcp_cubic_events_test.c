@@ -483,5 +483,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("tcp_cubic_events", add_cases);
+	return unit_main("net/tcp_cubic_events", add_cases);
 }

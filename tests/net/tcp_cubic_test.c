@@ -515,5 +515,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("tcp_cubic", add_cases);
+	return unit_main("net/tcp_cubic", add_cases);
 }

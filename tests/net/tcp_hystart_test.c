@@ -213,5 +213,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("tcp_hystart", add_cases);
+	return unit_main("net/tcp_hystart", add_cases);
 }

@@ -121,5 +121,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("tcp_isn", add_cases);
+	return unit_main("net/tcp_isn", add_cases);
 }

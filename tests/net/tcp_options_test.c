@@ -387,5 +387,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("tcp_options", add_cases);
+	return unit_main("net/tcp_options", add_cases);
 }

@@ -257,5 +257,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("tcp_pacing", add_cases);
+	return unit_main("net/tcp_pacing", add_cases);
 }

@@ -114,5 +114,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("tcp_paws", add_cases);
+	return unit_main("net/tcp_paws", add_cases);
 }

@@ -177,5 +177,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("tcp_ports", add_cases);
+	return unit_main("net/tcp_ports", add_cases);
 }

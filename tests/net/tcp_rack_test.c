@@ -298,5 +298,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("RACK-TLP", add_cases);
+	return unit_main("net/tcp_rack", add_cases);
 }

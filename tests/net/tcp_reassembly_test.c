@@ -519,5 +519,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("tcp_reassembly", add_cases);
+	return unit_main("net/tcp_reassembly", add_cases);
 }

@@ -422,5 +422,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("TCP recovery at random", add_cases);
+	return unit_main("net/tcp_recovery_random", add_cases);
 }

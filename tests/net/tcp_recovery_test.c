@@ -740,5 +740,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("TCP recovery", add_cases);
+	return unit_main("net/tcp_recovery", add_cases);
 }

@@ -275,5 +275,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("TCP timeouts", add_cases);
+	return unit_main("net/tcp_rto", add_cases);
 }

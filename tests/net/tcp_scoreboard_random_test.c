@@ -374,5 +374,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("TCP scoreboard at random", add_cases);
+	return unit_main("net/tcp_scoreboard_random", add_cases);
 }

@@ -485,5 +485,5 @@ static void add_cases(TCase *cases)
 
 int main(void)
 {
-	return unit_main("TCP scoreboard", add_cases);
+	return unit_main("net/tcp_scoreboard", add_cases);
 }
