@@ -293,6 +293,7 @@ static void input(void *context, struct netdev *netdev, struct packet *packet,
 		return;
 	}
 	segment.key = tcp_packets_key(info);
+	segment.key.zone = packets->zone;
 	segment.sequence = info->tcp_sequence;
 	segment.acknowledgement = info->tcp_acknowledgement;
 	segment.window = info->tcp_window;

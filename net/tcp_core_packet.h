@@ -20,6 +20,7 @@ struct tcp_packets {
 	/* The link that leads to key->peer; NULL: none. For what is not an answer. */
 	struct netdev *(*way)(void *context, const struct tcp_key *key);
 	void *context;
+	uint8_t zone; /* of the segments that come in (struct tcp_key) */
 	uint64_t now; /* the owner sets it each round, before packets come */
 	uint64_t no_way;
 	uint64_t no_memory;
