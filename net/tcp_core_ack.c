@@ -2,9 +2,8 @@
 /* What an acknowledgement says: of our data, of the network, of the peer's window. */
 #include "net/tcp_core_parts.h"
 
-/* When the timestamp was current that it echoes; 0: it has none, or none of ours. */
-static uint64_t echo_of(const struct tcp_connection *c, const struct tcp_options *options,
-			uint64_t now)
+uint64_t tcp_echo_ns(const struct tcp_connection *c, const struct tcp_options *options,
+		     uint64_t now)
 {
 	uint32_t age;
 
@@ -125,7 +124,7 @@ static void flight_input(struct tcp_connection *c, const struct tcp_segment *seg
 		.is_bare = segment->bytes == 0 && !(segment->flags & (TCP_SYN | TCP_FIN)) &&
 			   window_of(c, segment) == c->snd_wnd,
 		.may_send_new = tcp_unsent(c) && c->snd_wnd > outstanding,
-		.echo_ns = echo_of(c, options, now),
+		.echo_ns = tcp_echo_ns(c, options, now),
 		.now_ns = now,
 	};
 	struct tcp_recovery_result result = { 0 };

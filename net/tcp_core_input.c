@@ -43,7 +43,7 @@ static enum verdict refuse_outside(struct tcp_connection *c, const struct tcp_se
 	}
 	if (segment->bytes)
 		/* For D-SACK: it may have come before (RFC 2883). */
-		tcp_payload_input(c, segment, now);
+		tcp_payload_input(c, segment, 0, now);
 	if (!tcp_challenge_allowed(c->stack, now))
 		return DONE;
 	tcp_send_ack(c, now);
@@ -217,7 +217,7 @@ static void synchronized_input(struct tcp_connection *c, const struct tcp_segmen
 	if (after_ack(c, now) == DONE)
 		return;
 	if (segment->bytes || segment->flags & TCP_FIN) {
-		tcp_payload_input(c, segment, now);
+		tcp_payload_input(c, segment, tcp_echo_ns(c, options, now), now);
 		if (c->end.state == TCP_CLOSED)
 			return; /* TIME-WAIT */
 	}
