@@ -409,6 +409,9 @@ void tcp_shutdown(struct tcp_connection *connection, uint64_t now);
  */
 void tcp_close(struct tcp_connection *connection, uint64_t now);
 
+/* Ends any connection in silence; whoever has it hears of `error`, and closes it. */
+void tcp_forget(struct tcp_connection *connection, int error, uint64_t now);
+
 /* Gives it up with a reset. */
 void tcp_abort(struct tcp_connection *connection, uint64_t now);
 
