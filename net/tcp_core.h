@@ -328,10 +328,13 @@ must_check int tcp_stack_init(struct tcp_stack *stack, const struct tcp_config *
 void tcp_input(struct tcp_stack *stack, const struct tcp_segment *segment, void *route,
 	       uint64_t now);
 
-/* ICMP said that something of ours did not arrive (RFC 5927: `sequence` must be under way). */
+/*
+ * ICMP said that something of ours did not arrive. False: `sequence` is not under way, nothing was
+ * done (RFC 5927).
+ */
 enum tcp_problem { TCP_PROBLEM_SOFT, TCP_PROBLEM_HARD, TCP_PROBLEM_TOO_BIG };
 
-void tcp_input_problem(struct tcp_stack *stack, const struct tcp_key *key, uint32_t sequence,
+bool tcp_input_problem(struct tcp_stack *stack, const struct tcp_key *key, uint32_t sequence,
 		       enum tcp_problem problem, uint16_t mtu, uint64_t now);
 
 /* Runs timers that are due, at most `budget`; returns how many. */

@@ -396,6 +396,7 @@ START_TEST(icmp_errors_reach_tcp)
 	uint8_t version = _i ? 6 : 4;
 	struct socket *listener, *client, *server;
 	struct socket_tcp_info info;
+	static struct frame again;
 	uint32_t mss;
 
 	begin(NULL, true);
@@ -416,6 +417,15 @@ START_TEST(icmp_errors_reach_tcp)
 	quote_last(version, version == 4 ? 3 : 2, version == 4 ? 4 : 0, 1300);
 	socket_tcp_info(client, &info);
 	ck_assert_uint_eq(info.mss, 1300 - (version == 4 ? 52 : 72));
+	ck_assert_uint_eq(sockets_stats(ours)->problems, 2);
+	/* The same when what it quotes has arrived (RFC 5927). */
+	again = frame;
+	run(50);
+	test_link_input(&net->uplink, &again);
+	socket_tcp_info(client, &info);
+	ck_assert_uint_eq(info.mss, 1300 - (version == 4 ? 52 : 72));
+	ck_assert_uint_eq(sockets_stats(ours)->problems, 2);
+	ck_assert_uint_eq(sockets_stats(ours)->problems_ignored, 1);
 	socket_close(client);
 	socket_close(server);
 	socket_close(listener);
