@@ -59,6 +59,14 @@ static void hear_congestion(struct tcp_connection *c, struct tcp_flight *flight,
 		c->flags |= TCP_FLAG_CWR;
 }
 
+/* A segment was lost; who speaks ECN is told of that, too (RFC 3168, 6.1.2). */
+void tcp_reduce(struct tcp_connection *c, const struct tcp_recovery_result *result, uint64_t now)
+{
+	if (tcp_cubic_on_loss(&c->flight->cubic, result->flight_before, c->snd_una, c->snd_nxt,
+			      now))
+		c->flags |= TCP_FLAG_CWR;
+}
+
 static void tell_cubic(struct tcp_connection *c, struct tcp_flight *flight,
 		       const struct tcp_recovery_result *result, bool ece, uint64_t now)
 {
@@ -68,7 +76,7 @@ static void tell_cubic(struct tcp_connection *c, struct tcp_flight *flight,
 		.rtt_ns = result->rtt_ns,
 		.srtt_ns = recovery->rto.srtt_ns,
 		.delivered = result->delivered,
-		.in_flight = result->pipe_before,
+		.in_flight = result->flight_before,
 		.una = c->snd_una,
 		.nxt = c->snd_nxt,
 		.app_limited = flight->app_limited,
@@ -78,7 +86,7 @@ static void tell_cubic(struct tcp_connection *c, struct tcp_flight *flight,
 	if (result->events & TCP_RECOVERY_SPURIOUS)
 		tcp_cubic_on_undo(&flight->cubic);
 	if (result->events & (TCP_RECOVERY_ENTERED | TCP_RECOVERY_PROBE_REPAIRED))
-		tcp_cubic_on_loss(&flight->cubic, result->pipe_before, c->snd_una, c->snd_nxt, now);
+		tcp_reduce(c, result, now);
 	if (result->acked)
 		tcp_cubic_on_ack(&flight->cubic, &ack);
 }
@@ -105,6 +113,16 @@ static void free_sent(struct tcp_connection *c, uint32_t acked, uint64_t now)
 	}
 }
 
+/* For F-RTO: will new data leave if it is let? Nagle and silly windows may hold small ones. */
+static bool may_send_new(const struct tcp_connection *c)
+{
+	uint32_t unsent = tcp_unsent(c), out = tcp_outstanding(c);
+	uint32_t bytes = tcp_min(unsent, c->snd_wnd > out ? c->snd_wnd - out : 0);
+
+	return bytes >= c->mss ||
+	       (bytes && bytes == unsent && tcp_has(c, TCP_FLAG_NO_DELAY | TCP_FLAG_FIN_QUEUED));
+}
+
 static void flight_input(struct tcp_connection *c, const struct tcp_segment *segment,
 			 const struct tcp_options *options, uint64_t now)
 {
@@ -116,7 +134,7 @@ static void flight_input(struct tcp_connection *c, const struct tcp_segment *seg
 		.count = tcp_has(c, TCP_FLAG_SACK) ? options->sack_count : 0,
 		.is_bare = segment->bytes == 0 && !(segment->flags & (TCP_SYN | TCP_FIN)) &&
 			   window_of(c, segment) == c->snd_wnd,
-		.may_send_new = tcp_unsent(c) && c->snd_wnd > tcp_outstanding(c),
+		.may_send_new = may_send_new(c),
 		.echo_ns = echo_of(c, options, now),
 		.now_ns = now,
 	};
@@ -126,7 +144,7 @@ static void flight_input(struct tcp_connection *c, const struct tcp_segment *seg
 	if (result.acked)
 		free_sent(c, result.acked, now);
 	if (ece)
-		hear_congestion(c, flight, result.pipe_before, now);
+		hear_congestion(c, flight, result.flight_before, now);
 	tell_cubic(c, flight, &result, ece, now);
 	flight->skip_lost = false;
 	flight->extra = 0;

@@ -324,12 +324,14 @@ void tcp_recovery_due(struct tcp_connection *c, uint64_t now)
 		if (c->backoff < UINT8_MAX)
 			c->backoff++;
 		suspect_mtu(c);
-		tcp_cubic_on_rto(&flight->cubic, result.pipe_before,
+		c->flags |= TCP_FLAG_CWR; /* RFC 3168, 6.1.2 */
+		tcp_cubic_on_rto(&flight->cubic, result.flight_before,
 				 result.events & TCP_RECOVERY_IS_REPEATED, c->snd_nxt, now);
 		flight->window = tcp_cubic_window(&flight->cubic);
 		flight->skip_lost = false;
-	} else if (result.events & TCP_RECOVERY_ENTERED) {
-		tcp_cubic_on_loss(&flight->cubic, result.pipe_before, c->snd_una, c->snd_nxt, now);
+	} else if (result.lost) {
+		if (result.events & TCP_RECOVERY_ENTERED)
+			tcp_reduce(c, &result, now);
 		flight->window = tcp_recovery_window(&flight->recovery, &result,
 						     tcp_cubic_window(&flight->cubic),
 						     flight->cubic.ssthresh);

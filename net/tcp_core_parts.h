@@ -155,6 +155,8 @@ uint16_t tcp_mss_offered(const struct tcp_stack *stack, uint8_t version);
 /* What it says of our data and of the peer's window. */
 void tcp_ack_input(struct tcp_connection *c, const struct tcp_segment *segment,
 		   const struct tcp_options *options, uint64_t now);
+/* Recovery has found a loss: the window shrinks, and the peer is told with CWR. */
+void tcp_reduce(struct tcp_connection *c, const struct tcp_recovery_result *result, uint64_t now);
 
 /* ---- tcp_core_receive.c ---- */
 void tcp_payload_input(struct tcp_connection *c, const struct tcp_segment *segment, uint64_t now);
