@@ -154,6 +154,8 @@ static void flight_input(struct tcp_connection *c, const struct tcp_segment *seg
 		flight->extra = 2u * c->mss;
 	}
 	tcp_window_now(c, &result);
+	if (result.events & TCP_RECOVERY_IS_REAL)
+		flight->window = tcp_max(flight->window, 3u * c->mss);
 	if (flight->recovery.rto.srtt_ns)
 		tcp_flight_sample(c, flight->recovery.rto.srtt_ns);
 	tcp_pace(c);

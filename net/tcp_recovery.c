@@ -320,7 +320,12 @@ static void follow_frto(struct tcp_recovery *r, const struct tcp_recovery_ack *a
 		.covers_resent = !before(r->board.una, r->resent_end),
 	};
 
+	bool is_second = r->frto.step == TCP_FRTO_SECOND;
+
 	switch (tcp_frto_on_ack(&r->frto, &told)) {
+	case TCP_FRTO_REAL:
+		result->events |= is_second ? TCP_RECOVERY_IS_REAL : 0;
+		break;
 	case TCP_FRTO_SPURIOUS:
 		undo(r, result);
 		break;
