@@ -153,9 +153,9 @@ static void flight_input(struct tcp_connection *c, const struct tcp_segment *seg
 		flight->skip_lost = true;
 		flight->extra = 2u * c->mss;
 	}
-	tcp_window_now(c, &result);
 	if (result.events & TCP_RECOVERY_IS_REAL)
-		flight->window = tcp_max(flight->window, 3u * c->mss);
+		tcp_cubic_on_rto_late(&flight->cubic);
+	tcp_window_now(c, &result);
 	if (flight->recovery.rto.srtt_ns)
 		tcp_flight_sample(c, flight->recovery.rto.srtt_ns);
 	tcp_pace(c);
