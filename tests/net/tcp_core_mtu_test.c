@@ -266,6 +266,60 @@ START_TEST(rfc4821_7_5_a_lost_probe_is_no_congestion)
 }
 END_TEST
 
+/* Nor does it make the window smaller for a while. */
+START_TEST(rfc4821_7_5_the_window_stays)
+{
+	uint32_t least = UINT32_MAX;
+
+	begin(4, 1000, true);
+	transfer(200000, 10 * LAB_S);
+	lab_run(lab, 700 * LAB_S);
+	way.mtu = 1200;
+	way.tells = false;
+	way.dropped = 0;
+	transfer(100000, 10 * LAB_S);
+	client->flight->cubic.ssthresh = 2u * client->mss;
+	for (unsigned int i = 0; i < 1000; i++) {
+		ck_assert_int_ge(tcp_send(client, bytes, 50000, lab->now), 0);
+		lab_run(lab, LAB_MS);
+		(void)!tcp_receive(server, bytes, sizeof(bytes), lab->now);
+		if (client->flight->window < least)
+			least = client->flight->window;
+	}
+	ck_assert_uint_ge(way.dropped, 2);
+	ck_assert_uint_ge(least, 10 * OF(1000));
+	lab_end(lab);
+}
+END_TEST
+
+static bool loses_one_large(struct lab *l, unsigned int from, struct tcp_segment *segment)
+{
+	bool *done = l->context;
+
+	if (from == 1 || segment->bytes <= OF(1000) || *done)
+		return true;
+	*done = true;
+	return false;
+}
+
+/* It may have been lost like any other. */
+START_TEST(rfc4821_7_6_a_probe_is_repeated)
+{
+	bool done = false;
+
+	begin(4, 1000, true);
+	transfer(200000, 10 * LAB_S);
+	lab_run(lab, 700 * LAB_S);
+	lab->filter = loses_one_large;
+	lab->context = &done;
+	transfer(900000, 10 * LAB_S);
+	ck_assert(done);
+	ck_assert_uint_eq(stats()->mtu_probes, 2);
+	ck_assert_uint_eq(client->mss, FULL);
+	lab_end(lab);
+}
+END_TEST
+
 /* ---- who says what is not so ---- */
 
 static void claim(uint32_t sequence, uint16_t mtu)
@@ -350,6 +404,8 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc4821_7_7_black_hole_of_ipv6);
 	tcase_add_test(cases, rfc4821_7_7_an_outage_is_none);
 	tcase_add_test(cases, rfc4821_7_5_a_lost_probe_is_no_congestion);
+	tcase_add_test(cases, rfc4821_7_5_the_window_stays);
+	tcase_add_test(cases, rfc4821_7_6_a_probe_is_repeated);
 	tcase_add_test(cases, rfc5927_7_2_large_ones_get_through);
 	tcase_add_test(cases, rfc5927_7_2_no_way_is_that_small);
 	tcase_add_test(cases, rfc8201_4_no_way_is_that_small);
