@@ -128,6 +128,7 @@ struct tcp_end {
 struct tcp_time_wait {
 	struct tcp_end end;
 	uint8_t flags; /* TCP_TIME_WAIT_* */
+	uint8_t scale; /* of `window` */
 	uint32_t next_send;
 	uint32_t next_receive;
 	uint32_t timestamp_recent;
@@ -159,6 +160,8 @@ struct tcp_connection {
 	uint8_t scale_send; /* of windows that the peer announces */
 	int16_t error;	    /* negative errno, once it is over */
 	uint16_t mss;	    /* payload bytes of a full segment, options taken off */
+	uint16_t mss_high;  /* larger ones do not get through; between the two nobody knows */
+	uint16_t mss_acked; /* full segments of so many bytes have been acknowledged */
 	uint16_t mss_max;   /* what it could become: the peer's and our link's */
 
 	/* RFC 9293, 3.3.1; names as there */
@@ -197,6 +200,7 @@ struct tcp_connection {
 		uint32_t syn_us;  /* before it is established: when the SYN left */
 	};
 	uint32_t retransmissions; /* segments */
+	uint32_t mss_since_s;	  /* when the search for a larger one ended */
 
 	struct tcp_flight *flight; /* in a block of its own; NULL while idle */
 
@@ -243,6 +247,17 @@ struct tcp_stats {
 	uint64_t no_buffer_memory;
 	uint64_t time_wait_evicted;
 	uint64_t malformed;
+	uint64_t mtu_probes;
+	uint64_t mtu_black_holes; /* smaller segments after time-outs */
+};
+
+/* What a router has said of the way to a peer; forgotten after ten minutes. */
+#define TCP_PATHS 64u
+struct tcp_path {
+	uint32_t tag;
+	uint32_t learnt_s;
+	uint16_t mtu;
+	uint8_t version; /* 0: none */
 };
 
 /*
@@ -295,6 +310,7 @@ struct tcp_stack {
 	uint64_t now;
 	uint32_t connection_used;
 	uint32_t time_wait_used;
+	struct tcp_path paths[TCP_PATHS];
 	struct tcp_stats stats;
 };
 

@@ -2,9 +2,8 @@
 /* What an acknowledgement says: of our data, of the network, of the peer's window. */
 #include "net/tcp_core_parts.h"
 
-/* When the timestamp was current that it echoes; 0: it has none, or none of ours. */
-static uint64_t echo_of(const struct tcp_connection *c, const struct tcp_options *options,
-			uint64_t now)
+uint64_t tcp_echo_ns(const struct tcp_connection *c, const struct tcp_options *options,
+		     uint64_t now)
 {
 	uint32_t age;
 
@@ -77,10 +76,17 @@ static void tell_cubic(struct tcp_connection *c, const struct tcp_recovery_resul
 		.recovering = ece || recovery->state == TCP_RECOVERY_FAST,
 	};
 
-	if (result->events & TCP_RECOVERY_SPURIOUS)
+	if (result->events & TCP_RECOVERY_SPURIOUS && !flight->probe_repair)
 		tcp_cubic_on_undo(&flight->cubic);
-	if (result->events & (TCP_RECOVERY_ENTERED | TCP_RECOVERY_PROBE_REPAIRED))
-		tcp_cubic_on_loss(&flight->cubic, outstanding, c->snd_una, c->snd_nxt, now);
+	if (result->events & (TCP_RECOVERY_ENTERED | TCP_RECOVERY_PROBE_REPAIRED)) {
+		tcp_loss_event(c, result, outstanding, now);
+	} else if (result->lost && flight->probe_repair) {
+		/* More than what was too large: congestion after all. */
+		tcp_loss_event(c, result, outstanding, now);
+		flight->recovery.prr.ssthresh = flight->cubic.ssthresh;
+	} else if (result->lost) {
+		(void)!tcp_mtu_probe_lost(c, now);
+	}
 	if (result->acked)
 		tcp_cubic_on_ack(&flight->cubic, &ack);
 }
@@ -118,14 +124,16 @@ static void flight_input(struct tcp_connection *c, const struct tcp_segment *seg
 		.is_bare = segment->bytes == 0 && !(segment->flags & (TCP_SYN | TCP_FIN)) &&
 			   window_of(c, segment) == c->snd_wnd,
 		.may_send_new = tcp_unsent(c) && c->snd_wnd > outstanding,
-		.echo_ns = echo_of(c, options, now),
+		.echo_ns = tcp_echo_ns(c, options, now),
 		.now_ns = now,
 	};
 	struct tcp_recovery_result result = { 0 };
 
 	tcp_recovery_on_ack(&flight->recovery, &ack, &result);
-	if (result.acked)
+	if (result.acked) {
 		free_sent(c, result.acked, now);
+		tcp_mtu_acked(c, now);
+	}
 	if (ece)
 		hear_congestion(c, outstanding, now);
 	tell_cubic(c, &result, outstanding, ece, now);
@@ -135,9 +143,7 @@ static void flight_input(struct tcp_connection *c, const struct tcp_segment *seg
 		flight->skip_lost = true;
 		flight->extra = 2u * c->mss;
 	}
-	flight->window =
-		tcp_recovery_window(&flight->recovery, &result, tcp_cubic_window(&flight->cubic),
-				    flight->cubic.ssthresh);
+	tcp_window_now(c, &result);
 	if (flight->recovery.rto.srtt_ns)
 		tcp_flight_sample(c, flight->recovery.rto.srtt_ns);
 	tcp_pace(c);

@@ -47,6 +47,13 @@ struct tcp_flight *tcp_flight_get(struct tcp_connection *c, uint64_t now)
 	flight->extra = 0;
 	flight->skip_lost = false;
 	flight->app_limited = true;
+	flight->probe_mss = 0;
+	flight->probe_fails = 0;
+	flight->probe_halves = false;
+	flight->probe_repair = false;
+	flight->has_full = false;
+	flight->resized = false;
+	flight->said_mss = 0;
 	c->flags &= ~(uint32_t)TCP_FLAG_SYN_LOST;
 	c->flight = flight;
 	tcp_pace(c);
@@ -62,6 +69,29 @@ void tcp_pace(struct tcp_connection *c)
 	tcp_pacing_limit(&flight->pacing, tcp_or(c->pacing, c->stack->config.options.pacing));
 	tcp_pacing_set(&flight->pacing, flight->window, c->mss, c->srtt_us * UINT64_C(1000),
 		       tcp_cubic_in_slow_start(&flight->cubic));
+}
+
+void tcp_loss_event(struct tcp_connection *c, const struct tcp_recovery_result *result,
+		    uint32_t outstanding, uint64_t now)
+{
+	struct tcp_flight *flight = c->flight;
+	bool is_resized = flight->resized && !result->lost;
+
+	flight->resized = false;
+	flight->probe_repair = tcp_mtu_probe_lost(c, now) || is_resized;
+	if (!flight->probe_repair)
+		tcp_cubic_on_loss(&flight->cubic, outstanding, c->snd_una, c->snd_nxt, now);
+}
+
+void tcp_window_now(struct tcp_connection *c, const struct tcp_recovery_result *result)
+{
+	struct tcp_flight *flight = c->flight;
+	uint32_t cwnd = tcp_cubic_window(&flight->cubic);
+
+	flight->window = tcp_recovery_window(&flight->recovery, result, cwnd,
+					     flight->probe_repair ? cwnd : flight->cubic.ssthresh);
+	if (flight->recovery.state == TCP_RECOVERY_OPEN)
+		flight->probe_repair = false;
 }
 
 /*

@@ -138,7 +138,7 @@ static void agree(struct tcp_connection *c, const struct tcp_options *peer, uint
 		c->timestamp_recent = peer->ts_value;
 		c->timestamp_recent_s = (uint32_t)(now / TCP_SECOND_NS);
 	}
-	c->mss_max = c->mss;
+	tcp_mtu_begin(c, now);
 }
 
 /* The peer's SYN has been at `irs`, with what was agreed on. */
@@ -403,7 +403,7 @@ static void answer_in_syn_sent(struct tcp_connection *c, const struct tcp_segmen
 	rest.sequence++;
 	rest.flags &= (uint8_t)~TCP_SYN;
 	if (rest.bytes || rest.flags & TCP_FIN)
-		tcp_payload_input(c, &rest, now);
+		tcp_payload_input(c, &rest, 0, now);
 	if (c->end.state != TCP_CLOSED)
 		tcp_output(c, now);
 }

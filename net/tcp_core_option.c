@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What the application wants of a connection, and how the connection does. */
 #include "net/tcp_core_parts.h"
-#include "net/wire.h"
 
 void tcp_set_no_delay(struct tcp_connection *c, bool no_delay, uint64_t now)
 {
@@ -92,17 +91,6 @@ void tcp_set_pacing(struct tcp_connection *c, uint32_t bytes_a_second)
 	tcp_pace(c);
 }
 
-static uint16_t path_mtu(const struct tcp_connection *c)
-{
-	uint32_t headers = (uint32_t)sizeof(struct tcp_header) +
-			   (c->end.key.version == 6 ? (uint32_t)sizeof(struct ip6_header)
-						    : (uint32_t)sizeof(struct ip4_header));
-
-	if (tcp_has(c, TCP_FLAG_TIMESTAMPS))
-		headers += TCP_TIMESTAMP_BYTES;
-	return (uint16_t)(c->mss + headers);
-}
-
 void tcp_get_info(const struct tcp_connection *c, struct tcp_info *info)
 {
 	bool open = c->end.state != TCP_CLOSED;
@@ -117,7 +105,7 @@ void tcp_get_info(const struct tcp_connection *c, struct tcp_info *info)
 		.receive_most = c->window.limit,
 	};
 	if (open && c->mss)
-		info->path_mtu = path_mtu(c);
+		info->path_mtu = tcp_mtu_now(c);
 	if (tcp_is_synchronized(c)) {
 		info->rtt_us = c->srtt_us;
 		info->unsent = tcp_unsent(c);

@@ -142,6 +142,7 @@ static void sent_new(struct tcp_connection *c, uint32_t bytes, bool fin, uint64_
 		c->flags |= TCP_FLAG_FIN_SENT;
 	if (bytes % c->mss)
 		c->snd_sml = c->snd_nxt;
+	tcp_mtu_sent(c, bytes);
 	c->flags &= ~(uint32_t)TCP_FLAG_PUSH_SMALL;
 	c->flight->extra -= tcp_min(c->flight->extra, bytes);
 }
@@ -174,6 +175,20 @@ static enum stop send_new_once(struct tcp_connection *c, bool probe, uint64_t no
 	return fin ? STOP_EMPTY : STOP_WINDOW;
 }
 
+/* A segment larger than those that are known to get through, with what would leave anyway. */
+static void send_larger(struct tcp_connection *c, uint64_t now)
+{
+	uint32_t bytes = tcp_mtu_probe_bytes(c, now), begin = c->snd_nxt;
+
+	if (!bytes || tcp_pacing_delay(&c->flight->pacing, now) ||
+	    !tcp_scoreboard_has_room(&c->flight->recovery.board, bytes) ||
+	    !tcp_transmit(c, begin, bytes, 0, 0, now))
+		return;
+	tcp_pacing_on_send(&c->flight->pacing, bytes, now);
+	sent_new(c, bytes, false, now);
+	tcp_mtu_probe_sent(c, begin, bytes);
+}
+
 static enum stop send_new(struct tcp_connection *c, uint64_t now)
 {
 	uint32_t before;
@@ -183,6 +198,7 @@ static enum stop send_new(struct tcp_connection *c, uint64_t now)
 		tcp_cubic_on_send(&c->flight->cubic, tcp_rto_now(c), now);
 		c->flight->window = tcp_cubic_window(&c->flight->cubic);
 	}
+	send_larger(c, now);
 	do {
 		before = c->snd_nxt;
 		stop = send_new_once(c, false, now);
@@ -305,16 +321,15 @@ void tcp_recovery_due(struct tcp_connection *c, uint64_t now)
 			return;
 		if (c->backoff < UINT8_MAX)
 			c->backoff++;
-		tcp_mtu_suspect(c);
 		tcp_cubic_on_rto(&flight->cubic, tcp_outstanding(c),
 				 result.events & TCP_RECOVERY_IS_REPEATED, c->snd_nxt, now);
 		flight->window = tcp_cubic_window(&flight->cubic);
 		flight->skip_lost = false;
+		flight->probe_repair = false;
+		tcp_mtu_timed_out(c, now);
 	} else if (result.events & TCP_RECOVERY_ENTERED) {
-		tcp_cubic_on_loss(&flight->cubic, tcp_outstanding(c), c->snd_una, c->snd_nxt, now);
-		flight->window = tcp_recovery_window(&flight->recovery, &result,
-						     tcp_cubic_window(&flight->cubic),
-						     flight->cubic.ssthresh);
+		tcp_loss_event(c, &result, tcp_outstanding(c), now);
+		tcp_window_now(c, &result);
 	}
 	if (result.events & TCP_RECOVERY_SEND_PROBE)
 		send_probe(c, now);

@@ -38,6 +38,18 @@ struct tcp_flight {
 	uint32_t extra;	  /* bytes of new data that may leave whatever it says (F-RTO) */
 	bool skip_lost;	  /* and nothing again before them */
 	bool app_limited; /* the last attempt to send was not ended by the window */
+
+	/* Path MTU: tcp_core_mtu.c */
+	uint32_t probe_begin; /* the segment larger than `mss` that is under way */
+	uint16_t probe_mss;   /* its bytes; 0: none is */
+	uint8_t probe_fails;  /* of this size, in a row */
+	bool probe_halves;    /* the largest was tried: now half way */
+	bool probe_repair; /* the recovery under way is for segments too large, and nothing else */
+	bool resized;	   /* what was too large counts as lost, to leave again */
+	bool has_full;	   /* full_end holds */
+	uint16_t said_mss; /* what a router has said that is not believed yet; 0: nothing */
+	uint32_t said_sequence;
+	uint32_t full_end; /* a full segment that is under way ends here */
 	struct tcp_range ranges[];
 };
 
@@ -162,6 +174,11 @@ struct tcp_flight *tcp_flight_get(struct tcp_connection *c, uint64_t now);
 void tcp_flight_release(struct tcp_connection *c);
 /* The congestion window, or what the application wants, is another: so is the rate. */
 void tcp_pace(struct tcp_connection *c);
+/* A loss event: what congestion control makes of it. */
+void tcp_loss_event(struct tcp_connection *c, const struct tcp_recovery_result *result,
+		    uint32_t outstanding, uint64_t now);
+/* The congestion window that holds after an acknowledgement or a timer. */
+void tcp_window_now(struct tcp_connection *c, const struct tcp_recovery_result *result);
 /* How much the send buffer may hold now. */
 void tcp_send_tune(struct tcp_connection *c);
 /* A round trip was measured where there is no flight: in the handshake. */
@@ -190,8 +207,27 @@ must_check bool tcp_challenge_allowed(struct tcp_stack *stack, uint64_t now);
 /* ---- tcp_core_mtu.c ---- */
 /* Segments have another size from now on. */
 void tcp_mss_change(struct tcp_connection *c, uint16_t mss);
+/* `mss` is what both ends have said: now what is known of the way. */
+void tcp_mtu_begin(struct tcp_connection *c, uint64_t now);
+/* The largest IP packet that is sent now. */
+uint16_t tcp_mtu_now(const struct tcp_connection *c);
+/*
+ * A larger segment is to be tried now, with so many bytes, by itself; 0: none. After it has left
+ * tcp_mtu_probe_sent().
+ */
+must_check uint32_t tcp_mtu_probe_bytes(struct tcp_connection *c, uint64_t now);
+void tcp_mtu_probe_sent(struct tcp_connection *c, uint32_t begin, uint32_t bytes);
+/*
+ * Something was found lost. True: nothing but a segment that was too large, which says
+ * nothing of congestion (RFC 4821, 7.5).
+ */
+must_check bool tcp_mtu_probe_lost(struct tcp_connection *c, uint64_t now);
+/* New data of `bytes` has left in one transmission. */
+void tcp_mtu_sent(struct tcp_connection *c, uint32_t bytes);
+/* SND.UNA has advanced. */
+void tcp_mtu_acked(struct tcp_connection *c, uint64_t now);
 /* The retransmission timer has run out, c->backoff times. */
-void tcp_mtu_suspect(struct tcp_connection *c);
+void tcp_mtu_timed_out(struct tcp_connection *c, uint64_t now);
 
 /* ---- tcp_core_open.c ---- */
 void tcp_listen_input(struct tcp_stack *stack, struct tcp_listener *listener,
@@ -209,12 +245,17 @@ uint16_t tcp_mss_offered(const struct tcp_stack *stack, const struct tcp_key *ke
 			 const struct tcp_options_set *options, void *route);
 
 /* ---- tcp_core_ack.c ---- */
+/* When the timestamp was current that it echoes; 0: it has none, or none of ours. */
+uint64_t tcp_echo_ns(const struct tcp_connection *c, const struct tcp_options *options,
+		     uint64_t now);
 /* What it says of our data and of the peer's window. */
 void tcp_ack_input(struct tcp_connection *c, const struct tcp_segment *segment,
 		   const struct tcp_options *options, uint64_t now);
 
 /* ---- tcp_core_receive.c ---- */
-void tcp_payload_input(struct tcp_connection *c, const struct tcp_segment *segment, uint64_t now);
+/* echo_ns: when the timestamp that it echoes was sent; 0: not known. */
+void tcp_payload_input(struct tcp_connection *c, const struct tcp_segment *segment,
+		       uint64_t echo_ns, uint64_t now);
 
 /* ---- tcp_core_output.c ---- */
 /* Sends what may be sent, an acknowledgement that is due, and sets the timers. */

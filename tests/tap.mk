@@ -13,12 +13,16 @@ TAP_STATION_SRCS = $(TAP_SRCS) tests/tap/link_text.c tests/tap/rough_link.c test
 	tests/tap/tap_netdev.c
 
 TAP_STATIONS = iperf httpd
+httpd_STATION_SRCS = $(http_SRCS) pages/httpd_pages.c tests/tap/machine_info.c
 
 # $(call tap_compile,KIND): how sources compile and programs link in one kind.
 define tap_compile
 $(TAP_BUILD)/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
 	@echo "  tap  $$<"
+	@gcc $(TAP_CFLAGS) $(TAP_FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
+$(TAP_BUILD)/$(1)/pages/%.o: $(BUILD)/pages/%.c
+	@mkdir -p $$(@D)
 	@gcc $(TAP_CFLAGS) $(TAP_FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
 $(TAP_BUILD)/$(1)/firewall: $(patsubst %.c,$(TAP_BUILD)/$(1)/%.o,$(TAP_SRCS) \
 		tests/tap/firewall.c tests/tap/link_text.c tests/tap/rough_link.c \
@@ -40,7 +44,8 @@ endef
 $(foreach kind,asan plain,$(foreach app,$(TAP_STATIONS),$(eval $(call tap_station,$(kind),$(app)))))
 $(foreach kind,asan plain,$(eval $(call tap_compile,$(kind))))
 
-tap-programs: $(TAP_BUILD)/asan/firewall $(TAP_BUILD)/asan/verdicts $(TAP_BUILD)/plain/firewall
+tap-programs: $(TAP_BUILD)/asan/firewall $(TAP_BUILD)/asan/verdicts $(TAP_BUILD)/plain/firewall \
+	$(TAP_BUILD)/asan/ends
 tap: packages
 	@$(MAKE) -s -j2 tap-programs
 	@tests/tap/run $(TAP_BUILD) $(if $(ONLY),--only '$(ONLY)')

@@ -34,7 +34,6 @@ static struct wire wires[2];  /* to the server, to the client */
 static struct end *accepted[ACCEPTED_MAX];
 static uint32_t accepted_count;
 static uint16_t next_port;
-static uint64_t highest, again;
 static bool begun;
 
 uint32_t sys_now(void)
@@ -139,8 +138,6 @@ void pair_begin(const struct pair_options *options)
 	wire_init(&wires[0], options->delay_ns, options->rate, options->queue, options->loss, 77);
 	wire_init(&wires[1], 0, 0, 0, 0, 1);
 	accepted_count = 0;
-	highest = 0;
-	again = 0;
 	if (begun)
 		return;
 	begun = true;
@@ -263,11 +260,6 @@ void pair_close(void *connection)
 	if (end->came)
 		pbuf_free(end->came);
 	free(end);
-}
-
-uint64_t pair_again(void)
-{
-	return again;
 }
 
 void pair_trace(void *connection)

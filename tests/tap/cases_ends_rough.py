@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: ISC
 """A Linux neighbour behind a rough link: what arrives is what was sent, whatever happens on
 the way, whatever the neighbour is set to."""
+import socket
+
+from cases_ends import all_clients
 from harness import case, expect, expect_true
 from stations import together, until
 from worlds import GATEWAY
@@ -27,7 +30,7 @@ def _rough(name, options, counted, versions, count=MEGABYTE):
             if name in ("loss", "all"):
                 world.echo(count // 2, version)
         for way in ("in", "out"):
-            expect_true(station.last[f"rough {counted}"] > 0, f"the link did that, {way}",
+            expect_true(station.last[f"rough {way} {counted}"] > 0, f"the link did that, {way}",
                         station.last)
 
     test.__name__ = f"rough_{name}"
@@ -46,22 +49,18 @@ def rough_clients(world, _version):
         words = [f"connect={GATEWAY[4]}:7007,20,50000"]
         with world.station("--plain", "--rough", "both:loss=2%,delay=3ms",
                            words=words) as station:
-            stats = until(lambda: _through(station), "all clients are through", seconds=25)
+            stats = until(lambda: all_clients(station), "all clients are through", seconds=25)
     expect((stats["clients done"], stats["clients failed"]), (20, 0), "clients")
-
-
-def _through(station):
-    stats = station.stats()
-    return stats if stats["clients done"] + stats["clients failed"] == stats["clients all"] else None
 
 
 # ---- small packets
 
 
 @case("ends")
-def mtu_68(world, _version):
-    with world.station("--plain", mtu=68):
-        world.both(30_003)
+def mtu_88(world, _version):
+    """The smallest with which Linux makes no fragments: it never sends less than 48 bytes."""
+    with world.station("--plain", mtu=88):
+        world.both(100_003)
 
 
 @case("ends")
@@ -99,9 +98,9 @@ def congestion_controls(world, _version):
     names = _algorithms(world)
     print(f"         {' '.join(names)}", flush=True)
     for name in names:
-        with world.settings(congestion_control=name):
-            with world.station("--plain", "--rough", "both:loss=0.5%,delay=3ms"):
-                world.discard(2 * MEGABYTE)
+        with world.station("--plain", "--rough", "both:loss=0.5%,delay=3ms"):
+            world.discard(2 * MEGABYTE, before=lambda client, name=name: client.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_CONGESTION, name.encode()))
 
 
 @case("ends", versions=(4, 6))
@@ -110,7 +109,7 @@ def ecn(world, version):
     with world.settings(ecn=1):
         with world.station("--plain", "--rough", "both:mark=2%,delay=3ms") as station:
             world.both(MEGABYTE, version)
-    expect_true(station.last["rough marked"] > 0, "the neighbour's packets are marked",
+    expect_true(station.last["rough in marked"] > 0, "the neighbour's packets are marked",
                 station.last)
     expect(station.last["tcp retransmissions"], 0, "segments that we sent again")
 

@@ -12,6 +12,8 @@
  *	connect=ADDRESS:PORT,COUNT,BYTES	COUNT connections, each sends BYTES with their sum
  *				and expects them back
  *	get=ADDRESS:PORT,PATH	asks a web server
+ *
+ * What asks does so a moment later, for the neighbour gets his addresses after the link.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,6 +24,10 @@
 #include "tests/tap/ends_parts.h"
 
 #define CRC_POLYNOMIAL 0xedb88320u
+#define ASK_AFTER_NS 300000000ull
+
+static char questions[4096];
+static uint64_t ask_ns; /* 0: there is nothing to ask, or it is done */
 
 struct ends_counts ends_counts;
 const struct station *ends_station;
@@ -64,16 +70,14 @@ bool ends_address_read(const char *text, struct socket_address *address)
 	return true;
 }
 
-static int begin(const struct station *station)
+static int each_word(const char *text, int (*begin_word)(const char *word))
 {
 	char words[4096];
 	char *rest = NULL;
 
-	ends_station = station;
-	snprintf(words, sizeof(words), "%s", station->arguments);
+	snprintf(words, sizeof(words), "%s", text);
 	for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
-		bool asks = !strncmp(word, "connect=", 8) || !strncmp(word, "get=", 4);
-		int error = asks ? ends_ask(word) : ends_serve(word);
+		int error = begin_word(word);
 
 		if (error) {
 			fprintf(stderr, "ends: %s: %d\n", word, error);
@@ -81,6 +85,40 @@ static int begin(const struct station *station)
 		}
 	}
 	return 0;
+}
+
+static int begin_word(const char *word)
+{
+	size_t used = strlen(questions);
+
+	if (strncmp(word, "connect=", 8) != 0 && strncmp(word, "get=", 4) != 0)
+		return ends_serve(word);
+	snprintf(questions + used, sizeof(questions) - used, "%s ", word);
+	ask_ns = station_now_ns() + ASK_AFTER_NS;
+	return 0;
+}
+
+static int begin(const struct station *station)
+{
+	ends_station = station;
+	return each_word(station->arguments, begin_word);
+}
+
+static void run(uint64_t now_ns)
+{
+	ends_serve_run(now_ns);
+	if (!ask_ns || ask_ns > now_ns)
+		return;
+	ask_ns = 0;
+	if (each_word(questions, ends_ask))
+		station_end(1);
+}
+
+static uint64_t next_ns(void)
+{
+	uint64_t next = ends_serve_next_ns();
+
+	return ask_ns && ask_ns < next ? ask_ns : next;
 }
 
 static void print_stats(void (*line)(void *context, const char *text), void *context)
@@ -105,8 +143,8 @@ static void print_stats(void (*line)(void *context, const char *text), void *con
 const struct station_app station_app = {
 	.name = "ends",
 	.begin = begin,
-	.run = ends_serve_run,
-	.next_ns = ends_serve_next_ns,
+	.run = run,
+	.next_ns = next_ns,
 	.print_stats = print_stats,
 	.sizes = { .connections = 2048, .time_waits = 4096, .memory_bytes = 64u << 20 },
 };

@@ -75,6 +75,8 @@ class Station:
         with open(self.stats_path, encoding="utf-8") as file:
             for line in file:
                 words = line.replace(",", "").split()
+                if words and words[0] == "rough":
+                    words[:2] = [" ".join(words[:2])]
                 for i in range(2, len(words)):
                     if words[i].lstrip("-").isdigit():
                         counts.setdefault(f"{words[0]} {words[i - 1]}", int(words[i]))
@@ -151,6 +153,10 @@ class Ends:
             station.start(mtu)
             yield station
             station.last = station.end()
+        except BaseException:
+            with contextlib.suppress(Failure, OSError):
+                station.stats()
+            raise
         finally:
             station.kill()
 
@@ -215,15 +221,20 @@ class Ends:
             sender.join()
         expect_true(seen == data, "what comes back is what was sent", (len(seen), len(data)))
 
-    def serve(self, port, version=4, handle=None):
+    @contextlib.contextmanager
+    def serve(self, port, version=4):
         """A server of the neighbour's that gives everything back."""
         listener = self.peer.socket(FAMILY[version], socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((GATEWAY[version] if version == 4 else "::", port))
+        listener.bind(("0.0.0.0" if version == 4 else "::", port))
         listener.listen(1024)
-        threading.Thread(target=_accept, args=(listener, handle or _give_back),
-                         daemon=True).start()
-        return listener
+        threading.Thread(target=_accept, args=(listener,), daemon=True).start()
+        try:
+            yield
+        finally:
+            # A thread that waits in accept() would keep it.
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
 
 
 def read_all(client):
@@ -266,16 +277,16 @@ def _give_back(client):
             client.sendall(piece)
 
 
-def _accept(listener, handle):
+def _accept(listener):
     with contextlib.suppress(OSError):
         while True:
             client, _ = listener.accept()
-            threading.Thread(target=_quietly, args=(handle, client), daemon=True).start()
+            threading.Thread(target=_quietly, args=(client,), daemon=True).start()
 
 
-def _quietly(handle, client):
+def _quietly(client):
     with contextlib.suppress(OSError):
-        handle(client)
+        _give_back(client)
 
 
 def until(condition, what, seconds=15):

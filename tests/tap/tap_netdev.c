@@ -333,21 +333,22 @@ static void take_arrived(struct tap *tap, struct packet_vector *vector)
 	}
 }
 
-void tap_poll(struct tap *tap)
+bool tap_poll(struct tap *tap)
 {
 	struct packet_vector vector = { .count = 0 };
+	unsigned int read = 0;
 
-	for (unsigned int i = 0; i < PACKET_VECTOR_MAX && read_one(tap, &vector); i++)
-		;
+	while (read < PACKET_VECTOR_MAX && read_one(tap, &vector))
+		read++;
 	if (tap->rough) {
 		take_arrived(tap, &vector);
 		write_arrived(tap);
 	}
-	if (!vector.count)
-		return;
-	tap->netdev.input(&tap->netdev, &vector);
+	if (vector.count)
+		tap->netdev.input(&tap->netdev, &vector);
 	if (vector.count)
 		complain(tap, "input left packets in the vector");
+	return read == PACKET_VECTOR_MAX;
 }
 
 /* ---- life ---- */

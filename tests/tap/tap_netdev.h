@@ -42,7 +42,10 @@ must_check int tap_open(struct tap *tap, struct packet_pool *packets, const char
 			const char *space, bool is_uplink, bool offloads, const uint8_t *mac,
 			const uint8_t *peer_mac);
 
-/* Reads what is there, a vector at most, and passes it on; and what a rough link has for both. */
-void tap_poll(struct tap *tap);
+/*
+ * Reads what is there, a vector at most, and passes it on; and what a rough link has for both.
+ * True: there may be more.
+ */
+bool tap_poll(struct tap *tap);
 
 void tap_close(struct tap *tap);
