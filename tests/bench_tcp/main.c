@@ -109,8 +109,8 @@ static double measure(uint64_t (*step)(void))
 			pair_now = wall();
 			done += step();
 		}
-		values[i] = (double)done * 1e9 /
-			    (double)(read_clock(CLOCK_PROCESS_CPUTIME_ID) - begin);
+		values[i] =
+			(double)done * 1e9 / (double)(read_clock(CLOCK_PROCESS_CPUTIME_ID) - begin);
 	}
 	qsort(values, rounds, sizeof(values[0]), compare);
 	return values[rounds / 2];
