@@ -287,6 +287,13 @@ size_t script_packet(struct script *s, uint8_t *to, const char *format, ...)
 	return wire_make(s, &segment, to);
 }
 
+size_t script_datagram(struct script *s, uint8_t *to, uint16_t from, uint16_t to_port,
+		       uint32_t bytes)
+{
+	script_note(s, "< udp %u>%u (%u), spoilt", from, to_port, bytes);
+	return wire_make_udp(s, from, to_port, bytes, to);
+}
+
 void peer_echo(struct script *s, uint32_t bytes)
 {
 	size_t all = wire_make_echo(s, bytes, s->log->packet);

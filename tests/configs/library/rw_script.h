@@ -165,6 +165,10 @@ void peer_echo(struct script *s, uint32_t bytes);
 size_t script_packet(struct script *s, uint8_t *to, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void script_fix(struct script *s, uint8_t *packet, size_t bytes);
+size_t script_datagram(struct script *s, uint8_t *to, uint16_t from, uint16_t to_port,
+		       uint32_t bytes);
+/* Byte `offset` of what is sent either way; of each datagram from 0 on. */
+uint8_t script_pattern(uint64_t offset);
 
 /* A UDP datagram of patterned bytes to port `to` of ours. */
 void peer_datagram(struct script *s, uint16_t from, uint16_t to, uint32_t bytes);

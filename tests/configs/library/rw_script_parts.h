@@ -65,7 +65,6 @@ size_t wire_make_icmp(const struct script *s, enum script_icmp what, uint16_t mt
 		      const uint8_t *quoted, size_t bytes, uint8_t *to);
 /* Writes another sequence number into a packet of ours. */
 void wire_set_sequence(const struct script *s, uint8_t *packet, uint32_t sequence);
-uint8_t script_pattern(uint64_t offset);
 
 /* rw_script.c */
 void script_note(struct script *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
