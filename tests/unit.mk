@@ -28,7 +28,10 @@ UNIT_LIBRARY = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(wildcard configs/library/rw_*.
 
 $(UNIT_BUILD)/bin/configs/firewall/qubes_test: $(UNIT_QUBES)
 $(filter $(UNIT_BUILD)/bin/configs/library/%,$(UNIT_PROGRAMS)): $(UNIT_LIBRARY)
-# The server on sockets that the test plays; the pages of counters on real ones.
+$(UNIT_BUILD)/bin/configs/metrics_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c \
+	configs/http_server.c configs/metrics.c configs/metrics_source.c configs/status.c \
+	configs/status_rows.c configs/text_out.c)
+# The server on sockets that the test plays.
 UNIT_HTTP = $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c configs/http_server.c)
 $(UNIT_BUILD)/bin/configs/http_request_test $(UNIT_BUILD)/bin/configs/http_server_test: \
 		$(UNIT_BUILD)/bin/configs/%: $(UNIT_BUILD)/tests/configs/%.o $(UNIT_HTTP) \
