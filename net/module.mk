@@ -109,6 +109,7 @@ net_SRCS := \
 	net/tcp_core_header.c \
 	net/tcp_core_input.c \
 	net/tcp_core_mtu.c \
+	net/tcp_core_merge.c \
 	net/tcp_core_open.c \
 	net/tcp_core_option.c \
 	net/tcp_core_output.c \

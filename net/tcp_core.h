@@ -128,6 +128,7 @@ struct tcp_end {
 struct tcp_time_wait {
 	struct tcp_end end;
 	uint8_t flags; /* TCP_TIME_WAIT_* */
+	uint8_t scale; /* of `window` */
 	uint32_t next_send;
 	uint32_t next_receive;
 	uint32_t timestamp_recent;

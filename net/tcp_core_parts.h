@@ -23,7 +23,8 @@
 #define TCP_BUFFER_FIRST 65535u /* limits begin with it */
 #define TCP_ACK_DELAY_NS (40 * TCP_MS_NS)
 #define TCP_CHALLENGE_GAP_NS (500 * TCP_MS_NS)
-#define TCP_OPEN_RETRIES 5u
+#define TCP_OPEN_RETRIES 5u    /* of an answer to a SYN */
+#define TCP_CONNECT_RETRIES 7u /* three minutes at least (RFC 9293, 3.8.3, MUST-23) */
 #define TCP_PROBE_MAX_NS (60 * TCP_SECOND_NS)
 #define TCP_SEND_AGAIN_NS (1 * TCP_MS_NS)
 #define TCP_FLIGHT_IDLE_NS (10 * TCP_SECOND_NS)
@@ -244,12 +245,17 @@ uint16_t tcp_mss_offered(const struct tcp_stack *stack, const struct tcp_key *ke
 			 const struct tcp_options_set *options, void *route);
 
 /* ---- tcp_core_ack.c ---- */
+/* When the timestamp was current that it echoes; 0: it has none, or none of ours. */
+uint64_t tcp_echo_ns(const struct tcp_connection *c, const struct tcp_options *options,
+		     uint64_t now);
 /* What it says of our data and of the peer's window. */
 void tcp_ack_input(struct tcp_connection *c, const struct tcp_segment *segment,
 		   const struct tcp_options *options, uint64_t now);
 
 /* ---- tcp_core_receive.c ---- */
-void tcp_payload_input(struct tcp_connection *c, const struct tcp_segment *segment, uint64_t now);
+/* echo_ns: when the timestamp that it echoes was sent; 0: not known. */
+void tcp_payload_input(struct tcp_connection *c, const struct tcp_segment *segment,
+		       uint64_t echo_ns, uint64_t now);
 
 /* ---- tcp_core_output.c ---- */
 /* Sends what may be sent, an acknowledgement that is due, and sets the timers. */

@@ -104,9 +104,10 @@ bool tcp_window_wants_update(const struct tcp_window *window, uint32_t next, uin
 		window->limit <= 8u * window->mss);
 }
 
-void tcp_window_received(struct tcp_window *window, uint32_t next, uint64_t now_ns)
+void tcp_window_received(struct tcp_window *window, uint32_t next, uint64_t echo_ns,
+			 uint64_t now_ns)
 {
-	uint64_t sample = now_ns - window->mark_ns;
+	uint64_t sample = echo_ns ? echo_ns : now_ns - window->mark_ns;
 
 	if (window->mark_ns && tcp_before(next, window->mark))
 		return;
@@ -140,7 +141,7 @@ void tcp_window_read(struct tcp_window *window, uint32_t bytes, uint64_t rtt_ns,
 {
 	uint64_t rounds;
 
-	if (!rtt_ns)
+	if (window->rtt_ns)
 		rtt_ns = window->rtt_ns;
 	window->round_read =
 		bytes < UINT32_MAX - window->round_read ? window->round_read + bytes : UINT32_MAX;

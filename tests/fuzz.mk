@@ -26,7 +26,7 @@ FUZZ_DRIVERS = $(lib_SRCS) $(drivers_SRCS) xen/bus.c $(FUZZ_HOST) tests/fuzz/gue
 	tests/fuzz/shared.c tests/fuzz/world.c
 
 FUZZ_TARGETS = router ring netback netfront store rules dns dhcp icmp6 fragments qrexec qubesdb \
-	tcp_receive
+	tcp tcp_receive
 FUZZ_NET = $(lib_SRCS) $(net_SRCS) tests/unit/panic.c tests/host/relax.c
 router_FUZZ = $(FUZZ_NET) tests/fuzz/check_abort.c $(filter-out %_test.c,$(wildcard tests/net/*.c))
 rules_FUZZ = $(FUZZ_NET)
@@ -35,6 +35,7 @@ dhcp_FUZZ = $(FUZZ_NET)
 icmp6_FUZZ = $(FUZZ_NET)
 fragments_FUZZ = $(FUZZ_NET) tests/fuzz/check_abort.c tests/net/fragment_model.c \
 	tests/net/test_fragments.c
+tcp_FUZZ = $(FUZZ_NET) tests/fuzz/tcp_hosts.c
 tcp_receive_FUZZ = net/tcp_options.c net/tcp_reassembly.c net/tcp_spans.c tests/unit/panic.c \
 	tests/fuzz/check_abort.c tests/net/tcp_reassembly_model.c
 ring_FUZZ = lib/ring.c tests/unit/panic.c

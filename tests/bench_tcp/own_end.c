@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "net/parse.h"
 #include "net/parse6.h"
@@ -11,14 +12,13 @@
 
 void *own_memory(size_t bytes)
 {
-	size_t whole = (bytes + IOPAGE_SIZE - 1) / IOPAGE_SIZE * IOPAGE_SIZE;
-	void *memory = aligned_alloc(IOPAGE_SIZE, whole);
+	void *memory =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (!memory) {
+	if (memory == MAP_FAILED) {
 		fprintf(stderr, "bench-tcp: no memory for %zu bytes\n", bytes);
 		exit(2);
 	}
-	memset(memory, 0, whole);
 	return memory;
 }
 
@@ -121,9 +121,12 @@ void own_end_begin(struct own_end *end, struct own_pool *pool,
 	end->free_blocks = NULL;
 	make_blocks(end, options->blocks);
 	end->netdev = (struct netdev){ .mtu = 1500, .features = options->features, .up = true };
-	end->service = (struct tcp_packets){
-		.stack = &end->stack, .own = { make, send, end }, .way = way, .context = end, .now = now
-	};
+	end->service = (struct tcp_packets){ .stack = &end->stack,
+					     .own = { make, send, end },
+					     .way = way,
+					     .context = end,
+					     .now = now,
+					     .merges = true };
 	if (tcp_stack_init(&end->stack, &config, now))
 		exit(2);
 }

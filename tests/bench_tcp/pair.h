@@ -40,7 +40,5 @@ uint32_t pair_send(void *connection, const void *data, uint32_t bytes);
 uint32_t pair_take(void *connection);
 /* The client's connections also free what stands for them. */
 void pair_close(void *connection);
-/* Segments that the client has sent again. */
-uint64_t pair_again(void);
 /* A line about the sender: window and such. */
 void pair_trace(void *connection);

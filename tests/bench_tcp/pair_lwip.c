@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * lwIP at both ends: its raw interface, without threads. It has one stack in a process, so
- * both ends belong to one stack with two links: what leaves by one comes in by the other. What it sends
- * belongs to its queue until it is acknowledged, so the link copies, as its own loop does.
+ * both ends belong to one stack with two links: what leaves by one comes in by the other. What it
+ * sends belongs to its queue until it is acknowledged, so the link copies, as its own loop does.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,6 @@ static struct wire wires[2];  /* to the server, to the client */
 static struct end *accepted[ACCEPTED_MAX];
 static uint32_t accepted_count;
 static uint16_t next_port;
-static uint64_t highest, again;
 static bool begun;
 
 uint32_t sys_now(void)
@@ -139,8 +138,6 @@ void pair_begin(const struct pair_options *options)
 	wire_init(&wires[0], options->delay_ns, options->rate, options->queue, options->loss, 77);
 	wire_init(&wires[1], 0, 0, 0, 0, 1);
 	accepted_count = 0;
-	highest = 0;
-	again = 0;
 	if (begun)
 		return;
 	begun = true;
@@ -222,8 +219,8 @@ uint32_t pair_send(void *connection, const void *data, uint32_t bytes)
 	/* Whole segments, and its queue has a limit of its own. */
 	if (bytes > 1448)
 		bytes = (bytes < room ? bytes : room) / 1448 * 1448;
-	if (bytes == 0 || bytes > room || tcp_write(end->pcb, data, (uint16_t)bytes,
-						     TCP_WRITE_FLAG_COPY))
+	if (bytes == 0 || bytes > room ||
+	    tcp_write(end->pcb, data, (uint16_t)bytes, TCP_WRITE_FLAG_COPY))
 		return 0;
 	tcp_output(end->pcb);
 	return bytes;
@@ -263,11 +260,6 @@ void pair_close(void *connection)
 	if (end->came)
 		pbuf_free(end->came);
 	free(end);
-}
-
-uint64_t pair_again(void)
-{
-	return again;
 }
 
 void pair_trace(void *connection)
