@@ -33,7 +33,10 @@ $(filter $(UNIT_BUILD)/bin/configs/iperf/%,$(UNIT_PROGRAMS)): $(UNIT_IPERF)
 $(filter $(UNIT_BUILD)/bin/configs/library/%,$(UNIT_PROGRAMS)): $(UNIT_LIBRARY)
 # Fibers are played by the test.
 $(UNIT_BUILD)/bin/configs/socket_fiber_test: $(UNIT_BUILD)/configs/socket_fiber.o
-# The server on sockets that the test plays; the pages of counters on real ones.
+$(UNIT_BUILD)/bin/configs/metrics_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c \
+	configs/http_server.c configs/metrics.c configs/metrics_source.c configs/status.c \
+	configs/status_rows.c configs/text_out.c)
+# The server on sockets that the test plays.
 UNIT_HTTP = $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c configs/http_server.c)
 $(UNIT_BUILD)/bin/configs/http_request_test $(UNIT_BUILD)/bin/configs/http_server_test: \
 		$(UNIT_BUILD)/bin/configs/%: $(UNIT_BUILD)/tests/configs/%.o $(UNIT_HTTP) \
