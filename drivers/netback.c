@@ -460,3 +460,32 @@ void netback_print_stats(void (*line)(void *context, const char *text), void *co
 		line(context, text);
 	}
 }
+
+static const struct netback_vif *vif_at(uint32_t index)
+{
+	if (netback.running)
+		list_for_each(link, &netback.vifs)
+			if (index-- == 0)
+				return list_entry(link, struct netback_vif, link);
+	return NULL;
+}
+
+bool netback_info(uint32_t index, struct netif_info *info)
+{
+	const struct netback_vif *vif = vif_at(index);
+
+	if (!vif)
+		return false;
+	*info = (struct netif_info){ .netdev = &vif->netdev,
+				     .backend = true,
+				     .state = bus_state_name(vif->state),
+				     .queues = vif->queue_count,
+				     .waiting_packets = vif->waiting_packets };
+	for (uint32_t i = 0; vif->connected && i < vif->queue_count; i++) {
+		const struct netback_queue *queue = &vif->queues[i];
+
+		info->send_slots_free += ring_free_slots(&queue->rx_ring);
+		info->receive_slots_busy += queue->tx_consumed - queue->tx_answered;
+	}
+	return true;
+}

@@ -274,3 +274,18 @@ void netfront_print_stats(const struct netfront *front,
 		 (unsigned long long)s->tx_dropped, front->waiting_packets, front->queue_count);
 	line(context, text);
 }
+
+void netfront_info(const struct netfront *front, struct netif_info *info)
+{
+	*info = (struct netif_info){ .netdev = &front->netdev,
+				     .state = front->connected ? "connected" : "down",
+				     .queues = front->queue_count,
+				     .waiting_packets = front->waiting_packets,
+				     .connects = front->connects };
+	for (uint32_t i = 0; front->connected && i < front->queue_count; i++) {
+		const struct netfront_queue *queue = &front->queues[i];
+
+		info->send_slots_free += ring_free_slots(&queue->tx.ring);
+		info->receive_slots_busy += queue->rx.produced - queue->rx.consumed;
+	}
+}

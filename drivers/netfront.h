@@ -16,6 +16,7 @@
 
 #include <stdint.h>
 
+#include "drivers/netif_info.h"
 #include "lib/compiler.h"
 #include "lib/packet.h"
 #include "net/netdev.h"
@@ -53,3 +54,6 @@ void netfront_close(struct netfront *front);
 
 void netfront_print_stats(const struct netfront *front,
 			  void (*line)(void *context, const char *text), void *context);
+
+/* The same as numbers. */
+void netfront_info(const struct netfront *front, struct netif_info *info);

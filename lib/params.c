@@ -265,6 +265,11 @@ static bool parse_word(struct params *params, const char *word, size_t length, u
 	return is_foreign(word, name);
 }
 
+static bool begins_with(const char *word, size_t length, const char *own)
+{
+	return own && length >= strlen(own) && memcmp(word, own, strlen(own)) == 0;
+}
+
 static void unknown_word(struct params *params, const char *word, size_t length, uint32_t column,
 			 bool tolerated)
 {
@@ -275,8 +280,12 @@ static void unknown_word(struct params *params, const char *word, size_t length,
 			 word);
 }
 
-/* Which of `keys` were there, by bits. */
-static uint32_t parse_words(const char *cmdline, bool tolerant, struct params *params)
+/*
+ * Which of `keys` were there, by bits. Words that begin with `own` (NULL: none) are somebody
+ * else's.
+ */
+static uint32_t parse_words(const char *cmdline, bool tolerant, const char *own,
+			    struct params *params)
 {
 	const char *p = cmdline;
 	uint32_t seen = 0;
@@ -289,16 +298,17 @@ static uint32_t parse_words(const char *cmdline, bool tolerant, struct params *p
 		size_t length = strcspn(p, " \t\n");
 		uint32_t column = (uint32_t)(p - cmdline) + 1;
 
-		if (length && !parse_word(params, p, length, column, &seen))
+		if (length && !begins_with(p, length, own) &&
+		    !parse_word(params, p, length, column, &seen))
 			unknown_word(params, p, length, column, tolerant);
 		p += length ? length : 1;
 	}
 	return seen;
 }
 
-int params_parse(const char *cmdline, struct params *params)
+int params_parse_station(const char *cmdline, const char *own, struct params *params)
 {
-	uint32_t seen = parse_words(cmdline, false, params);
+	uint32_t seen = parse_words(cmdline, false, own, params);
 	uint32_t end = (uint32_t)strlen(cmdline) + 1;
 
 	if (!(seen & 1u))
@@ -312,9 +322,14 @@ int params_parse(const char *cmdline, struct params *params)
 	return params->error_count ? -EINVAL : 0;
 }
 
+int params_parse(const char *cmdline, struct params *params)
+{
+	return params_parse_station(cmdline, NULL, params);
+}
+
 int params_parse_qubes(const char *cmdline, struct params *params)
 {
-	(void)parse_words(cmdline, true, params);
+	(void)parse_words(cmdline, true, NULL, params);
 	if (params->dhcp || params->ip6_auto)
 		complain(params, 1, "under QubesOS addresses come from QubesDB");
 	if (params->has_ip && params->has_gateway && be32_equal(params->ip, params->gateway))

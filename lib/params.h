@@ -63,5 +63,8 @@ struct params {
 /* Parses all of it. 0, or -EINVAL with error_count > 0; what was good is filled in. */
 must_check int params_parse(const char *cmdline, struct params *params);
 
+/* The same, where words that begin with `own` are the application's and not looked at. */
+must_check int params_parse_station(const char *cmdline, const char *own, struct params *params);
+
 /* The same under QubesOS. */
 must_check int params_parse_qubes(const char *cmdline, struct params *params);

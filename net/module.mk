@@ -66,6 +66,7 @@ net_SRCS := \
 	net/router_local.c \
 	net/router_neighbour.c \
 	net/router_rejudge.c \
+	net/router_sockets.c \
 	net/router_stats.c \
 	net/router_translate.c \
 	net/rules_axis.c \
@@ -89,6 +90,17 @@ net_SRCS := \
 	net/rules_set.c \
 	net/rules_table.c \
 	net/slaac.c \
+	net/socket.c \
+	net/socket_blocks.c \
+	net/socket_info.c \
+	net/socket_input.c \
+	net/socket_listen.c \
+	net/socket_options.c \
+	net/socket_problem.c \
+	net/socket_tcp.c \
+	net/socket_udp.c \
+	net/socket_udp_input.c \
+	net/socket_udp_table.c \
 	net/tcp_cookie.c \
 	net/tcp_core.c \
 	net/tcp_core_ack.c \
@@ -96,7 +108,10 @@ net_SRCS := \
 	net/tcp_core_flight.c \
 	net/tcp_core_header.c \
 	net/tcp_core_input.c \
+	net/tcp_core_mtu.c \
+	net/tcp_core_merge.c \
 	net/tcp_core_open.c \
+	net/tcp_core_option.c \
 	net/tcp_core_output.c \
 	net/tcp_core_packet.c \
 	net/tcp_core_receive.c \

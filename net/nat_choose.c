@@ -22,6 +22,13 @@ static bool tuple_is_free(const struct flow_table *table, const struct flow_tupl
 	return !flow_find(table, tuple, flow_hash(table, tuple), &direction);
 }
 
+/* Can it be that of answers to a flow's packets? */
+static bool reply_is_free(const struct nat *nat, const struct flow_tuple *reply)
+{
+	return tuple_is_free(nat->flows, reply) &&
+	       !(nat->is_ours && nat->is_ours(nat->context, reply));
+}
+
 static bool is_icmp(const struct flow_key *key)
 {
 	return key->protocol == (key->version == 6 ? IP_PROTOCOL_ICMP6 : IP_PROTOCOL_ICMP);
@@ -43,6 +50,7 @@ void nat_init(struct nat *nat, void *memory, uint32_t mappings, const struct flo
 	nat_mappings_init(&nat->mappings, memory, mappings, random);
 	nat->flows = flows;
 	nat->random = random;
+	nat->is_ours = NULL;
 }
 
 /* The answer's destination: the new source. */
@@ -99,7 +107,7 @@ static bool port_is_free(const struct choice *choice, uint16_t port, struct nat_
 	*mapping = nat_mapping_find(&choice->nat->mappings, &external);
 	if (*mapping && (choice->own || (*mapping)->kind != NAT_MAPPING_SHARED))
 		return false;
-	return tuple_is_free(choice->nat->flows, choice->reply);
+	return reply_is_free(choice->nat, choice->reply);
 }
 
 /* Ports at random; `even_odd`: with the parity of the flow's own. */
@@ -195,7 +203,7 @@ static int choose_independent(struct choice *choice)
 
 	if (mapping) {
 		choice->reply->key.destination_port = mapping->external.port;
-		if (tuple_is_free(choice->nat->flows, choice->reply))
+		if (reply_is_free(choice->nat, choice->reply))
 			return hold(choice, mapping);
 		/* Two destinations have become one, which tells them apart by our port. */
 		return choose_shared(choice);

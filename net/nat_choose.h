@@ -41,6 +41,12 @@ struct nat {
 	struct nat_mappings mappings;
 	const struct flow_table *flows;
 	struct random *random;
+	/*
+	 * Does something of the firewall itself take packets that look so? Set after nat_init();
+	 * NULL: nothing does.
+	 */
+	bool (*is_ours)(void *context, const struct flow_tuple *reply);
+	void *context;
 };
 
 /*

@@ -86,5 +86,7 @@ static void input(void *context, struct netdev *netdev, struct packet *packet,
 
 struct router_service own_udp_service(struct own_udp *udp)
 {
-	return (struct router_service){ wants, input, udp };
+	return (struct router_service){
+		.wants = wants, .input = input, .context = udp, .owns = wants
+	};
 }

@@ -160,6 +160,18 @@ void router_share(struct router *router)
 	share_flows(router);
 }
 
+/* For struct nat. */
+static bool is_ours(void *context, const struct flow_tuple *reply)
+{
+	const struct router *router = context;
+	struct packet_info info;
+
+	if (!router->service)
+		return false;
+	info = (struct packet_info){ .tuple = *reply };
+	return service_that_holds(router->service, &info);
+}
+
 static void memory_lay(struct router *router, const struct router_config *config)
 {
 	struct fragments_config fragments = fragments_of(config->flows);
@@ -172,6 +184,8 @@ static void memory_lay(struct router *router, const struct router_config *config
 			flows6_of(config->flows), &router->wheel, config->random);
 	nat_init(&router->nat, memory + layout.nat, mappings_of(config->flows), &router->flows,
 		 config->random);
+	router->nat.is_ours = is_ours;
+	router->nat.context = router;
 	flow_limits_init(&router->limits, memory + layout.limits, LIMITS_RULES,
 			 sources_of(config->flows), config->random);
 	router->flows.limits = &router->limits;
@@ -422,6 +436,16 @@ struct ruleset *router_set_rules(struct router *router, struct ruleset *rules)
 	router_share(router);
 	router_rejudge(router);
 	return old;
+}
+
+void router_add_service(struct router *router, struct router_service *service)
+{
+	struct router_service **at = &router->service;
+
+	while (*at)
+		at = &(*at)->next;
+	service->next = NULL;
+	*at = service;
 }
 
 void router_flush_flows(struct router *router)

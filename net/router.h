@@ -31,7 +31,8 @@
  *the source to the uplink's address; TTL, MTU, checksums by difference; the egress vector. Rules
  *see addresses and ports as the sender wrote them, before translation, in both directions, but for
  *those of name servers (router_set_dns()). Packets that the router makes itself (ARP, ICMP errors,
- *resets, echo replies) are not judged; a request to the router itself is judged `in` only. What
+ *resets, echo replies) are not judged; a request to the router itself is judged `in` only, and what
+ *belongs to something of its own that is under way (service.h) not at all. What
  *goes to the uplink or is translated keeps state, also where a rule says "no state".
  *
  * Fails closed: without rules nothing passes, and taking the rules away ends every
@@ -162,9 +163,9 @@ struct router {
 	struct random *random;
 	struct ruleset *rules;
 	/* Set by whoever composes the guest, after router_init(); NULL: there is none. */
-	const struct router_service *service; /* what runs on the firewall itself */
-	struct names_udp *names;	      /* learns host names from answers that pass */
-	struct uplink_config *uplink_config;  /* sees the uplink's packets first */
+	struct router_service *service;	     /* what runs on the firewall itself: a chain */
+	struct names_udp *names;	     /* learns host names from answers that pass */
+	struct uplink_config *uplink_config; /* sees the uplink's packets first */
 	struct address_set downstream;
 	struct router_redirect redirects[ROUTER_DNS_MAX];
 	uint32_t redirect_count;
@@ -296,6 +297,12 @@ void router_rejudge_soon(struct router *router);
  */
 void router_send_udp(struct router *router, const struct ip_address *to, uint16_t from_port,
 		     uint16_t to_port, const void *data, size_t bytes);
+
+/*
+ * What runs on the firewall itself takes packets from now on, after those that were added
+ * before. It lives as long as the router and is in no other chain.
+ */
+void router_add_service(struct router *router, struct router_service *service);
 
 /* Ends every flow, so that everything is judged again. */
 void router_flush_flows(struct router *router);

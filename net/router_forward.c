@@ -60,16 +60,33 @@ static inline bool leaves_as_it_is(const struct router_interface *out, const str
 	return out->netdev && info->ttl > 1 && router_egress_fits(out, packet, info);
 }
 
-/* Answers to what we have asked ourselves; whoever asked knows a forged one. */
-static bool is_for_service(const struct router *router, const struct router_interface *in,
-			   const struct packet_info *info)
+/*
+ * The service that a packet of something under way belongs to, such as an answer to what we have
+ * asked ourselves; whoever asked knows a forged one. NULL: none.
+ */
+static const struct router_service *owner_of(const struct router *router,
+					     const struct router_interface *in,
+					     const struct packet_info *info)
 {
 	struct ip_address destination;
 
-	if (!service_wants(router->service, info))
-		return false;
+	if (!router->service)
+		return NULL;
 	destination = router_destination(info);
-	return router_is_own(router, in, &destination);
+	return router_is_own(router, in, &destination) ? service_that_owns(router->service, info)
+						       : NULL;
+}
+
+/* Has been taken by whom it belongs to. */
+static bool taken_by_owner(const struct router *router, const struct router_interface *in,
+			   struct packet *packet, const struct packet_info *info)
+{
+	const struct router_service *owner = owner_of(router, in, info);
+
+	if (!owner)
+		return false;
+	service_input(owner, in->netdev, packet, info);
+	return true;
 }
 
 /* A packet of a flow. */
@@ -95,10 +112,8 @@ static void forward_known(struct router *router, struct router_interface *in, st
 		tcp_mss_clamp(packet, info, flow->max_mss);
 	if (unlikely(router->names && names_udp_cares(router->names, info))) {
 		/* A client's own questions from the same port take no answer from us. */
-		if (is_for_service(router, in, info)) {
-			service_input(router->service, in->netdev, packet, info);
+		if (taken_by_owner(router, in, packet, info))
 			return;
-		}
 		learn_names(router, packet, info, flow);
 	}
 	nat_rewrite(packet, info, flow, direction);
@@ -159,7 +174,9 @@ static void forward_error(struct router *router, struct router_interface *in, st
 	flow = flow_find(&router->flows, &quoted.answer, flow_hash(&router->flows, &quoted.answer),
 			 &direction);
 	if (!flow || !is_for_sender(info, &quoted)) {
-		packet_drop(packet, DROP_NO_FLOW);
+		/* About something that we have sent ourselves? */
+		if (flow || !taken_by_owner(router, in, packet, info))
+			packet_drop(packet, DROP_NO_FLOW);
 		return;
 	}
 	out = &router->interfaces[flow->key[!direction].interface];
@@ -264,10 +281,8 @@ static void forward_new(struct router *router, struct router_interface *in, stru
 		packet_drop(packet, DROP_NO_TRANSLATION);
 		return;
 	}
-	if (is_for_service(router, in, info)) {
-		service_input(router->service, in->netdev, packet, info);
+	if (taken_by_owner(router, in, packet, info))
 		return;
-	}
 	if (!router_judge(router, in, in, RULES_IN, packet, info, &verdicts.in))
 		return;
 	destination = router_new_destination(router, in, info, &verdicts.in);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* What is addressed to the firewall itself. It answers pings and offers nothing else. */
+/*
+ * What is addressed to the firewall itself. It answers pings and offers nothing but what its
+ * services do.
+ */
 #include "net/icmp4.h"
 #include "net/icmp6.h"
 #include "net/reject.h"
@@ -15,6 +18,7 @@ static bool is_icmp(const struct packet_info *info, uint8_t type4, uint8_t type6
 void router_local(struct router *router, struct router_interface *in, struct packet *packet,
 		  const struct packet_info *info)
 {
+	const struct router_service *service;
 	struct ip_address own;
 
 	/* Nothing is put together here. */
@@ -35,6 +39,12 @@ void router_local(struct router *router, struct router_interface *in, struct pac
 		return;
 	}
 	own = router_destination(info);
+	service = service_that_wants(router->service, info);
+	/* Not what a rule has sent here under another name. */
+	if (service && router_is_own(router, in, &own)) {
+		service_input(service, in->netdev, packet, info);
+		return;
+	}
 	if (router_may_answer(router, in))
 		reject_packet(&router->own, in->netdev, packet, info, &own, REJECT_RETURN);
 	packet_drop(packet, DROP_NOT_OURS);

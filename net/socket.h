@@ -71,6 +71,13 @@ struct socket_links {
 	 * own->version is 0. NULL: there is none.
 	 */
 	struct netdev *(*way)(void *context, const struct ip_address *peer, struct ip_address *own);
+	/*
+	 * May a conversation of this protocol (IP_PROTOCOL_TCP or _UDP) have this own port, or has
+	 * somebody else answers to it, address translation for example? Asked about ports that are
+	 * chosen here; peer->ip.version 0: any peer. NULL: all may.
+	 */
+	bool (*port_is_free)(void *context, uint8_t protocol, const struct socket_address *own,
+			     const struct socket_address *peer);
 	/* Largest IP packet to `peer` by that link, bytes. */
 	uint16_t (*mtu)(void *context, const struct netdev *netdev, const struct ip_address *peer);
 	void *context;
@@ -80,11 +87,11 @@ struct socket_links {
 struct sockets_config {
 	struct socket_links links;
 	struct random *random;
-	uint32_t connections; /* TCP, half open ones included: 1,024 */
-	uint32_t listeners;   /* 16 */
-	uint32_t udp_sockets; /* 16 */
-	uint32_t time_waits;  /* 4,096 */
-	uint32_t memory_bytes; /* for all that lies in buffers and queues: 4 MiB */
+	uint32_t connections;	/* TCP, half open ones included: 1,024 */
+	uint32_t listeners;	/* 16 */
+	uint32_t udp_sockets;	/* 16 */
+	uint32_t time_waits;	/* 4,096 */
+	uint32_t memory_bytes;	/* for all that lies in buffers and queues: 4 MiB */
 	uint32_t send_bytes;	/* most in one send buffer: 1 MiB */
 	uint32_t receive_bytes; /* most in one receive buffer or queue: 1 MiB */
 	uint32_t gso_bytes; /* most payload in one packet to a link that segments: TCP_GSO_MAX */
@@ -123,7 +130,7 @@ must_check struct sockets *sockets_init(const struct sockets_config *config, voi
 					uint64_t now);
 
 /* For the router, or another owner of packets. Lives as long as the instance. */
-const struct router_service *sockets_service(struct sockets *sockets);
+struct router_service *sockets_service(struct sockets *sockets);
 
 /* The time for all that follows; before packets of a round are given in. */
 void sockets_set_now(struct sockets *sockets, uint64_t now);
@@ -166,6 +173,13 @@ must_check struct socket *socket_accept(struct socket *listener, socket_callback
 must_check struct socket *socket_connect(struct sockets *sockets, const struct socket_address *own,
 					 const struct socket_address *peer, socket_callback *ready,
 					 void *context, int *error);
+
+/* The same with options from the first segment on; zero: the instance's. NULL: all of them. */
+must_check struct socket *socket_connect_with(struct sockets *sockets,
+					      const struct socket_address *own,
+					      const struct socket_address *peer,
+					      const struct tcp_options_set *options,
+					      socket_callback *ready, void *context, int *error);
 
 /*
  * A UDP socket at `own` (NULL: any address, any port). With `peer` only its datagrams and ICMP
@@ -254,11 +268,15 @@ enum socket_option {
 	SOCKET_USER_TIMEOUT_MS,	     /* without progress; 0: the default */
 	SOCKET_SEND_BYTES,	     /* most in the send buffer; at most the configured */
 	SOCKET_RECEIVE_BYTES,	     /* most in the receive buffer or queue */
-	SOCKET_MSS,		     /* largest segment, before the connection is made */
+	SOCKET_MSS,		     /* largest segment that we send */
 	SOCKET_PACING,		     /* most bytes a second; 0: as congestion control says */
 };
 
-/* 0; -ENOPROTOOPT: not for this kind of socket; -EINVAL: not such a value. */
+/*
+ * Of a connection from now on, of a listener for its connections that begin later; of UDP
+ * SOCKET_RECEIVE_BYTES only. What is to be agreed on with the peer (the MSS both ways) is
+ * socket_connect_with()'s. 0; -ENOPROTOOPT: not for this kind of socket; -EINVAL: not such a value.
+ */
 must_check int socket_set(struct socket *socket, enum socket_option option, uint32_t value);
 
 /* Another callback and context from now on. */

@@ -33,6 +33,11 @@ static void set_defaults(struct tcp_config *config)
 		config->options.keepalive_count = 9;
 	if (!config->options.user_timeout_ms)
 		config->options.user_timeout_ms = 900000;
+	if (config->options.send_bytes)
+		config->send_bytes = tcp_min(config->send_bytes, config->options.send_bytes);
+	if (config->options.receive_bytes)
+		config->receive_bytes =
+			tcp_min(config->receive_bytes, config->options.receive_bytes);
 	config->send_bytes = tcp_min(config->send_bytes, TCP_BUFFER_MAX);
 	config->receive_bytes = tcp_min(config->receive_bytes, TCP_BUFFER_MAX);
 	config->gso_bytes = tcp_min(config->gso_bytes, TCP_GSO_MAX);
@@ -102,6 +107,13 @@ struct tcp_end *tcp_find(const struct tcp_stack *stack, const struct tcp_key *ke
 	return end;
 }
 
+enum tcp_state tcp_state_of(const struct tcp_stack *stack, const struct tcp_key *key)
+{
+	const struct tcp_end *end = tcp_find(stack, key);
+
+	return end ? (enum tcp_state)end->state : TCP_CLOSED;
+}
+
 void tcp_end_insert(struct tcp_stack *stack, struct tcp_end *end)
 {
 	struct tcp_end **bucket = bucket_of(stack, &end->key);
@@ -144,8 +156,8 @@ struct tcp_connection *tcp_connection_make(struct tcp_stack *stack, const struct
 	tcp_buffer_init(&c->sending, tcp_min(TCP_BUFFER_FIRST, stack->config.send_bytes));
 	tcp_buffer_init(&c->receiving, TCP_BUFFER_MAX); /* the window is the limit */
 	c->flags = TCP_FLAG_LIVE;
-	c->heard_ns = now;
-	c->progress_ns = now;
+	c->heard_ms = tcp_ms(now);
+	c->progress_ms = tcp_ms(now);
 	c->mss_receive = TCP_MSS_DEFAULT4;
 	stack->connection_used++;
 	tcp_end_insert(stack, &c->end);
@@ -215,9 +227,12 @@ struct tcp_connection *tcp_next_event(struct tcp_stack *stack, uint8_t *events)
 
 void tcp_timer_set(struct tcp_connection *c, enum tcp_timer timer, uint64_t deadline)
 {
-	uint64_t scaled = deadline << TCP_WHEEL_SHIFT;
+	uint64_t most = c->stack->now + ((uint64_t)TCP_TICKS_AHEAD << TCP_TICK_SHIFT);
+	uint64_t scaled;
 
-	c->deadline[timer] = deadline;
+	deadline = deadline < most ? deadline : most;
+	scaled = deadline << TCP_WHEEL_SHIFT;
+	c->deadline[timer] = tcp_tick(deadline);
 	if (!wheel_timer_is_armed(&c->timer) || scaled < c->timer.deadline_ns)
 		wheel_start(&c->stack->wheel, &c->timer, scaled);
 }

@@ -86,20 +86,32 @@ enum tcp_flags {
 	TCP_FLAG_PROBING = 1 << 15,	/* the peer's window is closed: probes, no RTO */
 	TCP_FLAG_PUSH_SMALL = 1 << 16,	/* a segment that is not full may leave now */
 	TCP_FLAG_WAITING = 1 << 17,	/* it is in its listener's queue, to be accepted */
-	TCP_FLAG_FIN_SEEN = 1 << 19,	/* the peer's, perhaps before all of its data */
 	TCP_FLAG_LIVE = 1 << 18,	/* it is not in the free list */
+	TCP_FLAG_FIN_SEEN = 1 << 19,	/* the peer's, perhaps before all of its data */
+	TCP_FLAG_UNACCEPTED = 1 << 20,	/* it has a listener, and no application yet */
+	TCP_FLAG_SYN_LOST = 1 << 21,	/* opening took more than one SYN (RFC 6298, 5.7) */
+	TCP_FLAG_COOKIE = 1 << 22,	/* nothing is known of when its SYN+ACK left */
 };
 
 struct tcp_stack;
 struct tcp_listener;
 struct tcp_flight; /* recovery and congestion control, while there is something to send */
 
-/* Seconds are plenty for what an application sets; 0: the stack's default. */
+/*
+ * What an application may want of a connection; of the stack's, what holds where it says
+ * nothing. 0: the stack's, and of that the default beside it.
+ */
 struct tcp_options_set {
-	uint16_t keepalive_idle_s;     /* silence before the first probe */
-	uint16_t keepalive_interval_s; /* between probes */
-	uint8_t keepalive_count;       /* probes without answer before it is over */
-	uint32_t user_timeout_ms;      /* unacknowledged so long: over (RFC 9293, 3.8.3) */
+	uint16_t keepalive_idle_s;     /* silence before the first probe: 7,200 */
+	uint16_t keepalive_interval_s; /* between probes: 75 */
+	uint8_t keepalive_count;       /* probes without answer before it is over: 9 */
+	bool keepalive;		       /* probe at all */
+	bool no_delay;		       /* without Nagle */
+	uint16_t mss;		  /* largest segment, both ways, options included: the link's */
+	uint32_t user_timeout_ms; /* unacknowledged so long: over (RFC 9293, 3.8.3): 900,000 */
+	uint32_t send_bytes;	  /* most in the send buffer: tcp_config.send_bytes */
+	uint32_t receive_bytes;	  /* most in the receive buffer: tcp_config.receive_bytes */
+	uint32_t pacing;	  /* most bytes a second: as congestion control says */
 };
 
 /*
@@ -116,6 +128,7 @@ struct tcp_end {
 struct tcp_time_wait {
 	struct tcp_end end;
 	uint8_t flags; /* TCP_TIME_WAIT_* */
+	uint8_t scale; /* of `window` */
 	uint32_t next_send;
 	uint32_t next_receive;
 	uint32_t timestamp_recent;
@@ -130,13 +143,15 @@ struct tcp_time_wait {
 struct tcp_connection {
 	struct tcp_end end;
 	struct tcp_stack *stack;
-	struct tcp_listener *listener; /* while it has not been accepted */
-	void *context;		       /* the application's */
-	void *route;		       /* the owner's of the stack: how to reach the peer */
-	struct list link;	       /* free; half open; waiting to be accepted */
+	union {
+		struct tcp_listener *listener; /* with TCP_FLAG_UNACCEPTED */
+		void *context;		       /* the application's, without */
+	};
+	void *route;	  /* the owner's of the stack: how to reach the peer */
+	struct list link; /* free; half open; waiting to be accepted */
 	struct list event_link;
 	struct wheel_timer timer;
-	uint64_t deadline[TCP_TIMER_COUNT]; /* 0: off */
+	uint32_t deadline[TCP_TIMER_COUNT]; /* in ticks (tcp_tick()); 0: off */
 
 	uint32_t flags;	    /* enum tcp_flags */
 	uint8_t events;	    /* enum tcp_event, not fetched yet */
@@ -145,6 +160,9 @@ struct tcp_connection {
 	uint8_t scale_send; /* of windows that the peer announces */
 	int16_t error;	    /* negative errno, once it is over */
 	uint16_t mss;	    /* payload bytes of a full segment, options taken off */
+	uint16_t mss_high;  /* larger ones do not get through; between the two nobody knows */
+	uint16_t mss_acked; /* full segments of so many bytes have been acknowledged */
+	uint16_t mss_max;   /* what it could become: the peer's and our link's */
 
 	/* RFC 9293, 3.3.1; names as there */
 	uint32_t iss;
@@ -162,16 +180,29 @@ struct tcp_connection {
 	uint32_t unanswered;   /* bytes that came since: two full segments are answered */
 	uint16_t mss_receive;  /* the largest segment that came */
 
-	uint16_t user_timeout_s;
+	/* What the application wants; 0: the stack's (struct tcp_options_set) */
+	uint16_t keepalive_idle_s;
+	uint16_t keepalive_interval_s;
+	uint8_t keepalive_count;
+	uint32_t user_timeout_ms;
+	uint32_t send_max;
+	uint32_t pacing;
+
+	/* Times that wrap: see tcp_core_parts.h */
 	uint32_t timestamp_recent; /* TS.Recent (RFC 7323) */
 	uint32_t timestamp_offset; /* ours begin anywhere */
-	uint64_t timestamp_recent_ns;
-	uint64_t heard_ns;	/* the last segment that was acceptable */
-	uint64_t progress_ns;	/* since when what is outstanding has not moved */
-	uint64_t challenged_ns; /* RFC 5961, 5: the last challenge */
+	uint32_t timestamp_recent_s;
+	uint32_t heard_ms;	/* the last segment that was acceptable, or keep-alive's probe */
+	uint32_t progress_ms;	/* since when what is outstanding has not moved */
+	uint32_t challenged_ms; /* RFC 5961, 5: the last challenge */
+	union {
+		uint32_t srtt_us; /* what is kept of it; 0: no round trip is known */
+		uint32_t syn_us;  /* before it is established: when the SYN left */
+	};
+	uint32_t retransmissions; /* segments */
+	uint32_t mss_since_s;	  /* when the search for a larger one ended */
 
 	struct tcp_flight *flight; /* in a block of its own; NULL while idle */
-	uint32_t srtt_us;	   /* what is kept of it; 0: no round trip is known */
 
 	struct tcp_buffer sending;   /* from snd_una */
 	struct tcp_buffer receiving; /* from the first that has not been read */
@@ -187,8 +218,9 @@ struct tcp_listener {
 	uint16_t backlog; /* half open ones, and as many waiting to be accepted */
 	uint16_t half_open;
 	uint16_t waiting;
-	bool cookies;		    /* answer beyond the backlog with SYN cookies (RFC 4987) */
-	struct list half_open_list; /* oldest first */
+	bool cookies;			/* answer beyond the backlog with SYN cookies (RFC 4987) */
+	struct tcp_options_set options; /* of its connections */
+	struct list half_open_list;	/* oldest first */
 	struct list ready;
 	void *context;
 };
@@ -215,6 +247,17 @@ struct tcp_stats {
 	uint64_t no_buffer_memory;
 	uint64_t time_wait_evicted;
 	uint64_t malformed;
+	uint64_t mtu_probes;
+	uint64_t mtu_black_holes; /* smaller segments after time-outs */
+};
+
+/* What a router has said of the way to a peer; forgotten after ten minutes. */
+#define TCP_PATHS 64u
+struct tcp_path {
+	uint32_t tag;
+	uint32_t learnt_s;
+	uint16_t mtu;
+	uint8_t version; /* 0: none */
 };
 
 /*
@@ -241,6 +284,8 @@ struct tcp_config {
 	uint32_t send_bytes;	/* largest send buffer: 1 MiB */
 	uint32_t receive_bytes; /* largest receive buffer, and window: 1 MiB */
 	uint16_t mtu;		/* of the links, for the MSS that is offered: 1500 */
+	/* The same for one peer by `route`, which may be NULL; NULL: `mtu`. */
+	uint16_t (*mtu_to)(void *context, const struct tcp_key *key, void *route);
 	uint32_t gso_bytes;	/* largest transmission's payload: one segment */
 	uint32_t time_wait_ms;	/* 2 MSL: 60,000 */
 	uint32_t fin_wait_2_ms; /* orphans: 60,000 */
@@ -265,6 +310,7 @@ struct tcp_stack {
 	uint64_t now;
 	uint32_t connection_used;
 	uint32_t time_wait_used;
+	struct tcp_path paths[TCP_PATHS];
 	struct tcp_stats stats;
 };
 
@@ -301,8 +347,16 @@ uint64_t tcp_next_ns(const struct tcp_stack *stack);
 must_check struct tcp_connection *tcp_next_event(struct tcp_stack *stack, uint8_t *events);
 
 /*
- * Listens; the listener's fields own, port, zone, backlog, cookies and context are the
- * caller's, set before, and the struct lives until tcp_unlisten(). -EADDRINUSE, -EINVAL.
+ * The state of what has this name, TIME-WAIT included; TCP_CLOSED: nothing has it. And who
+ * listens for it, one for this very address before one for any; NULL: nobody.
+ */
+enum tcp_state tcp_state_of(const struct tcp_stack *stack, const struct tcp_key *key);
+struct tcp_listener *tcp_listener_of(const struct tcp_stack *stack, const struct tcp_key *key);
+
+/*
+ * Listens; the listener's fields own, port, zone, backlog, cookies, options and context are
+ * the caller's, set before, and the struct lives until tcp_unlisten(). Its options may be
+ * changed at any time, for connections that begin later. -EADDRINUSE, -EINVAL.
  */
 must_check int tcp_listen(struct tcp_stack *stack, struct tcp_listener *listener);
 
@@ -318,6 +372,13 @@ must_check struct tcp_connection *tcp_accept(struct tcp_listener *listener, void
  */
 must_check struct tcp_connection *tcp_connect(struct tcp_stack *stack, const struct tcp_key *key,
 					      void *route, void *context, uint64_t now, int *error);
+
+/* The same with options of its own; NULL: the stack's. */
+must_check struct tcp_connection *tcp_connect_with(struct tcp_stack *stack,
+						   const struct tcp_key *key,
+						   const struct tcp_options_set *options,
+						   void *route, void *context, uint64_t now,
+						   int *error);
 
 /*
  * Copies bytes into the send buffer and sends what may be sent. Returns how many were taken,
@@ -362,8 +423,41 @@ int tcp_error(const struct tcp_connection *connection);
 void tcp_set_no_delay(struct tcp_connection *connection, bool no_delay, uint64_t now);
 /* Keep-alive off or on (RFC 9293, 3.8.4: off at first). */
 void tcp_set_keepalive(struct tcp_connection *connection, bool on, uint64_t now);
-/* Seconds without progress before it is over; 0: the stack's. */
-void tcp_set_user_timeout(struct tcp_connection *connection, uint16_t seconds);
+/* Its seconds and probes as in struct tcp_options_set; 0: the stack's. Silence counts anew. */
+void tcp_set_keepalive_idle(struct tcp_connection *connection, uint16_t seconds, uint64_t now);
+void tcp_set_keepalive_interval(struct tcp_connection *connection, uint16_t seconds, uint64_t now);
+void tcp_set_keepalive_count(struct tcp_connection *connection, uint8_t count);
+/* Milliseconds without progress before it is over; 0: the stack's. */
+void tcp_set_user_timeout(struct tcp_connection *connection, uint32_t ms);
+/*
+ * Most bytes in the send or the receive buffer, at most the stack's; 0: that. What is in a
+ * buffer stays, and a window that was offered is kept (RFC 9293, 3.8.6).
+ */
+void tcp_set_send_bytes(struct tcp_connection *connection, uint32_t bytes);
+void tcp_set_receive_bytes(struct tcp_connection *connection, uint32_t bytes);
+/*
+ * The largest segment that we send from now on, bytes of payload and options; at least
+ * TCP_MSS_MIN. It is never raised: for both ways set it before (struct tcp_options_set).
+ */
+void tcp_set_mss(struct tcp_connection *connection, uint16_t mss);
+/* Most bytes a second; 0: as congestion control says. */
+void tcp_set_pacing(struct tcp_connection *connection, uint32_t bytes_a_second);
+
+/* How a connection does. */
+struct tcp_info {
+	enum tcp_state state;
+	uint32_t rtt_us;		  /* 0: not known */
+	uint32_t congestion_window;	  /* bytes; 0: nothing has been sent for a while */
+	uint32_t slow_start_threshold;	  /* bytes; UINT32_MAX: none yet; 0 as above */
+	uint32_t retransmissions;	  /* segments */
+	uint16_t mss;			  /* payload of a full segment now */
+	uint16_t path_mtu;		  /* what `mss` comes from: bytes of an IP packet */
+	uint32_t send_window;		  /* the peer's */
+	uint32_t receive_window;	  /* what the peer may still send */
+	uint32_t unacknowledged, unsent;  /* bytes; SYN and FIN count when sent */
+	uint32_t send_most, receive_most; /* what the buffers may hold as they are tuned now */
+};
+void tcp_get_info(const struct tcp_connection *connection, struct tcp_info *info);
 
 /* Is everything about the stack consistent? For tests. */
 bool tcp_stack_is_valid(const struct tcp_stack *stack);

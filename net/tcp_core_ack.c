@@ -2,9 +2,8 @@
 /* What an acknowledgement says: of our data, of the network, of the peer's window. */
 #include "net/tcp_core_parts.h"
 
-/* When the timestamp was current that it echoes; 0: it has none, or none of ours. */
-static uint64_t echo_of(const struct tcp_connection *c, const struct tcp_options *options,
-			uint64_t now)
+uint64_t tcp_echo_ns(const struct tcp_connection *c, const struct tcp_options *options,
+		     uint64_t now)
 {
 	uint32_t age;
 
@@ -40,7 +39,7 @@ static void probing_answered(struct tcp_connection *c, uint64_t now)
 {
 	if (!tcp_has(c, TCP_FLAG_PROBING))
 		return;
-	c->progress_ns = now;
+	c->progress_ms = tcp_ms(now);
 	c->probes = 0;
 	if (c->snd_wnd == 0)
 		return;
@@ -49,44 +48,45 @@ static void probing_answered(struct tcp_connection *c, uint64_t now)
 	tcp_timer_stop(c, TCP_TIMER_AGAIN);
 }
 
-static void hear_congestion(struct tcp_connection *c, struct tcp_flight *flight, uint32_t in_flight,
-			    uint64_t now)
+static void hear_congestion(struct tcp_connection *c, uint32_t outstanding, uint64_t now)
 {
 	enum tcp_cubic_ecn said =
-		tcp_cubic_on_ecn(&flight->cubic, in_flight, c->snd_una, c->snd_nxt, now);
+		tcp_cubic_on_ecn(&c->flight->cubic, outstanding, c->snd_una, c->snd_nxt, now);
 
 	if (said != TCP_CUBIC_ECN_SEEN)
 		c->flags |= TCP_FLAG_CWR;
 }
 
-/* A segment was lost; who speaks ECN is told of that, too (RFC 3168, 6.1.2). */
-void tcp_reduce(struct tcp_connection *c, const struct tcp_recovery_result *result, uint64_t now)
+/* `outstanding`: SND.NXT - SND.UNA before the acknowledgement, as RFC 5681, 3.1 and RFC 9438 mean.
+ */
+static void tell_cubic(struct tcp_connection *c, const struct tcp_recovery_result *result,
+		       uint32_t outstanding, bool ece, uint64_t now)
 {
-	if (tcp_cubic_on_loss(&c->flight->cubic, result->flight_before, c->snd_una, c->snd_nxt,
-			      now))
-		c->flags |= TCP_FLAG_CWR;
-}
-
-static void tell_cubic(struct tcp_connection *c, struct tcp_flight *flight,
-		       const struct tcp_recovery_result *result, bool ece, uint64_t now)
-{
+	struct tcp_flight *flight = c->flight;
 	const struct tcp_recovery *recovery = &flight->recovery;
 	struct tcp_cubic_ack ack = {
 		.now_ns = now,
 		.rtt_ns = result->rtt_ns,
 		.srtt_ns = recovery->rto.srtt_ns,
 		.delivered = result->delivered,
-		.in_flight = result->flight_before,
+		.in_flight = outstanding,
 		.una = c->snd_una,
 		.nxt = c->snd_nxt,
 		.app_limited = flight->app_limited,
 		.recovering = ece || recovery->state == TCP_RECOVERY_FAST,
 	};
 
-	if (result->events & TCP_RECOVERY_SPURIOUS)
+	if (result->events & TCP_RECOVERY_SPURIOUS && !flight->probe_repair)
 		tcp_cubic_on_undo(&flight->cubic);
-	if (result->events & (TCP_RECOVERY_ENTERED | TCP_RECOVERY_PROBE_REPAIRED))
-		tcp_reduce(c, result, now);
+	if (result->events & (TCP_RECOVERY_ENTERED | TCP_RECOVERY_PROBE_REPAIRED)) {
+		tcp_loss_event(c, result, outstanding, now);
+	} else if (result->lost && flight->probe_repair) {
+		/* More than what was too large: congestion after all. */
+		tcp_loss_event(c, result, outstanding, now);
+		flight->recovery.prr.ssthresh = flight->cubic.ssthresh;
+	} else if (result->lost) {
+		(void)!tcp_mtu_probe_lost(c, now);
+	}
 	if (result->acked)
 		tcp_cubic_on_ack(&flight->cubic, &ack);
 }
@@ -101,11 +101,9 @@ static void free_sent(struct tcp_connection *c, uint32_t acked, uint64_t now)
 	c->snd_una += acked;
 	if (tcp_before(c->snd_sml, c->snd_una))
 		c->snd_sml = c->snd_una;
-	c->progress_ns = now;
+	c->progress_ms = tcp_ms(now);
 	c->backoff = 0;
-	if (c->flight)
-		c->sending.limit = tcp_min(tcp_max(c->sending.limit, 2 * c->flight->window),
-					   tcp_max(c->sending.limit, c->stack->config.send_bytes));
+	tcp_send_tune(c);
 	room = tcp_send_room(c);
 	if (tcp_has(c, TCP_FLAG_WANTS_ROOM) && room >= c->sending.limit / 3) {
 		c->flags &= ~(uint32_t)TCP_FLAG_WANTS_ROOM;
@@ -128,6 +126,7 @@ static void flight_input(struct tcp_connection *c, const struct tcp_segment *seg
 {
 	struct tcp_flight *flight = c->flight;
 	bool ece = segment->flags & TCP_ECE && tcp_has(c, TCP_FLAG_ECN);
+	uint32_t outstanding = tcp_outstanding(c);
 	struct tcp_recovery_ack ack = {
 		.ack = segment->acknowledgement,
 		.blocks = options->sacks,
@@ -135,30 +134,29 @@ static void flight_input(struct tcp_connection *c, const struct tcp_segment *seg
 		.is_bare = segment->bytes == 0 && !(segment->flags & (TCP_SYN | TCP_FIN)) &&
 			   window_of(c, segment) == c->snd_wnd,
 		.may_send_new = may_send_new(c),
-		.echo_ns = echo_of(c, options, now),
+		.echo_ns = tcp_echo_ns(c, options, now),
 		.now_ns = now,
 	};
 	struct tcp_recovery_result result = { 0 };
 
 	tcp_recovery_on_ack(&flight->recovery, &ack, &result);
-	if (result.acked)
+	if (result.acked) {
 		free_sent(c, result.acked, now);
+		tcp_mtu_acked(c, now);
+	}
 	if (ece)
-		hear_congestion(c, flight, result.flight_before, now);
-	tell_cubic(c, flight, &result, ece, now);
+		hear_congestion(c, outstanding, now);
+	tell_cubic(c, &result, outstanding, ece, now);
 	flight->skip_lost = false;
 	flight->extra = 0;
 	if (result.events & TCP_RECOVERY_SEND_NEW) {
 		flight->skip_lost = true;
 		flight->extra = 2u * c->mss;
 	}
-	flight->window =
-		tcp_recovery_window(&flight->recovery, &result, tcp_cubic_window(&flight->cubic),
-				    flight->cubic.ssthresh);
+	tcp_window_now(c, &result);
 	if (flight->recovery.rto.srtt_ns)
 		tcp_flight_sample(c, flight->recovery.rto.srtt_ns);
-	tcp_pacing_set(&flight->pacing, flight->window, c->mss, flight->recovery.rto.srtt_ns,
-		       tcp_cubic_in_slow_start(&flight->cubic));
+	tcp_pace(c);
 }
 
 void tcp_ack_input(struct tcp_connection *c, const struct tcp_segment *segment,

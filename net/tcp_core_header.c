@@ -3,9 +3,15 @@
 #include "net/tcp_core_parts.h"
 #include "net/tcp_mss.h"
 
-uint16_t tcp_mss_offered(const struct tcp_stack *stack, uint8_t version)
+uint16_t tcp_mss_offered(const struct tcp_stack *stack, const struct tcp_key *key,
+			 const struct tcp_options_set *options, void *route)
 {
-	return tcp_mss_of_mtu(version, stack->config.mtu);
+	const struct tcp_config *config = &stack->config;
+	uint16_t mtu = config->mtu_to ? config->mtu_to(config->context, key, route) : 0;
+	uint16_t mss = tcp_mss_of_mtu(key->version, mtu ? mtu : config->mtu);
+	uint16_t wanted = options && options->mss ? options->mss : config->options.mss;
+
+	return wanted && wanted < mss ? wanted : mss;
 }
 
 static void begin(const struct tcp_connection *c, struct tcp_transmission *t)
@@ -110,7 +116,7 @@ void tcp_send_ack(struct tcp_connection *c, uint64_t now)
 bool tcp_transmit_syn(struct tcp_connection *c, uint64_t now)
 {
 	bool answer = c->end.state == TCP_SYN_RECEIVED;
-	uint16_t first = (uint16_t)tcp_min(TCP_BUFFER_FIRST, c->stack->config.receive_bytes);
+	uint32_t most = c->window.max;
 	struct tcp_options options = { .present = TCP_HAS_MSS };
 	struct tcp_transmission t;
 
@@ -119,19 +125,23 @@ bool tcp_transmit_syn(struct tcp_connection *c, uint64_t now)
 	t.flags = answer ? TCP_SYN | TCP_ACK : TCP_SYN;
 	if (!answer)
 		t.acknowledgement = 0;
-	options.mss = tcp_mss_offered(c->stack, c->end.key.version);
+	options.mss = c->window.mss;
 	if (tcp_has(c, TCP_FLAG_SCALE)) {
 		options.present |= TCP_HAS_SCALE;
-		options.scale = tcp_window_scale(c->stack->config.receive_bytes);
+		options.scale = answer ? c->window.scale : tcp_window_scale(most);
 	}
 	if (tcp_has(c, TCP_FLAG_SACK))
 		options.present |= TCP_HAS_SACK_PERMITTED;
 	put_timestamps(c, &options, now);
-	/* Some networks swallow SYNs that ask for it (RFC 3168, 6.1.1.1). */
-	if (tcp_has(c, TCP_FLAG_ECN) && c->backoff < 2)
+	/* Some networks swallow SYNs that ask for it; and who has sent one without must not use it
+	 * (RFC 3168, 6.1.1.1). */
+	if (c->backoff >= 2)
+		c->flags &= ~(uint32_t)TCP_FLAG_ECN;
+	if (tcp_has(c, TCP_FLAG_ECN))
 		t.flags |= answer ? TCP_ECE : TCP_ECE | TCP_CWR;
 	t.option_bytes = (uint8_t)tcp_options_write(&options, t.options);
-	t.window = answer ? tcp_window_offer(&c->window, c->rcv_nxt, 0, true) : first;
+	t.window = answer ? tcp_window_offer(&c->window, c->rcv_nxt, 0, true)
+			  : (uint16_t)tcp_min(TCP_BUFFER_FIRST, most);
 	if (!send(c->stack, &t))
 		return false;
 	if (answer)
@@ -151,13 +161,13 @@ bool tcp_challenge_allowed(struct tcp_stack *stack, uint64_t now)
 
 void tcp_send_challenge(struct tcp_connection *c, uint64_t now)
 {
-	if (c->challenged_ns && now - c->challenged_ns < TCP_CHALLENGE_GAP_NS) {
+	if (c->challenged_ms && tcp_since(c->challenged_ms, now) < TCP_CHALLENGE_GAP_NS) {
 		c->stack->stats.challenges_withheld++;
 		return;
 	}
 	if (!tcp_challenge_allowed(c->stack, now))
 		return;
-	c->challenged_ns = now;
+	c->challenged_ms = tcp_ms(now) ? tcp_ms(now) : 1;
 	tcp_send_ack(c, now);
 }
 

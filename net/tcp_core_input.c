@@ -43,7 +43,7 @@ static enum verdict refuse_outside(struct tcp_connection *c, const struct tcp_se
 	}
 	if (segment->bytes)
 		/* For D-SACK: it may have come before (RFC 2883). */
-		tcp_payload_input(c, segment, now);
+		tcp_payload_input(c, segment, 0, now);
 	if (!tcp_challenge_allowed(c->stack, now))
 		return DONE;
 	tcp_send_ack(c, now);
@@ -56,8 +56,8 @@ static enum verdict check_paws(struct tcp_connection *c, const struct tcp_segmen
 	if (!tcp_has(c, TCP_FLAG_TIMESTAMPS))
 		return GO_ON;
 	switch (tcp_paws_judge(segment->flags, options->present & TCP_HAS_TIMESTAMPS,
-			       options->ts_value, c->timestamp_recent, c->timestamp_recent_ns,
-			       now)) {
+			       options->ts_value, c->timestamp_recent,
+			       c->timestamp_recent_s * TCP_SECOND_NS, now)) {
 	case TCP_PAWS_OLD:
 		c->stack->stats.paws_dropped++;
 		tcp_send_challenge(c, now);
@@ -123,6 +123,12 @@ static enum verdict syn_again(struct tcp_connection *c, struct tcp_segment *segm
 	return DONE;
 }
 
+/* RFC 5961, 5.2 */
+static bool is_in_range(const struct tcp_connection *c, uint32_t ack)
+{
+	return !tcp_after(ack, c->snd_nxt) && !tcp_before(ack, c->snd_una - c->snd_wnd_max);
+}
+
 /* Fifth: ACK. */
 static enum verdict check_ack(struct tcp_connection *c, const struct tcp_segment *segment,
 			      uint64_t now)
@@ -142,8 +148,7 @@ static enum verdict check_ack(struct tcp_connection *c, const struct tcp_segment
 		c->snd_wl1 = segment->sequence - 1;
 		return GO_ON;
 	}
-	/* RFC 5961, 5.2 */
-	if (tcp_after(ack, c->snd_nxt) || tcp_before(ack, c->snd_una - c->snd_wnd_max)) {
+	if (!is_in_range(c, ack)) {
 		tcp_send_challenge(c, now);
 		return DONE;
 	}
@@ -176,7 +181,7 @@ static enum verdict after_ack(struct tcp_connection *c, uint64_t now)
 /* Data for a connection that nobody can read any more (RFC 9293, 3.10.4; RFC 1122, 4.2.2.13). */
 static bool nobody_reads(const struct tcp_connection *c, const struct tcp_segment *segment)
 {
-	return !tcp_has(c, TCP_FLAG_OWNED) && !c->listener && segment->bytes &&
+	return !tcp_has(c, TCP_FLAG_OWNED) && !tcp_is_unaccepted(c) && segment->bytes &&
 	       tcp_after(segment->sequence + segment->bytes, c->rcv_nxt);
 }
 
@@ -187,7 +192,7 @@ static void synchronized_input(struct tcp_connection *c, const struct tcp_segmen
 		/* A closed window still takes acknowledgements (RFC 9293, 3.10.7.4). */
 		if (segment->sequence == c->rcv_nxt && segment->flags & TCP_ACK &&
 		    !(segment->flags & (TCP_RST | TCP_SYN)) && tcp_is_synchronized(c) &&
-		    check_ack(c, segment, now) == GO_ON) {
+		    is_in_range(c, segment->acknowledgement)) {
 			tcp_ack_input(c, segment, options, now);
 			if (after_ack(c, now) == DONE)
 				return;
@@ -200,13 +205,13 @@ static void synchronized_input(struct tcp_connection *c, const struct tcp_segmen
 		return;
 	if (check_ack(c, segment, now) == DONE)
 		return;
-	c->heard_ns = now;
+	c->heard_ms = tcp_ms(now);
 	c->probes = tcp_has(c, TCP_FLAG_PROBING) ? c->probes : 0;
 	if (options->present & TCP_HAS_TIMESTAMPS && tcp_has(c, TCP_FLAG_TIMESTAMPS) &&
 	    tcp_paws_updates(segment->sequence, options->ts_value, c->acknowledged,
-			     c->timestamp_recent, c->timestamp_recent_ns, now)) {
+			     c->timestamp_recent, c->timestamp_recent_s * TCP_SECOND_NS, now)) {
 		c->timestamp_recent = options->ts_value;
-		c->timestamp_recent_ns = now;
+		c->timestamp_recent_s = (uint32_t)(now / TCP_SECOND_NS);
 	}
 	if (nobody_reads(c, segment)) {
 		tcp_send_reset(c, now);
@@ -217,7 +222,7 @@ static void synchronized_input(struct tcp_connection *c, const struct tcp_segmen
 	if (after_ack(c, now) == DONE)
 		return;
 	if (segment->bytes || segment->flags & TCP_FIN) {
-		tcp_payload_input(c, segment, now);
+		tcp_payload_input(c, segment, tcp_echo_ns(c, options, now), now);
 		if (c->end.state == TCP_CLOSED)
 			return; /* TIME-WAIT */
 	}

@@ -14,8 +14,7 @@ static bool listener_matches(const struct tcp_listener *listener, const struct t
 		 memcmp(listener->own.bytes, key->own, sizeof(key->own)) == 0));
 }
 
-/* One for this very address goes before one for any. */
-struct tcp_listener *tcp_listener_of(struct tcp_stack *stack, const struct tcp_key *key)
+struct tcp_listener *tcp_listener_of(const struct tcp_stack *stack, const struct tcp_key *key)
 {
 	struct tcp_listener *found = NULL;
 
@@ -49,15 +48,15 @@ int tcp_listen(struct tcp_stack *stack, struct tcp_listener *listener)
 
 void tcp_listener_forget(struct tcp_connection *c)
 {
-	if (!c->listener)
+	if (!tcp_is_unaccepted(c))
 		return;
 	if (tcp_has(c, TCP_FLAG_WAITING))
 		c->listener->waiting--;
 	else
 		c->listener->half_open--;
-	c->flags &= ~(uint32_t)TCP_FLAG_WAITING;
+	c->flags &= ~(uint32_t)(TCP_FLAG_WAITING | TCP_FLAG_UNACCEPTED);
 	list_remove(&c->link);
-	c->listener = NULL;
+	c->context = NULL;
 }
 
 static void abandon(struct list *queue, uint64_t now)
@@ -95,6 +94,33 @@ struct tcp_connection *tcp_accept(struct tcp_listener *listener, void *context)
 
 /* ---- what SYNs agree on ---- */
 
+/*
+ * What the application wants, from the beginning. Until the window begins, its fields hold
+ * what it is to begin with.
+ */
+static void want(struct tcp_connection *c, const struct tcp_options_set *options)
+{
+	const struct tcp_config *config = &c->stack->config;
+	const struct tcp_options_set none = { 0 };
+
+	if (!options)
+		options = &none;
+	c->keepalive_idle_s = options->keepalive_idle_s;
+	c->keepalive_interval_s = options->keepalive_interval_s;
+	c->keepalive_count = options->keepalive_count;
+	c->user_timeout_ms = options->user_timeout_ms;
+	c->pacing = options->pacing;
+	c->window.mss = tcp_mss_offered(c->stack, &c->end.key, options, c->route);
+	c->window.max = config->receive_bytes;
+	if (options->receive_bytes)
+		c->window.max = tcp_min(options->receive_bytes, c->window.max);
+	if (options->keepalive || config->options.keepalive)
+		c->flags |= TCP_FLAG_KEEPALIVE;
+	if (options->no_delay || config->options.no_delay)
+		c->flags |= TCP_FLAG_NO_DELAY;
+	tcp_set_send_bytes(c, options->send_bytes);
+}
+
 static void agree(struct tcp_connection *c, const struct tcp_options *peer, uint64_t now)
 {
 	uint8_t present = peer->present;
@@ -106,28 +132,27 @@ static void agree(struct tcp_connection *c, const struct tcp_options *peer, uint
 	if (!(present & TCP_HAS_SACK_PERMITTED))
 		c->flags &= ~(uint32_t)TCP_FLAG_SACK;
 	c->scale_send = tcp_has(c, TCP_FLAG_SCALE) ? peer->scale : 0;
-	c->mss = tcp_options_mss(peer, c->end.key.version,
-				 tcp_mss_offered(c->stack, c->end.key.version));
+	c->mss = tcp_options_mss(peer, c->end.key.version, c->window.mss);
 	if (tcp_has(c, TCP_FLAG_TIMESTAMPS)) {
 		c->mss -= TCP_TIMESTAMP_BYTES;
 		c->timestamp_recent = peer->ts_value;
-		c->timestamp_recent_ns = now;
+		c->timestamp_recent_s = (uint32_t)(now / TCP_SECOND_NS);
 	}
+	tcp_mtu_begin(c, now);
 }
 
 /* The peer's SYN has been at `irs`, with what was agreed on. */
 static void receive_from(struct tcp_connection *c, uint32_t irs)
 {
-	const struct tcp_config *config = &c->stack->config;
-	uint8_t scale = tcp_has(c, TCP_FLAG_SCALE) ? tcp_window_scale(config->receive_bytes) : 0;
+	uint32_t most = c->window.max;
+	uint8_t scale = tcp_has(c, TCP_FLAG_SCALE) ? tcp_window_scale(most) : 0;
 
 	c->irs = irs;
 	c->rcv_nxt = irs + 1;
 	c->acknowledged = c->rcv_nxt;
 	tcp_reassembly_init(&c->reassembly, &c->stack->spans, TCP_SPANS_FOR_ONE, c->rcv_nxt);
-	tcp_window_init(&c->window, &c->stack->windows,
-			tcp_min(TCP_BUFFER_FIRST, config->receive_bytes), config->receive_bytes,
-			scale, tcp_mss_offered(c->stack, c->end.key.version), c->rcv_nxt);
+	tcp_window_init(&c->window, &c->stack->windows, tcp_min(TCP_BUFFER_FIRST, most), most,
+			scale, c->window.mss, c->rcv_nxt);
 }
 
 /* The peer's window as a SYN has it: never scaled (RFC 7323, 2.2). */
@@ -153,6 +178,7 @@ static void say_syn(struct tcp_connection *c, uint64_t now)
 {
 	uint64_t wait = TCP_RTO_INITIAL_NS << c->backoff;
 
+	c->syn_us = (uint32_t)(now / 1000);
 	if (!tcp_transmit_syn(c, now))
 		wait = TCP_SEND_AGAIN_NS;
 	tcp_timer_set(c, TCP_TIMER_AGAIN, now + wait);
@@ -160,7 +186,7 @@ static void say_syn(struct tcp_connection *c, uint64_t now)
 
 void tcp_open_again(struct tcp_connection *c, uint64_t now)
 {
-	if (c->backoff >= TCP_OPEN_RETRIES) {
+	if (c->backoff >= (tcp_has(c, TCP_FLAG_PASSIVE) ? TCP_OPEN_RETRIES : TCP_CONNECT_RETRIES)) {
 		tcp_connection_end(c, -ETIMEDOUT);
 		return;
 	}
@@ -173,6 +199,13 @@ void tcp_open_again(struct tcp_connection *c, uint64_t now)
 
 struct tcp_connection *tcp_connect(struct tcp_stack *stack, const struct tcp_key *key, void *route,
 				   void *context, uint64_t now, int *error)
+{
+	return tcp_connect_with(stack, key, NULL, route, context, now, error);
+}
+
+struct tcp_connection *tcp_connect_with(struct tcp_stack *stack, const struct tcp_key *key,
+					const struct tcp_options_set *options, void *route,
+					void *context, uint64_t now, int *error)
 {
 	struct tcp_end *other = tcp_find(stack, key);
 	struct tcp_connection *c;
@@ -191,6 +224,7 @@ struct tcp_connection *tcp_connect(struct tcp_stack *stack, const struct tcp_key
 	c->context = context;
 	c->flags |= TCP_FLAG_OWNED | TCP_FLAG_ECN | OFFERED;
 	c->end.state = TCP_SYN_SENT;
+	want(c, options);
 	send_from(c, tcp_isn_make(&stack->isn, key, now));
 	say_syn(c, now);
 	return c;
@@ -198,7 +232,8 @@ struct tcp_connection *tcp_connect(struct tcp_stack *stack, const struct tcp_key
 
 bool tcp_established(struct tcp_connection *c, uint64_t now)
 {
-	struct tcp_listener *listener = c->listener;
+	struct tcp_listener *listener = tcp_is_unaccepted(c) ? c->listener : NULL;
+	uint32_t rtt_us = (uint32_t)(now / 1000) - c->syn_us;
 
 	if (listener && listener->waiting >= listener->backlog) {
 		c->stack->stats.backlog_full++;
@@ -213,11 +248,14 @@ bool tcp_established(struct tcp_connection *c, uint64_t now)
 	}
 	c->end.state = TCP_ESTABLISHED;
 	c->snd_una = c->iss + 1;
-	if (c->backoff == 0)
-		tcp_flight_sample(c, now - c->progress_ns);
+	c->srtt_us = 0;
+	if (c->backoff)
+		c->flags |= TCP_FLAG_SYN_LOST;
+	else if (!tcp_has(c, TCP_FLAG_COOKIE))
+		tcp_flight_sample(c, rtt_us * UINT64_C(1000));
 	c->backoff = 0;
-	c->heard_ns = now;
-	c->progress_ns = now;
+	c->heard_ms = tcp_ms(now);
+	c->progress_ms = tcp_ms(now);
 	tcp_timer_stop(c, TCP_TIMER_AGAIN);
 	tcp_raise(c, TCP_EVENT_CONNECTED | TCP_EVENT_WRITABLE);
 	tcp_life_set(c, now);
@@ -226,9 +264,12 @@ bool tcp_established(struct tcp_connection *c, uint64_t now)
 
 /* ---- LISTEN (RFC 9293, 3.10.7.2) ---- */
 
-static void send_cookie(struct tcp_stack *stack, const struct tcp_segment *segment,
-			const struct tcp_options *peer, void *route, uint64_t now)
+static void send_cookie(struct tcp_stack *stack, const struct tcp_listener *listener,
+			const struct tcp_segment *segment, const struct tcp_options *peer,
+			void *route, uint64_t now)
 {
+	uint32_t most = tcp_min(tcp_or(listener->options.receive_bytes, UINT32_MAX),
+				stack->config.receive_bytes);
 	struct tcp_transmission t = { .key = segment->key, .route = route };
 	struct tcp_options options = { .present = TCP_HAS_MSS };
 	uint32_t timestamp =
@@ -239,13 +280,13 @@ static void send_cookie(struct tcp_stack *stack, const struct tcp_segment *segme
 				     &timestamp, now);
 	t.acknowledgement = segment->sequence + 1;
 	t.flags = TCP_SYN | TCP_ACK;
-	t.window = (uint16_t)tcp_min(TCP_BUFFER_FIRST, stack->config.receive_bytes);
-	options.mss = tcp_mss_offered(stack, segment->key.version);
+	t.window = (uint16_t)tcp_min(TCP_BUFFER_FIRST, most);
+	options.mss = tcp_mss_offered(stack, &segment->key, &listener->options, route);
 	if (peer->present & TCP_HAS_TIMESTAMPS) {
 		/* Without them a cookie has no room for the rest. */
 		options.present |= TCP_HAS_TIMESTAMPS;
 		options.present |= peer->present & (TCP_HAS_SCALE | TCP_HAS_SACK_PERMITTED);
-		options.scale = tcp_window_scale(stack->config.receive_bytes);
+		options.scale = tcp_window_scale(most);
 		options.ts_value = timestamp;
 		options.ts_echo = peer->ts_value;
 		if (ecn)
@@ -267,11 +308,12 @@ static struct tcp_connection *make_passive(struct tcp_stack *stack, struct tcp_l
 
 	if (!c)
 		return NULL;
-	c->flags |= TCP_FLAG_PASSIVE | OFFERED | (ecn ? TCP_FLAG_ECN : 0u);
+	c->flags |= TCP_FLAG_PASSIVE | TCP_FLAG_UNACCEPTED | OFFERED | (ecn ? TCP_FLAG_ECN : 0u);
 	c->end.state = TCP_SYN_RECEIVED;
 	c->listener = listener;
 	list_push_back(&listener->half_open_list, &c->link);
 	listener->half_open++;
+	want(c, &listener->options);
 	agree(c, peer, now);
 	return c;
 }
@@ -299,7 +341,7 @@ static void cookie_input(struct tcp_stack *stack, struct tcp_listener *listener,
 	if (!c)
 		return;
 	stack->stats.cookies_taken++;
-	c->backoff = 1; /* the round trip is not known */
+	c->flags |= TCP_FLAG_COOKIE;
 	receive_from(c, irs);
 	(void)tcp_window_offer(&c->window, c->rcv_nxt, 0, true); /* with the cookie */
 	send_from(c, iss);
@@ -329,7 +371,7 @@ void tcp_listen_input(struct tcp_stack *stack, struct tcp_listener *listener,
 	}
 	if (listener->half_open >= listener->backlog || list_is_empty(&stack->free)) {
 		if (listener->cookies) {
-			send_cookie(stack, segment, options, route, now);
+			send_cookie(stack, listener, segment, options, route, now);
 			return;
 		}
 		stack->stats.backlog_full++;
@@ -361,7 +403,7 @@ static void answer_in_syn_sent(struct tcp_connection *c, const struct tcp_segmen
 	rest.sequence++;
 	rest.flags &= (uint8_t)~TCP_SYN;
 	if (rest.bytes || rest.flags & TCP_FIN)
-		tcp_payload_input(c, &rest, now);
+		tcp_payload_input(c, &rest, 0, now);
 	if (c->end.state != TCP_CLOSED)
 		tcp_output(c, now);
 }
@@ -388,6 +430,7 @@ void tcp_syn_sent_input(struct tcp_connection *c, const struct tcp_segment *segm
 		c->flags &= ~(uint32_t)TCP_FLAG_ECN;
 	agree(c, options, now);
 	receive_from(c, segment->sequence);
+	(void)tcp_window_offer(&c->window, c->rcv_nxt, 0, true); /* with our SYN */
 	first_window(c, segment);
 	if (answers) {
 		answer_in_syn_sent(c, segment, now);
@@ -396,6 +439,6 @@ void tcp_syn_sent_input(struct tcp_connection *c, const struct tcp_segment *segm
 	/* Both have begun at once. */
 	c->end.state = TCP_SYN_RECEIVED;
 	c->backoff = 0;
-	c->progress_ns = now;
+	c->progress_ms = tcp_ms(now);
 	say_syn(c, now);
 }

@@ -62,6 +62,7 @@ static bool send_again(struct tcp_connection *c, uint32_t begin, uint32_t length
 	if (!send_range(c, begin, length, fin, now))
 		return false;
 	c->stack->stats.retransmissions++;
+	c->retransmissions += length / c->mss + (length % c->mss ? 1 : 0);
 	return tcp_recovery_on_send(&c->flight->recovery, begin, length, now) == 0;
 }
 
@@ -133,7 +134,7 @@ static void sent_new(struct tcp_connection *c, uint32_t bytes, bool fin, uint64_
 	uint32_t length = bytes + (fin ? 1 : 0);
 
 	if (tcp_outstanding(c) == 0)
-		c->progress_ns = now;
+		c->progress_ms = tcp_ms(now);
 	if (tcp_recovery_on_send(&c->flight->recovery, c->snd_nxt, length, now))
 		panic("tcp_output: %u bytes were not to be sent", length);
 	c->snd_nxt += length;
@@ -141,6 +142,7 @@ static void sent_new(struct tcp_connection *c, uint32_t bytes, bool fin, uint64_
 		c->flags |= TCP_FLAG_FIN_SENT;
 	if (bytes % c->mss)
 		c->snd_sml = c->snd_nxt;
+	tcp_mtu_sent(c, bytes);
 	c->flags &= ~(uint32_t)TCP_FLAG_PUSH_SMALL;
 	c->flight->extra -= tcp_min(c->flight->extra, bytes);
 }
@@ -173,6 +175,20 @@ static enum stop send_new_once(struct tcp_connection *c, bool probe, uint64_t no
 	return fin ? STOP_EMPTY : STOP_WINDOW;
 }
 
+/* A segment larger than those that are known to get through, with what would leave anyway. */
+static void send_larger(struct tcp_connection *c, uint64_t now)
+{
+	uint32_t bytes = tcp_mtu_probe_bytes(c, now), begin = c->snd_nxt;
+
+	if (!bytes || tcp_pacing_delay(&c->flight->pacing, now) ||
+	    !tcp_scoreboard_has_room(&c->flight->recovery.board, bytes) ||
+	    !tcp_transmit(c, begin, bytes, 0, 0, now))
+		return;
+	tcp_pacing_on_send(&c->flight->pacing, bytes, now);
+	sent_new(c, bytes, false, now);
+	tcp_mtu_probe_sent(c, begin, bytes);
+}
+
 static enum stop send_new(struct tcp_connection *c, uint64_t now)
 {
 	uint32_t before;
@@ -182,6 +198,7 @@ static enum stop send_new(struct tcp_connection *c, uint64_t now)
 		tcp_cubic_on_send(&c->flight->cubic, tcp_rto_now(c), now);
 		c->flight->window = tcp_cubic_window(&c->flight->cubic);
 	}
+	send_larger(c, now);
 	do {
 		before = c->snd_nxt;
 		stop = send_new_once(c, false, now);
@@ -209,7 +226,7 @@ static void watch_window(struct tcp_connection *c, uint64_t now)
 		return;
 	if (!tcp_has(c, TCP_FLAG_PROBING) && c->snd_wnd == 0) {
 		c->flags |= TCP_FLAG_PROBING;
-		c->progress_ns = now;
+		c->progress_ms = tcp_ms(now);
 		c->backoff = 0;
 	}
 	wait = tcp_rto_now(c) << tcp_min(c->backoff, 16);
@@ -279,30 +296,11 @@ static void send_probe(struct tcp_connection *c, uint64_t now)
 		tcp_recovery_on_probe(recovery, true);
 }
 
-/* Large segments may vanish on the way without a word (RFC 4821): try smaller ones. */
-static void suspect_mtu(struct tcp_connection *c)
-{
-	uint16_t least = (uint16_t)(c->end.key.version == 6 ? 1220 - TCP_TIMESTAMP_BYTES
-							    : 536 - TCP_TIMESTAMP_BYTES);
-	uint16_t mss = c->mss;
-
-	if (c->backoff == 3 && mss > 1200)
-		mss = 1200;
-	else if (c->backoff == 5 && mss > least)
-		mss = least;
-	if (mss == c->mss)
-		return;
-	c->mss = mss;
-	tcp_recovery_set_mss(&c->flight->recovery, mss);
-	tcp_cubic_set_mss(&c->flight->cubic, mss);
-}
-
 static bool has_timed_out(struct tcp_connection *c, uint64_t now)
 {
-	uint64_t limit = c->user_timeout_s ? c->user_timeout_s * TCP_SECOND_NS
-					   : c->stack->config.options.user_timeout_ms * TCP_MS_NS;
+	uint32_t limit = tcp_or(c->user_timeout_ms, c->stack->config.options.user_timeout_ms);
 
-	if (now - c->progress_ns < limit)
+	if (tcp_since(c->progress_ms, now) < limit * TCP_MS_NS)
 		return false;
 	tcp_send_reset(c, now);
 	tcp_connection_end(c, -ETIMEDOUT);
@@ -323,18 +321,17 @@ void tcp_recovery_due(struct tcp_connection *c, uint64_t now)
 			return;
 		if (c->backoff < UINT8_MAX)
 			c->backoff++;
-		suspect_mtu(c);
 		c->flags |= TCP_FLAG_CWR; /* RFC 3168, 6.1.2 */
-		tcp_cubic_on_rto(&flight->cubic, result.flight_before,
+		tcp_cubic_on_rto(&flight->cubic, tcp_outstanding(c),
 				 result.events & TCP_RECOVERY_IS_REPEATED, c->snd_nxt, now);
 		flight->window = tcp_cubic_window(&flight->cubic);
 		flight->skip_lost = false;
+		flight->probe_repair = false;
+		tcp_mtu_timed_out(c, now);
 	} else if (result.lost) {
 		if (result.events & TCP_RECOVERY_ENTERED)
-			tcp_reduce(c, &result, now);
-		flight->window = tcp_recovery_window(&flight->recovery, &result,
-						     tcp_cubic_window(&flight->cubic),
-						     flight->cubic.ssthresh);
+			tcp_loss_event(c, &result, tcp_outstanding(c), now);
+		tcp_window_now(c, &result);
 	}
 	if (result.events & TCP_RECOVERY_SEND_PROBE)
 		send_probe(c, now);

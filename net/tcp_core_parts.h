@@ -23,7 +23,8 @@
 #define TCP_BUFFER_FIRST 65535u /* limits begin with it */
 #define TCP_ACK_DELAY_NS (40 * TCP_MS_NS)
 #define TCP_CHALLENGE_GAP_NS (500 * TCP_MS_NS)
-#define TCP_OPEN_RETRIES 5u
+#define TCP_OPEN_RETRIES 5u    /* of an answer to a SYN */
+#define TCP_CONNECT_RETRIES 7u /* three minutes at least (RFC 9293, 3.8.3, MUST-23) */
 #define TCP_PROBE_MAX_NS (60 * TCP_SECOND_NS)
 #define TCP_SEND_AGAIN_NS (1 * TCP_MS_NS)
 #define TCP_FLIGHT_IDLE_NS (10 * TCP_SECOND_NS)
@@ -37,6 +38,18 @@ struct tcp_flight {
 	uint32_t extra;	  /* bytes of new data that may leave whatever it says (F-RTO) */
 	bool skip_lost;	  /* and nothing again before them */
 	bool app_limited; /* the last attempt to send was not ended by the window */
+
+	/* Path MTU: tcp_core_mtu.c */
+	uint32_t probe_begin; /* the segment larger than `mss` that is under way */
+	uint16_t probe_mss;   /* its bytes; 0: none is */
+	uint8_t probe_fails;  /* of this size, in a row */
+	bool probe_halves;    /* the largest was tried: now half way */
+	bool probe_repair; /* the recovery under way is for segments too large, and nothing else */
+	bool resized;	   /* what was too large counts as lost, to leave again */
+	bool has_full;	   /* full_end holds */
+	uint16_t said_mss; /* what a router has said that is not believed yet; 0: nothing */
+	uint32_t said_sequence;
+	uint32_t full_end; /* a full segment that is under way ends here */
 	struct tcp_range ranges[];
 };
 
@@ -44,7 +57,8 @@ struct tcp_flight {
 	((uint16_t)((TCP_BLOCK_BYTES - sizeof(struct tcp_flight)) / sizeof(struct tcp_range)))
 static_assert(sizeof(struct tcp_flight) + 64 * sizeof(struct tcp_range) <= TCP_BLOCK_BYTES,
 	      "a flight is one block");
-static_assert(sizeof(struct tcp_connection) <= 512, "what an idle connection costs");
+/* With its socket an idle connection costs 512 bytes. */
+static_assert(sizeof(struct tcp_connection) <= 464, "what an idle connection costs");
 
 static inline uint32_t tcp_min(uint32_t a, uint32_t b)
 {
@@ -92,6 +106,50 @@ static inline uint32_t tcp_outstanding(const struct tcp_connection *c)
 	return c->snd_nxt - c->snd_una;
 }
 
+/*
+ * Times that a connection keeps have 32 bits and wrap: milliseconds after 49 days, longer than
+ * anything that is measured by them; ticks of the wheel after 13, and no deadline is set
+ * further ahead than a quarter of that; what is later is set again on the way. Seconds never do.
+ */
+static inline uint32_t tcp_ms(uint64_t ns)
+{
+	return (uint32_t)(ns / TCP_MS_NS);
+}
+
+/* How long ago a time in milliseconds was, in ns. */
+static inline uint64_t tcp_since(uint32_t then_ms, uint64_t now)
+{
+	return (tcp_ms(now) - then_ms) * TCP_MS_NS;
+}
+
+#define TCP_TICK_SHIFT (WHEEL_TICK_SHIFT - TCP_WHEEL_SHIFT)
+#define TCP_TICKS_AHEAD (1u << 30)
+
+/* Rounded up, and never 0. */
+static inline uint32_t tcp_tick(uint64_t ns)
+{
+	uint32_t tick = (uint32_t)((ns + (1u << TCP_TICK_SHIFT) - 1) >> TCP_TICK_SHIFT);
+
+	return tick ? tick : 1;
+}
+
+/* How many ticks until a deadline; 0 or less: it is due. */
+static inline int32_t tcp_ticks_until(uint32_t tick, uint64_t now)
+{
+	return (int32_t)(tick - (uint32_t)(now >> TCP_TICK_SHIFT));
+}
+
+/* The application's, or else the stack's. */
+static inline uint32_t tcp_or(uint32_t own, uint32_t common)
+{
+	return own ? own : common;
+}
+
+static inline bool tcp_is_unaccepted(const struct tcp_connection *c)
+{
+	return tcp_has(c, TCP_FLAG_UNACCEPTED);
+}
+
 /* ---- tcp_core.c ---- */
 struct tcp_end *tcp_find(const struct tcp_stack *stack, const struct tcp_key *key);
 void tcp_end_insert(struct tcp_stack *stack, struct tcp_end *end);
@@ -114,6 +172,15 @@ static inline void tcp_timer_stop(struct tcp_connection *c, enum tcp_timer timer
 /* The connection's, made if there is none; NULL: no memory. */
 struct tcp_flight *tcp_flight_get(struct tcp_connection *c, uint64_t now);
 void tcp_flight_release(struct tcp_connection *c);
+/* The congestion window, or what the application wants, is another: so is the rate. */
+void tcp_pace(struct tcp_connection *c);
+/* A loss event: what congestion control makes of it. */
+void tcp_loss_event(struct tcp_connection *c, const struct tcp_recovery_result *result,
+		    uint32_t outstanding, uint64_t now);
+/* The congestion window that holds after an acknowledgement or a timer. */
+void tcp_window_now(struct tcp_connection *c, const struct tcp_recovery_result *result);
+/* How much the send buffer may hold now. */
+void tcp_send_tune(struct tcp_connection *c);
 /* A round trip was measured where there is no flight: in the handshake. */
 void tcp_flight_sample(struct tcp_connection *c, uint64_t rtt_ns);
 uint64_t tcp_rto_now(const struct tcp_connection *c);
@@ -137,8 +204,32 @@ void tcp_refuse(struct tcp_stack *stack, const struct tcp_segment *segment, void
 		uint64_t now);
 must_check bool tcp_challenge_allowed(struct tcp_stack *stack, uint64_t now);
 
+/* ---- tcp_core_mtu.c ---- */
+/* Segments have another size from now on. */
+void tcp_mss_change(struct tcp_connection *c, uint16_t mss);
+/* `mss` is what both ends have said: now what is known of the way. */
+void tcp_mtu_begin(struct tcp_connection *c, uint64_t now);
+/* The largest IP packet that is sent now. */
+uint16_t tcp_mtu_now(const struct tcp_connection *c);
+/*
+ * A larger segment is to be tried now, with so many bytes, by itself; 0: none. After it has left
+ * tcp_mtu_probe_sent().
+ */
+must_check uint32_t tcp_mtu_probe_bytes(struct tcp_connection *c, uint64_t now);
+void tcp_mtu_probe_sent(struct tcp_connection *c, uint32_t begin, uint32_t bytes);
+/*
+ * Something was found lost. True: nothing but a segment that was too large, which says
+ * nothing of congestion (RFC 4821, 7.5).
+ */
+must_check bool tcp_mtu_probe_lost(struct tcp_connection *c, uint64_t now);
+/* New data of `bytes` has left in one transmission. */
+void tcp_mtu_sent(struct tcp_connection *c, uint32_t bytes);
+/* SND.UNA has advanced. */
+void tcp_mtu_acked(struct tcp_connection *c, uint64_t now);
+/* The retransmission timer has run out, c->backoff times. */
+void tcp_mtu_timed_out(struct tcp_connection *c, uint64_t now);
+
 /* ---- tcp_core_open.c ---- */
-struct tcp_listener *tcp_listener_of(struct tcp_stack *stack, const struct tcp_key *key);
 void tcp_listen_input(struct tcp_stack *stack, struct tcp_listener *listener,
 		      const struct tcp_segment *segment, const struct tcp_options *options,
 		      void *route, uint64_t now);
@@ -149,17 +240,22 @@ must_check bool tcp_established(struct tcp_connection *c, uint64_t now);
 void tcp_open_again(struct tcp_connection *c, uint64_t now);
 /* Out of the queues of its listener, if it is in one. */
 void tcp_listener_forget(struct tcp_connection *c);
-uint16_t tcp_mss_offered(const struct tcp_stack *stack, uint8_t version);
+/* What our links and the application let come: for the MSS of a SYN. */
+uint16_t tcp_mss_offered(const struct tcp_stack *stack, const struct tcp_key *key,
+			 const struct tcp_options_set *options, void *route);
 
 /* ---- tcp_core_ack.c ---- */
+/* When the timestamp was current that it echoes; 0: it has none, or none of ours. */
+uint64_t tcp_echo_ns(const struct tcp_connection *c, const struct tcp_options *options,
+		     uint64_t now);
 /* What it says of our data and of the peer's window. */
 void tcp_ack_input(struct tcp_connection *c, const struct tcp_segment *segment,
 		   const struct tcp_options *options, uint64_t now);
-/* Recovery has found a loss: the window shrinks, and the peer is told with CWR. */
-void tcp_reduce(struct tcp_connection *c, const struct tcp_recovery_result *result, uint64_t now);
 
 /* ---- tcp_core_receive.c ---- */
-void tcp_payload_input(struct tcp_connection *c, const struct tcp_segment *segment, uint64_t now);
+/* echo_ns: when the timestamp that it echoes was sent; 0: not known. */
+void tcp_payload_input(struct tcp_connection *c, const struct tcp_segment *segment,
+		       uint64_t echo_ns, uint64_t now);
 
 /* ---- tcp_core_output.c ---- */
 /* Sends what may be sent, an acknowledgement that is due, and sets the timers. */

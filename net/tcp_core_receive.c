@@ -86,9 +86,12 @@ static void look_at_ecn(struct tcp_connection *c, const struct tcp_segment *segm
 		c->flags |= TCP_FLAG_ECE | TCP_FLAG_ACK_NOW;
 }
 
-static void bytes_input(struct tcp_connection *c, const struct tcp_segment *segment, uint64_t now)
+static void bytes_input(struct tcp_connection *c, const struct tcp_segment *segment,
+			uint64_t echo_ns, uint64_t now)
 {
 	struct arriving arriving = { c, segment, c->reassembly.next };
+	/* To the end of a tick: one of now says nothing. */
+	uint64_t echo_age_ns = echo_ns && now > echo_ns ? now - echo_ns : 0;
 	struct tcp_arrival arrival;
 
 	arrival = tcp_reassembly_add(&c->reassembly, segment->sequence, segment->bytes,
@@ -98,7 +101,7 @@ static void bytes_input(struct tcp_connection *c, const struct tcp_segment *segm
 	if (arrival.advanced) {
 		tcp_buffer_extend(&c->receiving, arrival.advanced);
 		c->rcv_nxt = c->reassembly.next;
-		tcp_window_received(&c->window, c->rcv_nxt, now);
+		tcp_window_received(&c->window, c->rcv_nxt, echo_age_ns, now);
 		tcp_raise(c, TCP_EVENT_READABLE);
 	}
 	owe_ack(c, segment->bytes, arrival.ack_now, now);
@@ -125,7 +128,8 @@ static void fin_input(struct tcp_connection *c, uint64_t now)
 	}
 }
 
-void tcp_payload_input(struct tcp_connection *c, const struct tcp_segment *segment, uint64_t now)
+void tcp_payload_input(struct tcp_connection *c, const struct tcp_segment *segment,
+		       uint64_t echo_ns, uint64_t now)
 {
 	uint32_t end = segment->sequence + segment->bytes;
 
@@ -135,7 +139,10 @@ void tcp_payload_input(struct tcp_connection *c, const struct tcp_segment *segme
 		return;
 	}
 	if (segment->bytes)
-		bytes_input(c, segment, now);
+		bytes_input(c, segment, echo_ns, now);
+	/* One that data has come behind was none, whoever sent it. */
+	if (tcp_has(c, TCP_FLAG_FIN_SEEN) && tcp_before(c->peer_fin, c->rcv_nxt))
+		c->flags &= ~(uint32_t)TCP_FLAG_FIN_SEEN;
 	if (segment->flags & TCP_FIN && !tcp_has(c, TCP_FLAG_FIN_SEEN) &&
 	    !tcp_before(end, c->rcv_nxt) && !tcp_after(end, tcp_window_right(&c->window))) {
 		c->flags |= TCP_FLAG_FIN_SEEN;

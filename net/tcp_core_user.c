@@ -130,65 +130,8 @@ void tcp_close(struct tcp_connection *c, uint64_t now)
 	list_remove(&c->event_link);
 	c->context = NULL;
 	if (c->end.state == TCP_FIN_WAIT_2)
-		c->progress_ns = now;
+		c->progress_ms = tcp_ms(now);
 	queue_fin(c, now);
 	if (c->end.state != TCP_CLOSED)
 		tcp_life_set(c, now);
-}
-
-void tcp_set_no_delay(struct tcp_connection *c, bool no_delay, uint64_t now)
-{
-	c->stack->now = now;
-	c->flags &= ~(uint32_t)TCP_FLAG_NO_DELAY;
-	if (!no_delay)
-		return;
-	c->flags |= TCP_FLAG_NO_DELAY;
-	tcp_output(c, now);
-}
-
-void tcp_set_keepalive(struct tcp_connection *c, bool on, uint64_t now)
-{
-	c->flags &= ~(uint32_t)TCP_FLAG_KEEPALIVE;
-	if (on)
-		c->flags |= TCP_FLAG_KEEPALIVE;
-	c->heard_ns = now;
-	if (tcp_is_synchronized(c))
-		tcp_life_set(c, now);
-}
-
-void tcp_set_user_timeout(struct tcp_connection *c, uint16_t seconds)
-{
-	c->user_timeout_s = seconds;
-}
-
-/* RFC 5927: only what quotes something that is under way is believed, and no small MTU. */
-void tcp_input_problem(struct tcp_stack *stack, const struct tcp_key *key, uint32_t sequence,
-		       enum tcp_problem problem, uint16_t mtu, uint64_t now)
-{
-	const uint16_t least = key->version == 6 ? 1280 : 552;
-	struct tcp_end *end = tcp_find(stack, key);
-	struct tcp_connection *c;
-	uint16_t mss;
-
-	if (!end || end->state == TCP_TIME_WAIT)
-		return;
-	c = container_of(end, struct tcp_connection, end);
-	if (!tcp_between(sequence, c->snd_una, c->snd_nxt) || sequence == c->snd_nxt)
-		return;
-	stack->now = now;
-	if (problem == TCP_PROBLEM_HARD && end->state == TCP_SYN_SENT)
-		tcp_connection_end(c, -EHOSTUNREACH);
-	if (problem != TCP_PROBLEM_TOO_BIG || !c->flight)
-		return;
-	mtu = mtu < least ? least : mtu;
-	mss = (uint16_t)(mtu - (key->version == 6 ? 60 : 40) -
-			 (tcp_has(c, TCP_FLAG_TIMESTAMPS) ? TCP_TIMESTAMP_BYTES : 0));
-	if (mss >= c->mss)
-		return;
-	c->mss = mss;
-	tcp_recovery_set_mss(&c->flight->recovery, mss);
-	tcp_cubic_set_mss(&c->flight->cubic, mss);
-	/* What is under way was too big, too. */
-	(void)!tcp_scoreboard_mark_first_lost(&c->flight->recovery.board, tcp_outstanding(c));
-	tcp_output(c, now);
 }

@@ -41,6 +41,7 @@ void tcp_wait_begin(struct tcp_connection *c, uint64_t now)
 	*wait = (struct tcp_time_wait){
 		.end = { .key = c->end.key, .state = TCP_TIME_WAIT },
 		.flags = tcp_has(c, TCP_FLAG_TIMESTAMPS) ? WAIT_TIMESTAMPS : 0,
+		.scale = c->window.scale,
 		.next_send = c->snd_nxt,
 		.next_receive = c->rcv_nxt,
 		.timestamp_recent = c->timestamp_recent,
@@ -83,6 +84,18 @@ static void answer(struct tcp_stack *stack, struct tcp_time_wait *wait, uint64_t
 		stack->stats.segments_out++;
 }
 
+/* RFC 9293, 3.10.7.4, first, and fifth: what is in the window and acknowledges nothing. */
+static bool says_nothing(const struct tcp_time_wait *wait, const struct tcp_segment *segment)
+{
+	uint32_t window = (uint32_t)wait->window << wait->scale;
+	uint32_t from = segment->sequence - wait->next_receive;
+	uint32_t length = tcp_segment_length(segment);
+
+	if (segment->flags & (TCP_ACK | TCP_SYN))
+		return false;
+	return length ? from < window || from + length - 1 < window : from <= window;
+}
+
 bool tcp_wait_input(struct tcp_stack *stack, struct tcp_time_wait *wait,
 		    const struct tcp_segment *segment, const struct tcp_options *options,
 		    uint64_t now)
@@ -92,6 +105,8 @@ bool tcp_wait_input(struct tcp_stack *stack, struct tcp_time_wait *wait,
 
 	if (segment->flags & TCP_RST)
 		return true; /* RFC 1337 */
+	if (says_nothing(wait, segment))
+		return true;
 	if ((segment->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
 		if (tcp_paws_reopens(segment->sequence, wait->next_receive, has, options->ts_value,
 				     had, wait->timestamp_recent)) {

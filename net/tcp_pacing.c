@@ -57,6 +57,8 @@ void tcp_pacing_set(struct tcp_pacing *pacing, uint32_t cwnd, uint32_t mss, uint
 		if (rate == 0)
 			rate = 1;
 	}
+	if (pacing->most && (!rate || rate > pacing->most))
+		rate = pacing->most;
 	pacing->rate = rate;
 	pacing->quantum = quantum_of(rate, clamp_mss(mss));
 }

@@ -30,6 +30,7 @@
 struct tcp_pacing {
 	uint64_t next_ns; /* the next segment may leave then */
 	uint64_t rate;	  /* bytes a second; 0: no round trip is known, no pacing */
+	uint64_t most;	  /* that the rate may be; 0: anything */
 	uint32_t quantum; /* bytes */
 };
 
@@ -42,6 +43,13 @@ void tcp_pacing_init(struct tcp_pacing *pacing, uint32_t mss);
  */
 void tcp_pacing_set(struct tcp_pacing *pacing, uint32_t cwnd, uint32_t mss, uint64_t srtt_ns,
 		    bool slow_start);
+
+/* The rate is never more than `most` bytes a second from the next tcp_pacing_set on; 0: anything.
+ */
+static inline void tcp_pacing_limit(struct tcp_pacing *pacing, uint64_t most)
+{
+	pacing->most = most;
+}
 
 /* A packet of `bytes` leaves. */
 void tcp_pacing_on_send(struct tcp_pacing *pacing, uint32_t bytes, uint64_t now_ns);

@@ -104,9 +104,10 @@ bool tcp_window_wants_update(const struct tcp_window *window, uint32_t next, uin
 		window->limit <= 8u * window->mss);
 }
 
-void tcp_window_received(struct tcp_window *window, uint32_t next, uint64_t now_ns)
+void tcp_window_received(struct tcp_window *window, uint32_t next, uint64_t echo_ns,
+			 uint64_t now_ns)
 {
-	uint64_t sample = now_ns - window->mark_ns;
+	uint64_t sample = echo_ns ? echo_ns : now_ns - window->mark_ns;
 
 	if (window->mark_ns && tcp_before(next, window->mark))
 		return;
@@ -140,7 +141,7 @@ void tcp_window_read(struct tcp_window *window, uint32_t bytes, uint64_t rtt_ns,
 {
 	uint64_t rounds;
 
-	if (!rtt_ns)
+	if (window->rtt_ns)
 		rtt_ns = window->rtt_ns;
 	window->round_read =
 		bytes < UINT32_MAX - window->round_read ? window->round_read + bytes : UINT32_MAX;
@@ -154,6 +155,21 @@ void tcp_window_read(struct tcp_window *window, uint32_t bytes, uint64_t rtt_ns,
 	grow(window, 2 * (window->round_read / rounds) + (uint64_t)GROW_SEGMENTS * window->mss);
 	window->round_read = 0;
 	window->round_ns = now_ns;
+}
+
+void tcp_window_set_max(struct tcp_window *window, uint32_t max, uint32_t next, uint32_t queued)
+{
+	uint32_t needed = max32(promised_of(window, next) + queued, window->mss);
+
+	/* A unit of the scale that was agreed on is the least that can be told. */
+	max = max32(min32(max, FIELD_MAX << window->scale), max32(window->mss, unit_of(window)));
+	window->max = max;
+	needed = max32(needed, max);
+	window->min = min32(window->min, max);
+	if (needed >= window->limit)
+		return;
+	window->budget->used -= window->limit - needed;
+	window->limit = needed;
 }
 
 uint32_t tcp_window_trim(struct tcp_window *window, uint32_t next, uint32_t queued)

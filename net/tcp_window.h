@@ -38,8 +38,8 @@ struct tcp_window {
 	uint32_t min;	     /* that it began with */
 	uint32_t right;	     /* what has been offered ends here */
 	uint32_t round_read; /* bytes that the application has read in this round trip */
-	uint64_t round_ns;   /* when that began */
 	uint32_t mark;	     /* a window was offered to here when the measuring began */
+	uint64_t round_ns;   /* when the round trip of round_read began */
 	uint64_t mark_ns;
 	uint64_t rtt_ns; /* of the peer's data, measured by its windows; 0: not known */
 	uint16_t mss;	 /* largest segment that may come */
@@ -81,16 +81,25 @@ static inline uint32_t tcp_window_right(const struct tcp_window *window)
 bool tcp_window_wants_update(const struct tcp_window *window, uint32_t next, uint32_t queued);
 
 /*
- * `next` has moved: measures the round trip from one window's offer to its use. Call it for
- * each segment in order.
+ * `next` has moved: measures the round trip from one window's offer to its use, or takes
+ * `echo_ns`, how long ago the timestamp was sent that the segment echoes (0: it has none), which
+ * is right also for a peer that does not use the whole window. Call it for each segment in order.
  */
-void tcp_window_received(struct tcp_window *window, uint32_t next, uint64_t now_ns);
+void tcp_window_received(struct tcp_window *window, uint32_t next, uint64_t echo_ns,
+			 uint64_t now_ns);
 
 /*
- * The application has read `bytes`. `rtt_ns`: the round trip, if it is known from timestamps or
- * our own data; 0: by what tcp_window_received() measured. Lets the limit grow.
+ * The application has read `bytes`. `rtt_ns`: the round trip that our own data took, if there
+ * was any, for as long as tcp_window_received() has not measured the peer's: a handshake says
+ * little of the queues that a stream will fill. Lets the limit grow.
  */
 void tcp_window_read(struct tcp_window *window, uint32_t bytes, uint64_t rtt_ns, uint64_t now_ns);
+
+/*
+ * Another largest window from now on; at least what it began with. What is neither held nor
+ * promised of a larger one is given back. `next` and `queued` as above.
+ */
+void tcp_window_set_max(struct tcp_window *window, uint32_t max, uint32_t next, uint32_t queued);
 
 /*
  * Gives back what is neither held nor promised, down to what it began with; for connections

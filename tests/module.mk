@@ -9,6 +9,7 @@ include tests/model.mk
 include tests/package.mk
 include tests/tap.mk
 include tests/bench_net.mk
+include tests/bench_tcp.mk
 include tests/qubes.mk
 
 packages:

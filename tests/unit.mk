@@ -13,7 +13,8 @@ UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/store_wire.c xen/qrexec_wire.c xen/qubes
 	tests/unit/panic.c tests/host/relax.c
 # Those of vchan need two guests and are hosted (tests/host.mk).
 UNIT_TESTS = $(sort $(filter-out tests/xen/vchan_%,$(wildcard tests/lib/*_test.c tests/net/*_test.c \
-	tests/xen/*_test.c)) tests/configs/firewall/qubes_test.c)
+	tests/xen/*_test.c)) tests/configs/firewall/qubes_test.c \
+	$(wildcard tests/configs/*_test.c tests/configs/library/*_test.c))
 UNIT_HELPERS = $(filter-out %_test.c,$(wildcard tests/lib/*.c tests/net/*.c))
 UNIT_OBJS = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(UNIT_SRCS) $(UNIT_HELPERS))
 UNIT_PROGRAMS = $(patsubst tests/%.c,$(UNIT_BUILD)/bin/%,$(UNIT_TESTS))
@@ -21,7 +22,20 @@ UNIT_QUBES = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(wildcard configs/firewall/qubes*
 	configs/firewall/clients.c configs/firewall/host_names.c configs/lines_buffer.c \
 	tests/configs/firewall/fake_qubes.c)
 
+# Scenarios are packets and calls to libringwall-net.
+UNIT_LIBRARY = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(wildcard configs/library/rw_*.c \
+	tests/configs/library/rw_*.c))
+
 $(UNIT_BUILD)/bin/configs/firewall/qubes_test: $(UNIT_QUBES)
+$(filter $(UNIT_BUILD)/bin/configs/library/%,$(UNIT_PROGRAMS)): $(UNIT_LIBRARY)
+# The server on sockets that the test plays; the pages of counters on real ones.
+UNIT_HTTP = $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c configs/http_server.c)
+$(UNIT_BUILD)/bin/configs/http_request_test $(UNIT_BUILD)/bin/configs/http_server_test: \
+		$(UNIT_BUILD)/bin/configs/%: $(UNIT_BUILD)/tests/configs/%.o $(UNIT_HTTP) \
+		$(patsubst %.c,$(UNIT_BUILD)/%.o,lib/ip4_text.c lib/ip6_text.c lib/ip_text.c \
+		tests/configs/fake_sockets.c)
+	@mkdir -p $(@D)
+	@gcc -fsanitize=address,undefined -o $@ $^ -lcheck -lsubunit -lm -lrt -lpthread
 $(UNIT_BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  unit $<"

@@ -78,7 +78,7 @@ void host_names_make(struct router *router, struct random *random, struct rulese
 	rules_names_init(&host_names.bound, &host_names.names, &router->now_ns, changed, router);
 	if (rules && rules_names_bind(&host_names.bound, rules))
 		log_line(LOG_ERROR, "rules", "too many host names: none of them is known");
-	router->service = &host_names.service;
+	router_add_service(router, &host_names.service);
 	router->names = &host_names.tap;
 }
 

@@ -23,6 +23,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct rw_stack;
 
@@ -30,14 +31,14 @@ struct rw_stack;
 struct rw_config {
 	struct sockaddr_storage address4; /* our IPv4 address; family 0: none */
 	struct sockaddr_storage address6;
-	uint64_t seed;	       /* of all that is random */
-	uint64_t now_ns;       /* the time at first */
-	uint16_t mtu;	       /* 1500 */
-	uint32_t gso_bytes;    /* largest packet that may come out, for a link that segments;
-				* 0: never more than the MTU */
-	uint32_t sockets;      /* of each kind: 1,024 */
-	uint32_t memory_bytes; /* for buffers: 64 MiB */
-	uint32_t buffer_bytes; /* most in one direction of one connection: 4 MiB */
+	uint64_t seed;		/* of all that is random */
+	uint64_t now_ns;	/* the time at first */
+	uint16_t mtu;		/* 1500 */
+	uint32_t gso_bytes;	/* largest packet that may come out, for a link that segments;
+				 * 0: never more than the MTU */
+	uint32_t sockets;	/* of each kind: 1,024 */
+	uint32_t memory_bytes;	/* for buffers: 64 MiB */
+	uint32_t buffer_bytes;	/* most in one direction of one connection: 4 MiB */
 	uint32_t queue_packets; /* that wait for rw_packet_out(); beyond it they are lost: 4,096 */
 	bool checksums_are_right; /* do not verify those of packets in */
 };
@@ -76,7 +77,8 @@ int rw_shutdown(struct rw_stack *stack, int fd, int how);
 /* With SO_LINGER {1, 0}: a reset. */
 int rw_close(struct rw_stack *stack, int fd);
 /*
- * SOL_SOCKET: SO_KEEPALIVE, SO_LINGER, SO_SNDBUF, SO_RCVBUF, SO_ERROR (get);
+ * SOL_SOCKET: SO_KEEPALIVE, SO_LINGER, SO_SNDBUF, SO_RCVBUF, SO_MAX_PACING_RATE (bytes a
+ * second, 32 bits), SO_ERROR (get);
  * IPPROTO_TCP: TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
  * TCP_MAXSEG, TCP_INFO (get, struct rw_tcp_info).
  */
@@ -102,6 +104,7 @@ struct rw_tcp_info {
 	uint32_t unacknowledged, unsent;
 };
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -179,6 +179,8 @@ static void advance(struct script *script)
 	uint8_t how = script_u8(script);
 	uint32_t before = sent_count;
 
+	if (now_ns > SCRIPT_LAST_NS)
+		return;
 	if (how & 128 && next_ns != UINT64_MAX && next_ns > now_ns)
 		now_ns = next_ns;
 	else

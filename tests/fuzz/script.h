@@ -9,6 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Where a script's time stops, 292 years: lifetimes on the wire last up to 136, and behind
+ * twice this the clock itself would wrap.
+ */
+#define SCRIPT_LAST_NS (UINT64_MAX / 2)
+
 struct script {
 	const uint8_t *data;
 	size_t left;

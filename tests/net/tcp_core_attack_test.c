@@ -314,11 +314,7 @@ START_TEST(rfc5927_4_problems_must_quote_what_is_under_way)
 	ck_assert_uint_eq(client->mss, 960);
 	lab_run(lab, 5 * LAB_S);
 	ck_assert_uint_eq(tcp_receivable(server), sizeof(data));
-	/* Nobody's link is that small. */
-	ck_assert_int_gt(tcp_send(client, data, sizeof(data), lab->now), 0);
-	tcp_input_problem(&lab->host[0].stack, &key, client->snd_una, TCP_PROBLEM_TOO_BIG, 68,
-			  lab->now);
-	ck_assert_uint_eq(client->mss, 512);
+	ck_assert_uint_eq(lab->host[0].stack.stats.timeouts, 0);
 	lab_end(lab);
 }
 END_TEST

@@ -412,7 +412,7 @@ END_TEST
 START_TEST(rfc9293_3_8_3_user_timeout)
 {
 	begin();
-	tcp_set_user_timeout(client, 20);
+	tcp_set_user_timeout(client, 20000);
 	lab->host[0].cut_off = true;
 	ck_assert_int_eq(tcp_send(client, "x", 1, lab->now), 1);
 	lab_run(lab, 19 * LAB_S);

@@ -188,6 +188,23 @@ START_TEST(growing_leaves_a_quarter_of_the_budget)
 }
 END_TEST
 
+/* The handshake took a moment, but the path has queues: what is read in 50 ms counts. */
+START_TEST(the_round_trip_is_that_of_timestamps_rather_than_of_the_handshake)
+{
+	uint64_t now = 1000 * MS;
+
+	begin(65535, MIB, 5, 1400, 0);
+	(void)tcp_window_offer(&window, 0, 0, false);
+	tcp_window_received(&window, 1400, 50 * MS, now);
+	(void)tcp_window_offer(&window, 1400, 0, false);
+	tcp_window_received(&window, 65535, 50 * MS, now += 50 * MS);
+	ck_assert_uint_eq(window.rtt_ns, 50 * MS);
+	tcp_window_read(&window, 1, MS / 100, now);
+	tcp_window_read(&window, 60000, MS / 100, now += 51 * MS);
+	ck_assert_uint_ge(window.limit, 120000);
+}
+END_TEST
+
 START_TEST(the_round_trip_is_measured_by_windows)
 {
 	uint32_t next = 0;
@@ -196,7 +213,7 @@ START_TEST(the_round_trip_is_measured_by_windows)
 	begin(10000, MIB, 4, 1000, 0);
 	for (unsigned int i = 0; i < 200; i++) { /* ten segments each 20 ms */
 		(void)tcp_window_offer(&window, next, 0, false);
-		tcp_window_received(&window, next, now);
+		tcp_window_received(&window, next, 0, now);
 		next += 1000;
 		if (i % 10 == 9)
 			now += 20 * MS;
@@ -260,7 +277,7 @@ static void random_step(struct stream *stream, uint64_t *state, uint16_t mss)
 		bytes = 1 + (uint32_t)(unit_random(state) % (left < mss ? left : mss));
 		stream->next += bytes;
 		stream->queued += bytes;
-		tcp_window_received(&window, stream->next, stream->now);
+		tcp_window_received(&window, stream->next, dice % 3 ? 7 * MS : 0, stream->now);
 		offer(stream);
 	} else if (dice < 9 && stream->queued) {
 		bytes = 1 + (uint32_t)(unit_random(state) % stream->queued);
@@ -319,6 +336,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, the_limit_follows_what_is_read_in_a_round_trip);
 	tcase_add_test(cases, long_silence_is_not_taken_for_one_round_trip);
 	tcase_add_test(cases, growing_leaves_a_quarter_of_the_budget);
+	tcase_add_test(cases, the_round_trip_is_that_of_timestamps_rather_than_of_the_handshake);
 	tcase_add_test(cases, the_round_trip_is_measured_by_windows);
 	tcase_add_test(cases, trimming_breaks_no_promise);
 	tcase_add_test(cases, random_streams_never_stall_and_never_shrink);

@@ -367,11 +367,11 @@ START_TEST(answers_to_us_go_to_no_client)
 
 	names_begin();
 	ck_assert_int_ge(names_add(&names, "a.example", 9, now), 0);
-	net->router.service = &service;
 	net->router.names = &tap;
 	frame_udp(frame, &out, 5000, 53, 4);
 	ck_assert_uint_eq(frame_source_port(test_pass(net, &net->client[0], &net->uplink, frame)),
 			  5000);
+	router_add_service(&net->router, &service);
 	frame_udp(frame, &out, 5001, 53, 4);
 	ck_assert_uint_eq(frame_source_port(test_pass(net, &net->client[0], &net->uplink, frame)),
 			  5001);

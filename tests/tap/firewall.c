@@ -16,10 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/ip4_text.h"
-#include "lib/ip6_text.h"
 #include "lib/log.h"
 #include "tests/tap/box.h"
+#include "tests/tap/link_text.h"
 #include "tests/tap/tap_netdev.h"
 
 #define LINKS 32u
@@ -28,19 +27,9 @@
 #define FLOWS 16384u
 #define DRAIN_ROUNDS 1000u
 
-/* A link as the options name it: NAME@NAMESPACE=ADDRESS[,ADDRESS6][,MAC]. */
-struct link_option {
-	char name[NETDEV_NAME_BYTES];
-	char space[64];
-	struct box_address address;
-	uint8_t mac[6];
-	bool has_mac;
-	uint16_t mtu;
-};
-
 static struct {
 	struct box_config config;
-	struct link_option links[LINKS]; /* the first is the uplink */
+	struct link_text links[LINKS]; /* the first is the uplink */
 	unsigned int count;
 	bool plain_uplink, plain_clients;
 	const char *rules_file, *stats_file;
@@ -68,47 +57,12 @@ static void die(const char *what, const char *text)
 	exit(2);
 }
 
-static bool mac_read(const char *text, uint8_t *mac)
+static void link_read(char *text, struct link_text *link)
 {
-	char end;
+	const char *wrong = link_text_read(text, link);
 
-	return sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%c", &mac[0], &mac[1], &mac[2],
-		      &mac[3], &mac[4], &mac[5], &end) == 6;
-}
-
-/* One item of a list: any kind of address. False: it is none. */
-static bool item_read(const char *text, struct link_option *link, uint8_t *prefix, uint8_t *prefix6)
-{
-	if (ip4_text_parse_prefix(text, strlen(text), &link->address.ip4, prefix) == 0)
-		return true;
-	if (ip6_text_parse_prefix(text, strlen(text), link->address.ip6, prefix6) == 0) {
-		link->address.has_ip6 = true;
-		return true;
-	}
-	link->has_mac = mac_read(text, link->mac);
-	return link->has_mac;
-}
-
-static void list_read(char *text, struct link_option *link, uint8_t *prefix, uint8_t *prefix6)
-{
-	char *rest = NULL;
-
-	for (char *item = strtok_r(text, ",", &rest); item; item = strtok_r(NULL, ",", &rest))
-		if (!item_read(item, link, prefix, prefix6))
-			die("not an address", item);
-}
-
-static void link_read(char *text, struct link_option *link, uint8_t *prefix, uint8_t *prefix6)
-{
-	char *at = strchr(text, '@');
-	char *equals = strchr(text, '=');
-
-	if (!at || !equals || at > equals)
-		die("not NAME@NAMESPACE=ADDRESS", text);
-	*at = *equals = '\0';
-	snprintf(link->name, sizeof(link->name), "%s", text);
-	snprintf(link->space, sizeof(link->space), "%s", at + 1);
-	list_read(equals + 1, link, prefix, prefix6);
+	if (wrong)
+		die("not NAME@NAMESPACE=ADDRESS", wrong);
 }
 
 static void mtu_read(char *text)
@@ -129,10 +83,11 @@ static void mtu_read(char *text)
 
 static void gateway_read(char *text)
 {
-	struct link_option gateway = { .name = "" };
-	uint8_t prefix;
+	struct link_text gateway = { .name = "" };
+	const char *wrong = link_text_read_addresses(text, &gateway);
 
-	list_read(text, &gateway, &prefix, &prefix);
+	if (wrong)
+		die("not an address", wrong);
 	options.config.gateway = gateway.address;
 }
 
@@ -151,18 +106,17 @@ static void help(void)
 
 static void option_read(int option)
 {
-	uint8_t prefix;
-
 	switch (option) {
 	case 'u':
-		link_read(optarg, &options.links[0], &options.config.prefix,
-			  &options.config.prefix6);
+		link_read(optarg, &options.links[0]);
+		options.config.prefix = options.links[0].prefix;
+		options.config.prefix6 = options.links[0].prefix6;
 		options.config.address = options.links[0].address;
 		break;
 	case 'c':
 		if (options.count == LINKS)
 			die("too many clients", optarg);
-		link_read(optarg, &options.links[options.count++], &prefix, &prefix);
+		link_read(optarg, &options.links[options.count++]);
 		break;
 	case 'g':
 		gateway_read(optarg);
@@ -397,7 +351,7 @@ static void run(const sigset_t *waiting)
 
 static void link_start(unsigned int i)
 {
-	const struct link_option *link = &options.links[i];
+	const struct link_text *link = &options.links[i];
 	bool plain = i ? options.plain_clients : options.plain_uplink;
 	int error = tap_open(&taps[i], &box.packets, link->name, link->space, i == 0, !plain,
 			     i ? client_mac : uplink_mac, link->has_mac ? link->mac : NULL);

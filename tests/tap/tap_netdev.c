@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "net/wire.h"
@@ -20,6 +21,44 @@
 #define FRAME_BYTES (PACKET_MAX_BYTES + 4u)
 #define TCP_CHECKSUM_AT 16u
 #define UDP_CHECKSUM_AT 6u
+
+/* ---- captures, and the time for rough links ---- */
+
+#define NS_PER_SECOND 1000000000ull
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+int tap_capture(struct tap *tap, const char *path)
+{
+	/* pcap with nanoseconds, version 2.4, Ethernet. */
+	static const uint32_t head[] = { 0xa1b23c4d, 4u << 16 | 2, 0, 0, 1u << 18, 1 };
+
+	tap->capture = fopen(path, "w");
+	if (!tap->capture)
+		return -errno;
+	return fwrite(head, sizeof(head), 1, tap->capture) == 1 ? 0 : -EIO;
+}
+
+static void capture(struct tap *tap, const struct iovec *parts, int count)
+{
+	uint64_t now = now_ns();
+	uint32_t record[4] = { (uint32_t)(now / NS_PER_SECOND), (uint32_t)(now % NS_PER_SECOND) };
+
+	if (!tap->capture)
+		return;
+	for (int i = 0; i < count; i++)
+		record[2] += (uint32_t)parts[i].iov_len;
+	record[3] = record[2];
+	fwrite(record, sizeof(record), 1, tap->capture);
+	for (int i = 0; i < count; i++)
+		fwrite(parts[i].iov_base, parts[i].iov_len, 1, tap->capture);
+}
 
 /* ---- to the kernel ---- */
 
@@ -98,6 +137,39 @@ static void fill_header(struct tap *tap, struct virtio_net_hdr *header, const st
 	tap->gso_out++;
 }
 
+static void write_frame(struct tap *tap, const struct iovec *parts, int count)
+{
+	if (writev(tap->fd, parts, count) >= 0)
+		return;
+	tap->netdev.stats.tx_dropped++;
+	/* What a rough link has made of it the kernel may refuse. */
+	if (errno == EINVAL && !tap->rough)
+		complain(tap, "the kernel will not have it");
+}
+
+static void push_out(struct tap *tap, const struct iovec *parts, int count)
+{
+	uint8_t frame[FRAME_BYTES];
+	size_t bytes = 0;
+
+	for (int i = 0; i < count; i++) {
+		memcpy(frame + bytes, parts[i].iov_base, parts[i].iov_len);
+		bytes += parts[i].iov_len;
+	}
+	rough_link_push(tap->rough, ROUGH_OUT, frame, bytes, now_ns());
+}
+
+/* What has got through the rough link by now. */
+static void write_arrived(struct tap *tap)
+{
+	uint8_t frame[FRAME_BYTES];
+	uint64_t now = now_ns();
+	struct iovec part = { .iov_base = frame };
+
+	while ((part.iov_len = rough_link_pop(tap->rough, ROUGH_OUT, frame, sizeof(frame), now)))
+		write_frame(tap, &part, 1);
+}
+
 static void send_one(struct tap *tap, struct packet *packet)
 {
 	struct virtio_net_hdr header = { 0 };
@@ -115,14 +187,13 @@ static void send_one(struct tap *tap, struct packet *packet)
 
 		parts[count++] = (struct iovec){ frag->page->data + frag->offset, frag->length };
 	}
-	if (writev(tap->fd, parts, count) < 0) {
-		tap->netdev.stats.tx_dropped++;
-		if (errno == EINVAL)
-			complain(tap, "the kernel will not have it");
-	} else {
-		tap->netdev.stats.tx_packets++;
-		tap->netdev.stats.tx_bytes += packet->length;
-	}
+	capture(tap, parts + tap->offloads, count - tap->offloads);
+	if (tap->rough)
+		push_out(tap, parts, count);
+	else
+		write_frame(tap, parts, count);
+	tap->netdev.stats.tx_packets++;
+	tap->netdev.stats.tx_bytes += packet->length;
 	if (tap->is_uplink)
 		packet->flags |= PACKET_SENT_UP;
 	packet_free(packet);
@@ -212,41 +283,72 @@ static bool take_header(struct tap *tap, const struct virtio_net_hdr *header, st
 	return true;
 }
 
-/* 1: one frame read, perhaps lost for want of memory. 0: there is none. */
-static int read_one(struct tap *tap, struct packet_vector *vector)
+/* A frame of the link's; perhaps it is lost for want of memory. */
+static void take_frame(struct tap *tap, const struct virtio_net_hdr *header, uint8_t *frame,
+		       uint32_t bytes, struct packet_vector *vector)
+{
+	struct packet *packet = make_packet(tap, frame, bytes);
+
+	tap->netdev.stats.rx_packets++;
+	tap->netdev.stats.rx_bytes += bytes;
+	capture(tap, &(struct iovec){ frame, bytes }, 1);
+	if (!packet || !take_header(tap, header, packet)) {
+		tap->netdev.stats.rx_dropped++;
+		packet_free(packet);
+		return;
+	}
+	packet_vector_add(vector, packet);
+}
+
+/* True: one frame read. */
+static bool read_one(struct tap *tap, struct packet_vector *vector)
 {
 	static uint8_t frame[FRAME_BYTES];
 	struct virtio_net_hdr header = { 0 };
 	struct iovec parts[2] = { { &header, sizeof(header) }, { frame, sizeof(frame) } };
 	size_t skip = tap->offloads ? sizeof(header) : 0;
 	ssize_t bytes = readv(tap->fd, tap->offloads ? parts : parts + 1, tap->offloads ? 2 : 1);
-	struct packet *packet;
 
 	if (bytes <= (ssize_t)skip)
-		return 0;
-	tap->netdev.stats.rx_packets++;
-	tap->netdev.stats.rx_bytes += (uint64_t)bytes - skip;
-	packet = make_packet(tap, frame, (uint32_t)((size_t)bytes - skip));
-	if (!packet || !take_header(tap, &header, packet)) {
-		tap->netdev.stats.rx_dropped++;
-		packet_free(packet);
-		return 1;
-	}
-	packet_vector_add(vector, packet);
-	return 1;
+		return false;
+	if (tap->rough)
+		rough_link_push(tap->rough, ROUGH_IN, frame, (size_t)bytes, now_ns());
+	else
+		take_frame(tap, &header, frame, (uint32_t)((size_t)bytes - skip), vector);
+	return true;
 }
 
-void tap_poll(struct tap *tap)
+static void take_arrived(struct tap *tap, struct packet_vector *vector)
+{
+	static const struct virtio_net_hdr none;
+	uint8_t frame[FRAME_BYTES];
+	uint64_t now = now_ns();
+	size_t bytes;
+
+	while (!packet_vector_is_full(vector)) {
+		bytes = rough_link_pop(tap->rough, ROUGH_IN, frame, sizeof(frame), now);
+		if (!bytes)
+			return;
+		take_frame(tap, &none, frame, (uint32_t)bytes, vector);
+	}
+}
+
+bool tap_poll(struct tap *tap)
 {
 	struct packet_vector vector = { .count = 0 };
+	unsigned int read = 0;
 
-	while (!packet_vector_is_full(&vector) && read_one(tap, &vector))
-		;
-	if (!vector.count)
-		return;
-	tap->netdev.input(&tap->netdev, &vector);
+	while (read < PACKET_VECTOR_MAX && read_one(tap, &vector))
+		read++;
+	if (tap->rough) {
+		take_arrived(tap, &vector);
+		write_arrived(tap);
+	}
+	if (vector.count)
+		tap->netdev.input(&tap->netdev, &vector);
 	if (vector.count)
 		complain(tap, "input left packets in the vector");
+	return read == PACKET_VECTOR_MAX;
 }
 
 /* ---- life ---- */
@@ -321,5 +423,7 @@ int tap_open(struct tap *tap, struct packet_pool *packets, const char *name, con
 
 void tap_close(struct tap *tap)
 {
+	if (tap->capture)
+		fclose(tap->capture);
 	close(tap->fd);
 }

@@ -8,10 +8,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "lib/compiler.h"
 #include "lib/packet.h"
 #include "net/netdev.h"
+#include "tests/tap/rough_link.h"
 
 struct tap {
 	struct netdev netdev;
@@ -24,7 +26,13 @@ struct tap {
 	uint64_t gso_out;
 	uint64_t blank_in; /* with a checksum left to us */
 	uint64_t blank_out;
+	/* Set by the owner afterwards; NULL: none. A rough link is for frames without offloads. */
+	struct rough_link *rough;
+	FILE *capture; /* frames as the netdev has them, before and after what the link does */
 };
+
+/* Begins a capture (pcap) into `path`. 0 or -errno. */
+must_check int tap_capture(struct tap *tap, const char *path);
 
 /*
  * Makes device `name` in the network namespace `space` (NULL: this one) and the netdev of
@@ -34,7 +42,10 @@ must_check int tap_open(struct tap *tap, struct packet_pool *packets, const char
 			const char *space, bool is_uplink, bool offloads, const uint8_t *mac,
 			const uint8_t *peer_mac);
 
-/* Reads what is there, a vector at most, and passes it on. */
-void tap_poll(struct tap *tap);
+/*
+ * Reads what is there, a vector at most, and passes it on; and what a rough link has for both.
+ * True: there may be more.
+ */
+bool tap_poll(struct tap *tap);
 
 void tap_close(struct tap *tap);
