@@ -66,7 +66,7 @@ static void packets(struct status_row *row, const struct metrics_source *source)
 static void memory(struct status_row *row, const struct metrics_source *source)
 {
 	pair(row, "memory free, KiB", source->now.free_bytes / 1024);
-	row->shown = source->machine != NULL;
+	row->shown = source->now.free_bytes != 0;
 }
 
 static void connections(struct status_row *row, const struct metrics_source *source)

@@ -9,6 +9,7 @@ lib_SRCS := \
 	lib/ip4_text.c \
 	lib/ip6_text.c \
 	lib/ip_text.c \
+	lib/json.c \
 	lib/log.c \
 	lib/log_history.c \
 	lib/packet.c \

@@ -97,6 +97,7 @@ net_SRCS := \
 	net/socket_listen.c \
 	net/socket_options.c \
 	net/socket_problem.c \
+	net/socket_rejudge.c \
 	net/socket_tcp.c \
 	net/socket_udp.c \
 	net/socket_udp_input.c \
@@ -109,6 +110,7 @@ net_SRCS := \
 	net/tcp_core_header.c \
 	net/tcp_core_input.c \
 	net/tcp_core_mtu.c \
+	net/tcp_core_merge.c \
 	net/tcp_core_open.c \
 	net/tcp_core_option.c \
 	net/tcp_core_output.c \

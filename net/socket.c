@@ -149,6 +149,7 @@ static int init_tcp(struct sockets *sockets, const struct layout *layout, uint8_
 		.way = way_of,
 		.context = sockets,
 		.now = sockets->now,
+		.merges = true,
 	};
 	tcp_ports_init(&sockets->tcp_ports, config->random, TCP_PORTS_FIRST, TCP_PORTS_LAST);
 	return tcp_stack_init(&sockets->tcp, &tcp, sockets->now);
@@ -219,14 +220,17 @@ void sockets_set_now(struct sockets *sockets, uint64_t now)
 
 static bool is_due(const struct sockets *sockets)
 {
-	return !list_is_empty(&sockets->tcp.events) || !list_is_empty(&sockets->udp_pending) ||
-	       socket_listen_is_due(sockets) || socket_tcp_is_due(sockets);
+	return sockets->packets.merge.count || !list_is_empty(&sockets->tcp.events) ||
+	       !list_is_empty(&sockets->udp_pending) || socket_listen_is_due(sockets) ||
+	       socket_tcp_is_due(sockets);
 }
 
 bool sockets_run(struct sockets *sockets)
 {
-	bool more = tcp_run(&sockets->tcp, sockets->now, RUN_TIMERS) == RUN_TIMERS;
+	bool more;
 
+	tcp_packets_flush(&sockets->packets);
+	more = tcp_run(&sockets->tcp, sockets->now, RUN_TIMERS) == RUN_TIMERS;
 	socket_tcp_feed(sockets, RUN_CALLBACKS);
 	socket_listen_run(sockets);
 	socket_tcp_run(sockets, RUN_CALLBACKS);

@@ -53,9 +53,27 @@ static bool wants_udp(const struct sockets *sockets, const struct packet_info *i
 
 static bool holds(void *context, const struct packet_info *info)
 {
+	const struct sockets *sockets = context;
+
+	if (sockets->asking)
+		return false;
 	if (is_tcp(info))
 		return wants_tcp(context, info);
 	return is_udp(info) && wants_udp(context, info);
+}
+
+bool socket_port_is_free(struct sockets *sockets, uint8_t protocol,
+			 const struct socket_address *own, const struct socket_address *peer)
+{
+	const struct socket_links *links = &sockets->config.links;
+	bool is_free;
+
+	if (!links->port_is_free)
+		return true;
+	sockets->asking = true;
+	is_free = links->port_is_free(links->context, protocol, own, peer);
+	sockets->asking = false;
+	return is_free;
 }
 
 static bool wants(void *context, const struct packet_info *info)
@@ -124,10 +142,8 @@ static void input_tcp(struct sockets *sockets, struct netdev *netdev, struct pac
 	const struct router_service tcp = tcp_packets_service(&sockets->packets);
 	struct tcp_key key = tcp_packets_key(info);
 
-	if (is_elsewhere(sockets, netdev, &key)) {
-		packet_drop(packet, DROP_NOT_OURS);
-		return;
-	}
+	/* There is nobody in that zone: it is refused. */
+	sockets->packets.zone = is_elsewhere(sockets, netdev, &key);
 	service_input(&tcp, NULL, packet, info);
 }
 
@@ -145,6 +161,11 @@ static void input(void *context, struct netdev *netdev, struct packet *packet,
 struct router_service socket_input_service(struct sockets *sockets)
 {
 	return (struct router_service){
-		.wants = wants, .input = input, .context = sockets, .owns = owns, .holds = holds
+		.wants = wants,
+		.input = input,
+		.context = sockets,
+		.owns = owns,
+		.holds = holds,
+		.rejudge = socket_rejudge,
 	};
 }

@@ -107,6 +107,7 @@ struct sockets {
 	uint8_t datagram[SOCKET_UDP_BYTES];
 	uint32_t starved; /* TCP sockets that wait for memory */
 	uint32_t starved_at;
+	bool asking; /* somebody else about a port: what we have ourselves is no answer */
 	struct socket_stats stats;
 };
 
@@ -193,8 +194,8 @@ void socket_udp_remove(struct udp_socket *udp);
 /* Whose is a datagram to `own` of this name? NULL: nobody's. */
 struct udp_socket *socket_udp_find(const struct sockets *sockets, const struct ip_address *own,
 				   const struct udp_key *key);
-/* Is there one with the same name and own address? */
-bool socket_udp_is_taken(const struct sockets *sockets, const struct ip_address *own,
+/* Is there one with the same name and own address, or has somebody else this port? */
+bool socket_udp_is_taken(struct sockets *sockets, const struct ip_address *own,
 			 const struct udp_key *key);
 /* Chooses an own port that no socket has; 0, or -EADDRNOTAVAIL. */
 must_check int socket_udp_choose(struct sockets *sockets, const struct ip_address *own,
@@ -216,5 +217,11 @@ void socket_udp_input(struct sockets *sockets, struct packet *packet,
 void socket_problem_input(struct sockets *sockets, struct packet *packet,
 			  const struct packet_info *info);
 
+/* ---- socket_rejudge.c: for struct router_service ---- */
+void socket_rejudge(void *context, service_may_begin *may_begin, void *judge);
+
 /* ---- socket_input.c ---- */
+/* Has nobody else answers to such a conversation? */
+bool socket_port_is_free(struct sockets *sockets, uint8_t protocol,
+			 const struct socket_address *own, const struct socket_address *peer);
 struct router_service socket_input_service(struct sockets *sockets);

@@ -18,14 +18,12 @@ static struct socket_address address_of(const uint8_t *bytes, uint8_t version, b
 
 static bool is_free(void *context, const struct tcp_key *key)
 {
-	const struct sockets *sockets = context;
-	const struct socket_links *links = &sockets->config.links;
+	struct sockets *sockets = context;
 	struct socket_address own = address_of(key->own, key->version, key->own_port);
 	struct socket_address peer = address_of(key->peer, key->version, key->peer_port);
 
 	return tcp_state_of(&sockets->tcp, key) == TCP_CLOSED &&
-	       (!links->port_is_free ||
-		links->port_is_free(links->context, IP_PROTOCOL_TCP, &own, &peer));
+	       socket_port_is_free(sockets, IP_PROTOCOL_TCP, &own, &peer);
 }
 
 /* Our end of a connection to `peer`: 0, or why there is none. */

@@ -39,18 +39,21 @@ static bool has_port(const struct sockets *sockets, uint16_t port)
 	return sockets->udp_ports[port / 64] & bit_of(port);
 }
 
-static bool is_free(struct sockets *sockets, const struct ip_address *own,
-		    const struct udp_key *key)
+/* Nobody else's? */
+static bool is_no_others(struct sockets *sockets, const struct ip_address *own,
+			 const struct udp_key *key)
 {
-	const struct socket_links *links = &sockets->config.links;
 	struct socket_address from = { *own, key->own_port };
 	struct socket_address to = { .ip.version = (uint8_t)key->version, .port = key->peer_port };
 
-	if (has_port(sockets, key->own_port))
-		return false;
 	memcpy(to.ip.bytes, key->peer, sizeof(to.ip.bytes));
-	return !links->port_is_free ||
-	       links->port_is_free(links->context, IP_PROTOCOL_UDP, &from, &to);
+	return socket_port_is_free(sockets, IP_PROTOCOL_UDP, &from, &to);
+}
+
+static bool is_free(struct sockets *sockets, const struct ip_address *own,
+		    const struct udp_key *key)
+{
+	return !has_port(sockets, key->own_port) && is_no_others(sockets, own, key);
 }
 
 int socket_udp_choose(struct sockets *sockets, const struct ip_address *own, struct udp_key *key)
@@ -138,13 +141,13 @@ struct udp_socket *socket_udp_find(const struct sockets *sockets, const struct i
 	return found ? found : find_named(sockets, own, &any);
 }
 
-bool socket_udp_is_taken(const struct sockets *sockets, const struct ip_address *own,
+bool socket_udp_is_taken(struct sockets *sockets, const struct ip_address *own,
 			 const struct udp_key *key)
 {
 	for (const struct udp_socket *udp = *bucket_of(sockets, key); udp; udp = udp->next)
 		if (is_same(&udp->key, key) && ip_address_equal(&udp->own, own))
 			return true;
-	return false;
+	return !is_no_others(sockets, own, key);
 }
 
 /* ---- what was sent by those without a peer ---- */

@@ -79,8 +79,10 @@ void tcp_loss_event(struct tcp_connection *c, const struct tcp_recovery_result *
 
 	flight->resized = false;
 	flight->probe_repair = tcp_mtu_probe_lost(c, now) || is_resized;
-	if (!flight->probe_repair)
-		tcp_cubic_on_loss(&flight->cubic, outstanding, c->snd_una, c->snd_nxt, now);
+	/* Who speaks ECN is told of it, too (RFC 3168, 6.1.2). */
+	if (!flight->probe_repair &&
+	    tcp_cubic_on_loss(&flight->cubic, outstanding, c->snd_una, c->snd_nxt, now))
+		c->flags |= TCP_FLAG_CWR;
 }
 
 void tcp_window_now(struct tcp_connection *c, const struct tcp_recovery_result *result)

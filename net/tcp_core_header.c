@@ -133,8 +133,11 @@ bool tcp_transmit_syn(struct tcp_connection *c, uint64_t now)
 	if (tcp_has(c, TCP_FLAG_SACK))
 		options.present |= TCP_HAS_SACK_PERMITTED;
 	put_timestamps(c, &options, now);
-	/* Some networks swallow SYNs that ask for it (RFC 3168, 6.1.1.1). */
-	if (tcp_has(c, TCP_FLAG_ECN) && c->backoff < 2)
+	/* Some networks swallow SYNs that ask for it; and who has sent one without must not use it
+	 * (RFC 3168, 6.1.1.1). */
+	if (c->backoff >= 2)
+		c->flags &= ~(uint32_t)TCP_FLAG_ECN;
+	if (tcp_has(c, TCP_FLAG_ECN))
 		t.flags |= answer ? TCP_ECE : TCP_ECE | TCP_CWR;
 	t.option_bytes = (uint8_t)tcp_options_write(&options, t.options);
 	t.window = answer ? tcp_window_offer(&c->window, c->rcv_nxt, 0, true)

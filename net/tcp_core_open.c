@@ -186,7 +186,7 @@ static void say_syn(struct tcp_connection *c, uint64_t now)
 
 void tcp_open_again(struct tcp_connection *c, uint64_t now)
 {
-	if (c->backoff >= TCP_OPEN_RETRIES) {
+	if (c->backoff >= (tcp_has(c, TCP_FLAG_PASSIVE) ? TCP_OPEN_RETRIES : TCP_CONNECT_RETRIES)) {
 		tcp_connection_end(c, -ETIMEDOUT);
 		return;
 	}
@@ -430,6 +430,7 @@ void tcp_syn_sent_input(struct tcp_connection *c, const struct tcp_segment *segm
 		c->flags &= ~(uint32_t)TCP_FLAG_ECN;
 	agree(c, options, now);
 	receive_from(c, segment->sequence);
+	(void)tcp_window_offer(&c->window, c->rcv_nxt, 0, true); /* with our SYN */
 	first_window(c, segment);
 	if (answers) {
 		answer_in_syn_sent(c, segment, now);

@@ -280,6 +280,32 @@ static bool checksum_is_right(const struct packet *packet, const struct packet_i
 	return checksum_fold32(sum) == UINT16_MAX;
 }
 
+void tcp_packets_flush(struct tcp_packets *packets)
+{
+	struct tcp_merge *merge = &packets->merge;
+
+	if (!merge->count)
+		return;
+	tcp_input(packets->stack, &merge->segment, merge->netdev, packets->now);
+	tcp_merge_end(merge);
+}
+
+/* To the core, or to what is held for it. The order in which packets came stays. */
+static void give(struct tcp_packets *packets, struct netdev *netdev, struct packet *packet,
+		 const struct tcp_segment *segment)
+{
+	if (tcp_merge_join(&packets->merge, netdev, packet, segment)) {
+		if (tcp_merge_is_complete(&packets->merge))
+			tcp_packets_flush(packets);
+		return;
+	}
+	tcp_packets_flush(packets);
+	if (packets->merges && tcp_merge_begin(&packets->merge, netdev, packet, segment))
+		return;
+	tcp_input(packets->stack, segment, netdev, packets->now);
+	packet_free(packet);
+}
+
 static void input(void *context, struct netdev *netdev, struct packet *packet,
 		  const struct packet_info *info)
 {
@@ -293,6 +319,7 @@ static void input(void *context, struct netdev *netdev, struct packet *packet,
 		return;
 	}
 	segment.key = tcp_packets_key(info);
+	segment.key.zone = packets->zone;
 	segment.sequence = info->tcp_sequence;
 	segment.acknowledgement = info->tcp_acknowledgement;
 	segment.window = info->tcp_window;
@@ -312,8 +339,7 @@ static void input(void *context, struct netdev *netdev, struct packet *packet,
 			    segment.bytes != info->payload_length ? DROP_SHORT : DROP_BAD_CHECKSUM);
 		return;
 	}
-	tcp_input(packets->stack, &segment, netdev, packets->now);
-	packet_free(packet);
+	give(packets, netdev, packet, &segment);
 }
 
 struct router_service tcp_packets_service(struct tcp_packets *packets)

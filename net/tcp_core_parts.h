@@ -23,7 +23,8 @@
 #define TCP_BUFFER_FIRST 65535u /* limits begin with it */
 #define TCP_ACK_DELAY_NS (40 * TCP_MS_NS)
 #define TCP_CHALLENGE_GAP_NS (500 * TCP_MS_NS)
-#define TCP_OPEN_RETRIES 5u
+#define TCP_OPEN_RETRIES 5u    /* of an answer to a SYN */
+#define TCP_CONNECT_RETRIES 7u /* three minutes at least (RFC 9293, 3.8.3, MUST-23) */
 #define TCP_PROBE_MAX_NS (60 * TCP_SECOND_NS)
 #define TCP_SEND_AGAIN_NS (1 * TCP_MS_NS)
 #define TCP_FLIGHT_IDLE_NS (10 * TCP_SECOND_NS)

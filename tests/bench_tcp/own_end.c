@@ -121,9 +121,12 @@ void own_end_begin(struct own_end *end, struct own_pool *pool,
 	end->free_blocks = NULL;
 	make_blocks(end, options->blocks);
 	end->netdev = (struct netdev){ .mtu = 1500, .features = options->features, .up = true };
-	end->service = (struct tcp_packets){
-		.stack = &end->stack, .own = { make, send, end }, .way = way, .context = end, .now = now
-	};
+	end->service = (struct tcp_packets){ .stack = &end->stack,
+					     .own = { make, send, end },
+					     .way = way,
+					     .context = end,
+					     .now = now,
+					     .merges = true };
 	if (tcp_stack_init(&end->stack, &config, now))
 		exit(2);
 }

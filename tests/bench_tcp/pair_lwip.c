@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * lwIP at both ends: its raw interface, without threads. It has one stack in a process, so
- * both ends belong to one stack with two links: what leaves by one comes in by the other. What it sends
- * belongs to its queue until it is acknowledged, so the link copies, as its own loop does.
+ * both ends belong to one stack with two links: what leaves by one comes in by the other. What it
+ * sends belongs to its queue until it is acknowledged, so the link copies, as its own loop does.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -219,8 +219,8 @@ uint32_t pair_send(void *connection, const void *data, uint32_t bytes)
 	/* Whole segments, and its queue has a limit of its own. */
 	if (bytes > 1448)
 		bytes = (bytes < room ? bytes : room) / 1448 * 1448;
-	if (bytes == 0 || bytes > room || tcp_write(end->pcb, data, (uint16_t)bytes,
-						     TCP_WRITE_FLAG_COPY))
+	if (bytes == 0 || bytes > room ||
+	    tcp_write(end->pcb, data, (uint16_t)bytes, TCP_WRITE_FLAG_COPY))
 		return 0;
 	tcp_output(end->pcb);
 	return bytes;

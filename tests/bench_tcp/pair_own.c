@@ -32,8 +32,8 @@ static void transmit(void *context, struct packet *packet)
 void pair_begin(const struct pair_options *options)
 {
 	struct own_end_options own = {
-		.features = options->gso ? NETDEV_TX_CSUM_IPV4 | NETDEV_TX_GSO_TCPV4 | NETDEV_TX_SG
-					 : 0,
+		.features =
+			options->gso ? NETDEV_TX_CSUM_IPV4 | NETDEV_TX_GSO_TCPV4 | NETDEV_TX_SG : 0,
 		.connections = options->connections,
 		.time_waits = 1024,
 		/* Each that is open has been promised a window. */
@@ -59,9 +59,11 @@ uint32_t pair_pump(void)
 	uint32_t delivered = 0;
 	struct packet *packet;
 
-	for (unsigned int i = 0; i < 2; i++)
+	for (unsigned int i = 0; i < 2; i++) {
 		for (; (packet = wire_get(&wires[i], pair_now)); delivered++)
 			own_end_input(&ends[!i], packet, pair_now);
+		tcp_packets_flush(&ends[!i].service);
+	}
 	for (unsigned int i = 0; i < 2; i++) {
 		uint8_t events;
 

@@ -272,6 +272,7 @@ static void own_run(uint32_t count)
 {
 	uint8_t events;
 
+	tcp_packets_flush(&own.service);
 	tcp_run(&own.stack, now, 256);
 	while (tcp_next_event(&own.stack, &events))
 		;
@@ -351,7 +352,8 @@ int main(int argc, char **argv)
 		if (!came)
 			wait_for(sample);
 	}
-	fprintf(stderr, "path: lost %llu, queue full %llu, ringwall sent again %llu, timeouts %llu\n",
+	fprintf(stderr,
+		"path: lost %llu, queue full %llu, ringwall sent again %llu, timeouts %llu\n",
 		(unsigned long long)forth.lost, (unsigned long long)forth.overflowed,
 		(unsigned long long)own.stack.stats.retransmissions,
 		(unsigned long long)own.stack.stats.timeouts);

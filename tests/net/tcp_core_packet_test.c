@@ -32,7 +32,7 @@ static struct iopage descriptors[PAGES];
 static struct packet packets[PACKETS];
 static struct random random_source;
 static uint64_t now;
-static bool splits;
+static bool splits, merges;
 static uint32_t gso_seen, blank_seen, flip; /* flip: a byte of a payload to be damaged */
 
 static uint64_t frame_of(const void *page)
@@ -126,6 +126,7 @@ static void begin(uint32_t features)
 	blank_seen = 0;
 	flip = 0;
 	splits = false;
+	merges = false;
 	memset(arena, 0, PAGES * IOPAGE_SIZE);
 	iopage_pool_init(&pages, arena, descriptors, PAGES, frame_of);
 	ck_assert_int_eq(packet_pool_init(&pool, &pages, packets, PACKETS), 0);
@@ -194,8 +195,10 @@ static void run(uint64_t ns)
 			uint32_t count = sides[i].queued;
 
 			sides[!i].packets.now = now;
+			sides[!i].packets.merges = merges;
 			for (uint32_t p = 0; p < count; p++)
 				deliver(&sides[!i], sides[i].queue[p]);
+			tcp_packets_flush(&sides[!i].packets);
 			sides[i].queued -= count;
 			memmove(sides[i].queue, sides[i].queue + count,
 				sides[i].queued * sizeof(sides[i].queue[0]));
@@ -238,6 +241,39 @@ static void transfer(uint8_t version)
 	ck_assert_uint_eq(got, sizeof(in));
 	ck_assert_mem_eq(in, out, sizeof(in));
 }
+
+/* The same bytes, and fewer acknowledgements: of rounds rather than of segments. */
+START_TEST(segments_of_a_round_merge)
+{
+	uint64_t plain, merged;
+
+	begin(0);
+	transfer(_i ? 6 : 4);
+	plain = sides[1].stack.stats.segments_out;
+	end();
+	begin(0);
+	merges = true;
+	transfer(_i ? 6 : 4);
+	merged = sides[1].stack.stats.segments_out;
+	ck_assert_uint_eq(sides[0].stack.stats.retransmissions, 0);
+	ck_assert_uint_eq(sides[1].stack.stats.bytes_in, 200000);
+	ck_assert_uint_ge(sides[1].stack.stats.segments_in, 200000 / 1460);
+	ck_assert_uint_lt(merged * 3, plain * 2);
+	end();
+}
+END_TEST
+
+START_TEST(a_damaged_segment_ends_a_merge)
+{
+	begin(0);
+	merges = true;
+	flip = 100;
+	transfer(4);
+	ck_assert_uint_eq(pool.drops[DROP_BAD_CHECKSUM], 1);
+	ck_assert_uint_gt(sides[0].stack.stats.retransmissions, 0);
+	end();
+}
+END_TEST
 
 static const uint32_t links[] = {
 	0,
@@ -302,6 +338,8 @@ END_TEST
 static void add_cases(TCase *cases)
 {
 	tcase_add_loop_test(cases, bytes_pass_every_link, 0, 2 * (int)ARRAY_SIZE(links));
+	tcase_add_loop_test(cases, segments_of_a_round_merge, 0, 2);
+	tcase_add_test(cases, a_damaged_segment_ends_a_merge);
 	tcase_add_loop_test(cases, rfc9293_3_1_damaged_segments_are_dropped, 0, 4);
 	tcase_add_loop_test(cases, payload_in_odd_pieces, 0, 2);
 	tcase_add_test(cases, no_way_is_a_loss);

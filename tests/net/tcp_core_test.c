@@ -289,8 +289,11 @@ START_TEST(rfc9293_3_8_3_syn_is_given_up)
 	ck_assert_uint_eq(lab->host[0].sent, 2);
 	lab_run(lab, 2 * LAB_S);
 	ck_assert_uint_eq(lab->host[0].sent, 3);
-	lab_run(lab, 120 * LAB_S);
-	ck_assert_uint_eq(lab->host[0].sent, 6);
+	lab_run(lab, 180 * LAB_S);
+	ck_assert_uint_eq(lab->host[0].sent, 8);
+	ck_assert_int_eq(tcp_error(client), 0);
+	lab_run(lab, 80 * LAB_S);
+	ck_assert_uint_eq(lab->host[0].sent, 8);
 	ck_assert_int_eq(tcp_error(client), -ETIMEDOUT);
 	lab_end(lab);
 }

@@ -53,6 +53,23 @@ def rough_clients(world, _version):
     expect((stats["clients done"], stats["clients failed"]), (20, 0), "clients")
 
 
+@case("ends", versions=(4, 6))
+def loss_of_large_packets(world, version):
+    """With offloads 64 KiB are lost at once, in the neighbour's own filter."""
+    drop = "numgen random mod 100 < 3 counter drop"
+    with world.station() as station:
+        world.peer.run("nft", "add table inet lossy; "
+                       "add chain inet lossy in { type filter hook input priority 0; }; "
+                       "add chain inet lossy out { type filter hook output priority 0; }; "
+                       f"add rule inet lossy in meta l4proto tcp {drop}; "
+                       f"add rule inet lossy out meta l4proto tcp {drop}", check=True)
+        try:
+            world.both(3 * MEGABYTE, version)
+        finally:
+            world.peer.run("nft", "delete table inet lossy")
+    expect_true(station.last["tcp retransmissions"] > 0, "something was lost", station.last)
+
+
 # ---- small packets
 
 

@@ -77,7 +77,7 @@ class Station:
                 words = line.replace(",", "").split()
                 if words and words[0] == "rough":
                     words[:2] = [" ".join(words[:2])]
-                for i in range(2, len(words)):
+                for i in range(1, len(words)):
                     if words[i].lstrip("-").isdigit():
                         counts.setdefault(f"{words[0]} {words[i - 1]}", int(words[i]))
                 if words and words[0] == "get":
@@ -174,9 +174,9 @@ class Ends:
             for name, value in before.items():
                 self.peer.set(f"net/ipv4/tcp_{name}", value)
 
-    def connect(self, port, version=4, receive=None, before=None):
+    def connect(self, port, version=4, receive=None, before=None, space=None):
         """A Linux socket that is connected to a service of ours."""
-        client = self.peer.socket(FAMILY[version], socket.SOCK_STREAM)
+        client = (space or self.peer).socket(FAMILY[version], socket.SOCK_STREAM)
         try:
             client.settimeout(TIMEOUT)
             if receive:

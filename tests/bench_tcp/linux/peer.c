@@ -43,8 +43,7 @@ static double wall(void)
 
 static void watch(int epoll, int fd, uint32_t events, uint64_t kind)
 {
-	struct epoll_event event = { .events = events,
-				     .data.u64 = kind << 32 | (uint32_t)fd };
+	struct epoll_event event = { .events = events, .data.u64 = kind << 32 | (uint32_t)fd };
 
 	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
 		fail("epoll");

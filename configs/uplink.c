@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "configs/firewall/uplink.h"
+#include "configs/uplink.h"
 
 #include <string.h>
 
