@@ -161,6 +161,11 @@ static void input(void *context, struct netdev *netdev, struct packet *packet,
 struct router_service socket_input_service(struct sockets *sockets)
 {
 	return (struct router_service){
-		.wants = wants, .input = input, .context = sockets, .owns = owns, .holds = holds
+		.wants = wants,
+		.input = input,
+		.context = sockets,
+		.owns = owns,
+		.holds = holds,
+		.rejudge = socket_rejudge,
 	};
 }

@@ -217,6 +217,9 @@ void socket_udp_input(struct sockets *sockets, struct packet *packet,
 void socket_problem_input(struct sockets *sockets, struct packet *packet,
 			  const struct packet_info *info);
 
+/* ---- socket_rejudge.c: for struct router_service ---- */
+void socket_rejudge(void *context, service_may_begin *may_begin, void *judge);
+
 /* ---- socket_input.c ---- */
 /* Has nobody else answers to such a conversation? */
 bool socket_port_is_free(struct sockets *sockets, uint8_t protocol,

@@ -111,6 +111,16 @@ static void free_sent(struct tcp_connection *c, uint32_t acked, uint64_t now)
 	}
 }
 
+/* For F-RTO: will new data leave if it is let? Nagle and silly windows may hold small ones. */
+static bool may_send_new(const struct tcp_connection *c)
+{
+	uint32_t unsent = tcp_unsent(c), out = tcp_outstanding(c);
+	uint32_t bytes = tcp_min(unsent, c->snd_wnd > out ? c->snd_wnd - out : 0);
+
+	return bytes >= c->mss ||
+	       (bytes && bytes == unsent && tcp_has(c, TCP_FLAG_NO_DELAY | TCP_FLAG_FIN_QUEUED));
+}
+
 static void flight_input(struct tcp_connection *c, const struct tcp_segment *segment,
 			 const struct tcp_options *options, uint64_t now)
 {
@@ -123,7 +133,7 @@ static void flight_input(struct tcp_connection *c, const struct tcp_segment *seg
 		.count = tcp_has(c, TCP_FLAG_SACK) ? options->sack_count : 0,
 		.is_bare = segment->bytes == 0 && !(segment->flags & (TCP_SYN | TCP_FIN)) &&
 			   window_of(c, segment) == c->snd_wnd,
-		.may_send_new = tcp_unsent(c) && c->snd_wnd > outstanding,
+		.may_send_new = may_send_new(c),
 		.echo_ns = tcp_echo_ns(c, options, now),
 		.now_ns = now,
 	};
@@ -143,6 +153,8 @@ static void flight_input(struct tcp_connection *c, const struct tcp_segment *seg
 		flight->skip_lost = true;
 		flight->extra = 2u * c->mss;
 	}
+	if (result.events & TCP_RECOVERY_IS_REAL)
+		tcp_cubic_on_rto_late(&flight->cubic);
 	tcp_window_now(c, &result);
 	if (flight->recovery.rto.srtt_ns)
 		tcp_flight_sample(c, flight->recovery.rto.srtt_ns);

@@ -79,8 +79,10 @@ void tcp_loss_event(struct tcp_connection *c, const struct tcp_recovery_result *
 
 	flight->resized = false;
 	flight->probe_repair = tcp_mtu_probe_lost(c, now) || is_resized;
-	if (!flight->probe_repair)
-		tcp_cubic_on_loss(&flight->cubic, outstanding, c->snd_una, c->snd_nxt, now);
+	/* Who speaks ECN is told of it, too (RFC 3168, 6.1.2). */
+	if (!flight->probe_repair &&
+	    tcp_cubic_on_loss(&flight->cubic, outstanding, c->snd_una, c->snd_nxt, now))
+		c->flags |= TCP_FLAG_CWR;
 }
 
 void tcp_window_now(struct tcp_connection *c, const struct tcp_recovery_result *result)
@@ -108,9 +110,7 @@ void tcp_send_tune(struct tcp_connection *c)
 
 	if (c->flight)
 		wanted = tcp_min(tcp_max(first, 2 * c->flight->window), most);
-	/* What it has been given stays while there is plenty. */
-	if (memory->used < memory->limit / 2)
-		wanted = tcp_max(wanted, tcp_min(c->sending.limit, most));
+	wanted = tcp_max(wanted, tcp_min(c->sending.limit, most));
 	share += c->sending.bytes;
 	if (wanted > first && wanted > share)
 		wanted = tcp_max(first, (uint32_t)share);

@@ -322,20 +322,21 @@ static void too_big(struct tcp_connection *c, uint32_t sequence, uint16_t mtu, u
 	send_anew(c, sequence, now);
 }
 
-void tcp_input_problem(struct tcp_stack *stack, const struct tcp_key *key, uint32_t sequence,
+bool tcp_input_problem(struct tcp_stack *stack, const struct tcp_key *key, uint32_t sequence,
 		       enum tcp_problem problem, uint16_t mtu, uint64_t now)
 {
 	struct tcp_end *end = tcp_find(stack, key);
 	struct tcp_connection *c;
 
 	if (!end || end->state == TCP_TIME_WAIT)
-		return;
+		return false;
 	c = container_of(end, struct tcp_connection, end);
 	if (!tcp_between(sequence, c->snd_una, c->snd_nxt) || sequence == c->snd_nxt)
-		return;
+		return false;
 	stack->now = now;
 	if (problem == TCP_PROBLEM_HARD && end->state == TCP_SYN_SENT)
 		tcp_connection_end(c, -EHOSTUNREACH);
 	else if (problem == TCP_PROBLEM_TOO_BIG && c->flight)
 		too_big(c, sequence, mtu, now);
+	return true;
 }

@@ -321,14 +321,16 @@ void tcp_recovery_due(struct tcp_connection *c, uint64_t now)
 			return;
 		if (c->backoff < UINT8_MAX)
 			c->backoff++;
+		c->flags |= TCP_FLAG_CWR; /* RFC 3168, 6.1.2 */
 		tcp_cubic_on_rto(&flight->cubic, tcp_outstanding(c),
 				 result.events & TCP_RECOVERY_IS_REPEATED, c->snd_nxt, now);
 		flight->window = tcp_cubic_window(&flight->cubic);
 		flight->skip_lost = false;
 		flight->probe_repair = false;
 		tcp_mtu_timed_out(c, now);
-	} else if (result.events & TCP_RECOVERY_ENTERED) {
-		tcp_loss_event(c, &result, tcp_outstanding(c), now);
+	} else if (result.lost) {
+		if (result.events & TCP_RECOVERY_ENTERED)
+			tcp_loss_event(c, &result, tcp_outstanding(c), now);
 		tcp_window_now(c, &result);
 	}
 	if (result.events & TCP_RECOVERY_SEND_PROBE)

@@ -50,5 +50,6 @@ uint32_t tcp_prr_on_ack(struct tcp_prr *prr, uint32_t delivered, uint32_t pipe, 
 	/* The first retransmission always goes. */
 	if (!prr->out && !quota)
 		quota = mss;
-	return sum(pipe, quota);
+	prr->window = sum(pipe, quota);
+	return prr->window;
 }

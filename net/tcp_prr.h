@@ -14,6 +14,7 @@ struct tcp_prr {
 	uint32_t out;	    /* prr_out: sent since then, new and again */
 	uint32_t flight;    /* RecoverFS: what was outstanding then */
 	uint32_t ssthresh;  /* what the congestion control aims at */
+	uint32_t window;    /* what it said last */
 };
 
 /* A recovery begins. */

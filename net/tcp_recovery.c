@@ -67,6 +67,13 @@ uint32_t tcp_recovery_pipe(const struct tcp_recovery *r)
 	return pipe - min_of(pipe, r->dup_bytes);
 }
 
+/* Nothing has happened yet. */
+static struct tcp_recovery_result result_of(const struct tcp_recovery *r)
+{
+	return (struct tcp_recovery_result){ .pipe_before = tcp_recovery_pipe(r),
+					     .flight_before = outstanding(r) };
+}
+
 /* ---- timers ---- */
 
 static void arm_rto(struct tcp_recovery *r, uint64_t now_ns)
@@ -109,11 +116,15 @@ static int on_retransmit(struct tcp_recovery *r, uint32_t begin, uint32_t bytes,
 	if (error)
 		return error;
 	add_up(&r->dsack_credit, bytes);
-	if (r->state == TCP_RECOVERY_OPEN)
+	if (r->state == TCP_RECOVERY_OPEN) {
+		r->probe_bytes = bytes;
 		return 0;
+	}
 	add_up(&r->undo_bytes, bytes);
-	if (!r->retransmit_ns)
+	if (!r->retransmit_ns) {
 		r->retransmit_ns = now_ns;
+		r->resent_begin = begin;
+	}
 	if (before(r->resent_end, begin + bytes))
 		r->resent_end = begin + bytes;
 	/* The more careful way of RFC 6675, 6: a long recovery is no silence. */
@@ -173,6 +184,7 @@ void tcp_recovery_on_probe(struct tcp_recovery *r, bool is_retransmit)
 {
 	r->probes++;
 	r->probe_at_ns = 0;
+	r->has_probed = true;
 	tcp_tlp_on_probe(&r->tlp, r->board.nxt, is_retransmit);
 }
 
@@ -184,7 +196,8 @@ static void begin_recovery(struct tcp_recovery *r, enum tcp_recovery_state state
 	r->recover = r->board.nxt;
 	r->has_recover = true;
 	r->may_undo = true;
-	r->undo_bytes = 0;
+	/* A probe's duplicate may still be reported, and says nothing of this recovery. */
+	r->undo_bytes = r->tlp.is_out && r->tlp.is_retransmit ? r->probe_bytes : 0;
 	r->retransmit_ns = 0;
 	r->resent_end = r->board.una;
 	r->undo_begin = r->board.una;
@@ -244,8 +257,10 @@ static void take_samples(struct tcp_recovery *r, const struct tcp_recovery_ack *
 		rtt_ns = since(ack->now_ns, delivery->original_sacked_ns);
 	else if (delivery->acked && ack->echo_ns)
 		rtt_ns = since(ack->now_ns, ack->echo_ns);
-	if (rtt_ns)
+	if (rtt_ns) {
 		tcp_rto_on_sample(&r->rto, rtt_ns, segments);
+		r->has_probed = false;
+	}
 	if (delivery->original_last_ns)
 		tcp_rack_on_sample(&r->rack, since(ack->now_ns, delivery->original_last_ns),
 				   ack->now_ns);
@@ -265,6 +280,8 @@ static bool judge_dsack(struct tcp_recovery *r, const struct tcp_delivery *deliv
 	}
 	r->dsacks++;
 	r->dsack_credit -= bytes;
+	if (r->tlp.is_out && delivery->dsack_end == r->tlp.end)
+		r->probe_bytes = 0;
 	result->events |= TCP_RECOVERY_DSACK;
 	return true;
 }
@@ -276,7 +293,7 @@ static bool is_undone_by_dsack(struct tcp_recovery *r, const struct tcp_delivery
 	    before(r->recover, delivery->dsack_end))
 		return false;
 	take_off(&r->undo_bytes, delivery->dsack_end - delivery->dsack_begin);
-	return !r->undo_bytes;
+	return !r->undo_bytes && r->retransmit_ns;
 }
 
 /* What was sent again is acknowledged by a segment older than that (RFC 3522, 3.2). */
@@ -284,7 +301,8 @@ static bool is_undone_by_timestamp(const struct tcp_recovery *r, const struct tc
 				   const struct tcp_delivery *delivery)
 {
 	return r->state != TCP_RECOVERY_OPEN && r->may_undo && r->retransmit_ns && ack->echo_ns &&
-	       delivery->acked_retransmitted && ack->echo_ns < r->retransmit_ns;
+	       delivery->acked_retransmitted && before(r->resent_begin, r->board.una) &&
+	       ack->echo_ns < r->retransmit_ns;
 }
 
 static void follow_frto(struct tcp_recovery *r, const struct tcp_recovery_ack *ack,
@@ -302,7 +320,12 @@ static void follow_frto(struct tcp_recovery *r, const struct tcp_recovery_ack *a
 		.covers_resent = !before(r->board.una, r->resent_end),
 	};
 
+	bool is_second = r->frto.step == TCP_FRTO_SECOND;
+
 	switch (tcp_frto_on_ack(&r->frto, &told)) {
+	case TCP_FRTO_REAL:
+		result->events |= is_second ? TCP_RECOVERY_IS_REAL : 0;
+		break;
 	case TCP_FRTO_SPURIOUS:
 		undo(r, result);
 		break;
@@ -419,7 +442,7 @@ void tcp_recovery_on_ack(struct tcp_recovery *r, const struct tcp_recovery_ack *
 	uint32_t flight = outstanding(r);
 	struct tcp_delivery delivery;
 
-	*result = (struct tcp_recovery_result){ .pipe_before = tcp_recovery_pipe(r) };
+	*result = result_of(r);
 	tcp_delivery_begin(&delivery,
 			   tcp_rack_retransmitted_until(&r->rack, ack->now_ns, ack->echo_ns));
 	tcp_scoreboard_on_ack(&r->board, ack->ack, &delivery);
@@ -455,8 +478,9 @@ uint32_t tcp_recovery_window(struct tcp_recovery *r, const struct tcp_recovery_r
 	if (result->events & TCP_RECOVERY_ENTERED)
 		tcp_prr_begin(&r->prr, r->flight, ssthresh);
 	if (r->state == TCP_RECOVERY_FAST) {
-		if (!result->delivered && !(result->events & TCP_RECOVERY_ENTERED))
-			return cwnd;
+		/* What says nothing of the network leaves it as it is (RFC 9937, 6). */
+		if (!result->delivered && !result->lost && !(result->events & TCP_RECOVERY_ENTERED))
+			return r->prr.window;
 		return tcp_prr_on_ack(&r->prr, result->delivered, tcp_recovery_pipe(r), is_safe,
 				      r->mss);
 	}
@@ -480,10 +504,13 @@ static void on_reorder_timer(struct tcp_recovery *r, uint64_t now_ns,
 /* RFC 6298, 5.4 to 5.6; RFC 8985, 6.3; RFC 5682, 2.1 step 1. */
 static void on_timeout(struct tcp_recovery *r, uint64_t now_ns, struct tcp_recovery_result *result)
 {
-	bool is_again = r->state == TCP_RECOVERY_LOSS;
+	/* With SACK also in a fast recovery: RecoveryPoint is not below SND.UNA (RFC 5682, 3.1). */
+	bool is_again =
+		r->state == TCP_RECOVERY_LOSS || (r->state == TCP_RECOVERY_FAST && r->has_sack);
 	uint64_t window =
 		tcp_rack_reordering_window(&r->rack, &r->board, true, r->rto.srtt_ns, r->mss);
 	uint32_t undo_bytes = r->undo_bytes;
+	uint32_t resent_begin = r->resent_begin;
 	uint64_t retransmit_ns = r->retransmit_ns;
 
 	r->timeouts++;
@@ -500,6 +527,7 @@ static void on_timeout(struct tcp_recovery *r, uint64_t now_ns, struct tcp_recov
 		/* Still the same: what would undo the first timeout undoes this one. */
 		r->undo_bytes = undo_bytes;
 		r->retransmit_ns = retransmit_ns;
+		r->resent_begin = resent_begin;
 	}
 	tcp_frto_begin(&r->frto, r->board.nxt, is_again);
 	r->is_timeout_pending = true;
@@ -517,13 +545,14 @@ static bool is_due(uint64_t at_ns, uint64_t now_ns)
 void tcp_recovery_on_timer(struct tcp_recovery *r, uint64_t now_ns,
 			   struct tcp_recovery_result *result)
 {
-	*result = (struct tcp_recovery_result){ .pipe_before = tcp_recovery_pipe(r) };
+	*result = result_of(r);
 	if (is_due(r->reorder_at_ns, now_ns))
 		on_reorder_timer(r, now_ns, result);
 	if (is_due(r->probe_at_ns, now_ns)) {
 		/* The timeout counts from the probe, sent or not (RFC 8985, 7.3). */
 		r->probe_at_ns = 0;
-		result->events |= TCP_RECOVERY_SEND_PROBE;
+		if (r->rto.srtt_ns && !r->has_probed)
+			result->events |= TCP_RECOVERY_SEND_PROBE;
 		arm_rto(r, now_ns);
 	}
 	if (is_due(r->rto_at_ns, now_ns))

@@ -70,6 +70,12 @@ enum tcp_recovery_event {
 	TCP_RECOVERY_SEND_NEW = 128,
 	/* The peer has thrown SACKed data away; it is sent again. */
 	TCP_RECOVERY_RENEGED = 256,
+	/*
+	 * F-RTO's second ACK says that the timeout was real: two round trips have passed since, so
+	 * the window may be three segments (RFC 5682, 2.1 and 3.1, step 3a), without which what is
+	 * lost would wait behind the new data that was sent.
+	 */
+	TCP_RECOVERY_IS_REAL = 1024,
 	/* A D-SACK came that fits what was sent again. */
 	TCP_RECOVERY_DSACK = 512,
 };
@@ -95,14 +101,15 @@ struct tcp_recovery_ack {
 
 /* What an ACK or a timer has brought. */
 struct tcp_recovery_result {
-	uint32_t events;      /* enum tcp_recovery_event */
-	uint32_t acked;	      /* bytes by which SND.UNA advanced: to be freed */
-	uint32_t delivered;   /* bytes newly arrived, cumulatively or by SACK */
-	uint32_t lost;	      /* bytes newly found lost */
-	uint64_t rtt_ns;      /* newest sound round-trip sample, for congestion control; 0 none */
-	uint32_t pipe_before; /* pipe before it */
-	bool is_duplicate;    /* a duplicate ACK (RFC 5681, 2; with SACK, one with new blocks) */
-	bool was_fast;	      /* with EXITED: a fast recovery has ended, not one after a timeout */
+	uint32_t events;	/* enum tcp_recovery_event */
+	uint32_t acked;		/* bytes by which SND.UNA advanced: to be freed */
+	uint32_t delivered;	/* bytes newly arrived, cumulatively or by SACK */
+	uint32_t lost;		/* bytes newly found lost */
+	uint64_t rtt_ns;	/* newest sound round-trip sample, for congestion control; 0 none */
+	uint32_t pipe_before;	/* pipe before it */
+	uint32_t flight_before; /* FlightSize then (RFC 5681, 2): also what is lost or SACKed */
+	bool is_duplicate;	/* a duplicate ACK (RFC 5681, 2; with SACK, one with new blocks) */
+	bool was_fast; /* with EXITED: a fast recovery has ended, not one after a timeout */
 };
 
 struct tcp_recovery {
@@ -117,6 +124,8 @@ struct tcp_recovery {
 	uint32_t recover;	/* SND.NXT when the recovery began (RFC 6582: recover) */
 	uint32_t undo_begin;	/* SND.UNA then: no D-SACK below it is of this recovery */
 	uint32_t undo_bytes;	/* sent again in it, and not yet reported as a duplicate */
+	uint32_t resent_begin;	/* what it sent again first, with retransmit_ns */
+	uint32_t probe_bytes;	/* sent again by the last probe, and not reported as a duplicate */
 	uint32_t
 		dsack_credit; /* sent again ever, and not yet reported so: what D-SACKs may claim */
 	uint32_t resent_end;  /* after a timeout: the end of what was sent again */
@@ -129,6 +138,7 @@ struct tcp_recovery {
 	bool has_recover;	 /* `recover` holds: there has been a recovery */
 	bool may_undo;		 /* it may yet turn out to have been none */
 	bool is_timeout_pending; /* SND.UNA has not advanced since the timer expired */
+	bool has_probed;	 /* and no round trip was measured since (RFC 8985, 7.3) */
 	uint32_t spurious, timeouts, probes, dsacks, dsacks_unsound; /* counted */
 };
 
@@ -165,9 +175,9 @@ void tcp_recovery_on_ack(struct tcp_recovery *recovery, const struct tcp_recover
 			 struct tcp_recovery_result *result);
 
 /*
- * The congestion window after on_ack(): during a fast recovery PRR's, after one that has just
- * ended ssthresh, else cwnd as given. ssthresh: the congestion control's, already reduced if
- * the result has ENTERED. Call it once for each ACK.
+ * The congestion window after on_ack() or on_timer(): during a fast recovery PRR's, after one
+ * that has just ended ssthresh, else cwnd as given. ssthresh: the congestion control's, already
+ * reduced if the result has ENTERED. Call it once for each result.
  */
 uint32_t tcp_recovery_window(struct tcp_recovery *recovery,
 			     const struct tcp_recovery_result *result, uint32_t cwnd,

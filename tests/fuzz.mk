@@ -18,6 +18,8 @@ $(FUZZ_BUILD)/tests/host/%.o: FUZZ_CHECKS = -O1 -fsanitize=address,undefined \
 # Those who share memory tell of their loads (tests/fuzz/shared.c).
 $(FUZZ_BUILD)/drivers/%.o $(FUZZ_BUILD)/tests/fuzz/store_connection_again.o: FUZZ_LOADS = \
 	-fsanitize-coverage=trace-loads
+# And those whose loads are counted.
+$(FUZZ_BUILD)/tests/fuzz/%_counted.o: FUZZ_LOADS = -fsanitize-coverage=trace-loads
 
 FUZZ_HOST = $(filter-out %_test.c %/image.c,$(wildcard tests/host/*.c)) \
 	tests/host/context_switch.S arch/x86/context.c
@@ -26,7 +28,7 @@ FUZZ_DRIVERS = $(lib_SRCS) $(drivers_SRCS) xen/bus.c $(FUZZ_HOST) tests/fuzz/gue
 	tests/fuzz/shared.c tests/fuzz/world.c
 
 FUZZ_TARGETS = router ring netback netfront store rules dns dhcp icmp6 fragments qrexec qubesdb \
-	tcp_receive
+	tcp tcp_receive
 FUZZ_NET = $(lib_SRCS) $(net_SRCS) tests/unit/panic.c tests/host/relax.c
 router_FUZZ = $(FUZZ_NET) tests/fuzz/check_abort.c $(filter-out %_test.c,$(wildcard tests/net/*.c))
 rules_FUZZ = $(FUZZ_NET)
@@ -35,8 +37,11 @@ dhcp_FUZZ = $(FUZZ_NET)
 icmp6_FUZZ = $(FUZZ_NET)
 fragments_FUZZ = $(FUZZ_NET) tests/fuzz/check_abort.c tests/net/fragment_model.c \
 	tests/net/test_fragments.c
-tcp_receive_FUZZ = net/tcp_options.c net/tcp_reassembly.c net/tcp_spans.c tests/unit/panic.c \
-	tests/fuzz/check_abort.c tests/net/tcp_reassembly_model.c
+tcp_FUZZ = $(FUZZ_NET) tests/fuzz/tcp_hosts.c
+tcp_receive_FUZZ = net/tcp_options.c tests/fuzz/tcp_reassembly_counted.c \
+	tests/fuzz/tcp_spans_counted.c tests/unit/panic.c tests/fuzz/check_abort.c \
+	tests/net/tcp_reassembly_model.c
+tcp_receive_FUZZ_LDFLAGS = -Wl,--wrap=tcp_reassembly_add
 ring_FUZZ = lib/ring.c tests/unit/panic.c
 netback_FUZZ = $(FUZZ_DRIVERS)
 netback_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)
