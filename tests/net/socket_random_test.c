@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Sockets at random: whatever is opened, sent, read and closed in whatever order, from within
- * callbacks and without, over a link that loses and doubles, with little memory. Bytes come as
- * they were sent, the core stays consistent, and at the end all memory is back.
+ * callbacks and without, over a link that loses and tells of errors, with little memory. Bytes come
+ * as they were sent, the core stays consistent, and at the end all memory is back.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/checksum.h"
 #include "net/socket_parts.h"
+#include "net/wire.h"
 #include "tests/host/unit.h"
 #include "tests/net/test_sockets.h"
 
@@ -60,7 +62,7 @@ static void read_some(struct end *end)
 		return;
 	if (got < 0) {
 		ck_assert(got == -EAGAIN || got == -ECONNRESET || got == -ETIMEDOUT ||
-			  got == -ECONNREFUSED || !end->is_tcp);
+			  got == -ECONNREFUSED || got == -EHOSTUNREACH || !end->is_tcp);
 		return;
 	}
 	for (int i = 0; i < got && end->is_tcp; i++)
@@ -140,7 +142,8 @@ static void open_one(struct end *end)
 {
 	unsigned int side = pick(TEST_SIDES);
 	struct sockets *sockets = test_sides[side].sockets;
-	struct socket_address peer = test_address(!side, pick(2) ? 6 : 4, (uint16_t)(80 + !pick(5)));
+	struct socket_address peer =
+		test_address(!side, pick(2) ? 6 : 4, (uint16_t)(80 + !pick(5)));
 	struct socket_address own = { .port = (uint16_t)(80 + pick(2)) };
 	int error;
 
@@ -152,8 +155,89 @@ static void open_one(struct end *end)
 		     side, false);
 }
 
+/* ---- the link ---- */
+
+#define ERRORS 16u
+
+static struct packet *errors[ERRORS];
+static unsigned int error_side[ERRORS], error_count;
+
+static uint8_t *put_ip(struct packet *error, const struct packet *about, uint16_t bytes)
+{
+	struct ip4_header *ip4 = ip4_of(error);
+	struct ip6_header *ip6 = ip6_of(error);
+
+	if (ip4_of(about)->version_length >> 4 == 4) {
+		ethernet_of(error)->type = be16_of(ETHERTYPE_IP4);
+		*ip4 = (struct ip4_header){ .version_length = IP4_VERSION_NO_OPTIONS,
+					    .total_length =
+						    be16_of((uint16_t)(bytes + sizeof(*ip4))),
+					    .ttl = 64,
+					    .protocol = IP_PROTOCOL_ICMP,
+					    .source = be32_of(0x0a000063),
+					    .destination = ip4_of(about)->source };
+		ip4->checksum = checksum_finish(checksum_add(0, ip4, sizeof(*ip4)));
+		return (uint8_t *)(ip4 + 1);
+	}
+	ethernet_of(error)->type = be16_of(ETHERTYPE_IP6);
+	ip6->version_class_flow = be32_of(6u << 28);
+	ip6->payload_length = be16_of(bytes);
+	ip6->next_header = IP_PROTOCOL_ICMP6;
+	ip6->hop_limit = 64;
+	memset(ip6->source, 0xfd, 16);
+	memcpy(ip6->destination, ip6_of(about)->source, 16);
+	return (uint8_t *)(ip6 + 1);
+}
+
+/* An ICMP error about a packet, often not quite right. */
+static void report(const struct packet *about)
+{
+	static const uint8_t types4[] = { 3, 3, 3, 4, 5, 11, 12 };
+	bool four = ip4_of(about)->version_length >> 4 == 4;
+	uint32_t quote = pick(4) ? 28 + pick(80) : pick(60);
+	uint32_t headers = (uint32_t)sizeof(struct ethernet_header) + (four ? 20 : 40);
+	struct packet *error;
+	uint32_t sum = 0;
+	uint8_t *icmp;
+
+	if (quote > (uint32_t)about->head_length - about->l3_offset)
+		quote = (uint32_t)about->head_length - about->l3_offset;
+	if (error_count == ERRORS)
+		return;
+	error = packet_alloc_page(&test_packet_pool, IOPAGE_PRIVATE);
+	memset(packet_append(error, headers + 8 + quote), 0, headers + 8 + quote);
+	error->l3_offset = about->l3_offset;
+	icmp = put_ip(error, about, (uint16_t)(8 + quote));
+	icmp[0] = four ? types4[pick(sizeof(types4))] : (uint8_t)(1 + pick(4));
+	icmp[1] = (uint8_t)pick(16);
+	icmp[6] = (uint8_t)pick(8);
+	icmp[7] = (uint8_t)pick(256);
+	memcpy(icmp + 8, about->data + about->l3_offset, quote);
+	if (pick(3) == 0 && quote)
+		icmp[8 + pick(quote)] ^= (uint8_t)(1u << pick(8));
+	if (!four)
+		sum = checksum_pseudo_ip6(ip6_of(error)->source, ip6_of(error)->destination,
+					  IP_PROTOCOL_ICMP6, (uint16_t)(8 + quote));
+	*(be16 *)(void *)(icmp + 2) = checksum_finish(checksum_add(sum, icmp, 8 + quote));
+	/* 10.0.0.1 and fd00::1 are side 0. */
+	error_side[error_count] =
+		(four ? about->data[about->l3_offset + 15] : about->data[about->l3_offset + 23]) -
+		1;
+	errors[error_count++] = error;
+}
+
+static void deliver_errors(void)
+{
+	while (error_count) {
+		error_count--;
+		(void)!test_sockets_deliver_any(error_side[error_count], errors[error_count]);
+	}
+}
+
 static bool lose(struct packet *packet)
 {
+	if (pick(15) == 0)
+		report(packet);
 	if (pick(20))
 		return false;
 	packet_free(packet);
@@ -186,9 +270,10 @@ static void begin(void)
 static void end_all(void)
 {
 	for (unsigned int i = 0; i < TEST_SIDES; i++) {
-		socket_close(listeners[i]);
 		test_sides[i].filter = NULL;
+		socket_close(listeners[i]);
 	}
+	deliver_errors();
 	for (unsigned int i = 0; i < ENDS; i++)
 		if (ends[i].socket)
 			give_up(&ends[i]);
@@ -209,12 +294,15 @@ START_TEST(anything_in_any_order)
 			open_one(end);
 		if (pick(3) == 0)
 			test_sockets_run(1 + pick(5));
+		deliver_errors();
 		if (step % 100 == 0)
 			test_now += pick(3) * 500 * TEST_MS;
 		if (step % 200 == 0)
 			for (unsigned int i = 0; i < TEST_SIDES; i++)
 				ck_assert(tcp_stack_is_valid(&test_sides[i].sockets->tcp));
 	}
+	ck_assert_uint_gt(sockets_stats(test_sides[0].sockets)->problems, 0);
+	ck_assert_uint_gt(sockets_stats(test_sides[0].sockets)->problems_ignored, 0);
 	ck_assert_uint_gt(opened, 50);
 	ck_assert_uint_gt(over, 2);
 	ck_assert_uint_gt(calls, 300);

@@ -42,6 +42,9 @@ void test_sockets_settle(void);
 /* Gives a packet, which is consumed, to that side as if it had come. False: nobody wanted it. */
 bool test_sockets_deliver(unsigned int side, struct packet *packet);
 
+/* The same; one that cannot be parsed is freed. */
+bool test_sockets_deliver_any(unsigned int side, struct packet *packet);
+
 /* The address of that side. */
 struct socket_address test_address(unsigned int side, uint8_t version, uint16_t port);
 /* A socket of side 0 that is connected to one of side 1, which becomes *server. */
