@@ -594,6 +594,54 @@ START_TEST(new_rules_end_what_they_forbid)
 }
 END_TEST
 
+/* A SYN that would reopen a pair of ports is something new; all else of TIME-WAIT is not. */
+START_TEST(time_wait_is_ours_but_for_syns)
+{
+	struct socket_address own = { .port = 1234 }, to;
+	struct socket *listener, *client, *server;
+	uint32_t blocked;
+	int error;
+
+	begin("pass\n", true);
+	to = our_address(4, 80);
+	listener = listen_at(ours, 80);
+	client = socket_connect(far, &own, &to, NULL, NULL, &error);
+	run(5);
+	server = socket_accept(listener, NULL, NULL);
+	socket_close(server);
+	run(5);
+	ck_assert_uint_eq(sockets_use(ours).time_waits, 0); /* FIN-WAIT-2 */
+	test_net_set_rules(net, "block\n");
+	ck_assert_uint_eq(sockets_use(ours).connections, 0);
+	test_net_set_rules(net, "pass\n");
+	socket_abort(client);
+	client = socket_connect(far, &own, &to, NULL, NULL, &error);
+	run(5);
+	server = socket_accept(listener, NULL, NULL);
+	socket_close(server);
+	run(5);
+	socket_close(client);
+	run(5);
+	ck_assert_uint_eq(sockets_use(ours).time_waits, 1);
+	test_net_set_rules(net, "block\n");
+	client = socket_connect(far, &own, &to, NULL, NULL, &error);
+	ck_assert_ptr_nonnull(client);
+	blocked = (uint32_t)test_net_drops(net, DROP_BLOCKED);
+	run(5);
+	ck_assert_uint_eq(test_net_drops(net, DROP_BLOCKED), blocked + 1);
+	ck_assert_uint_eq(socket_ready(client), 0);
+	test_net_set_rules(net, "pass\n");
+	net->now_ns += 2000 * TEST_MS;
+	run(20);
+	ck_assert_uint_eq(socket_ready(client), SOCKET_WRITABLE);
+	ck_assert_uint_eq(sockets_use(ours).time_waits, 0);
+	socket_abort(client);
+	run(2);
+	socket_close(listener);
+	end();
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
 	tcase_add_loop_test(cases, a_listener_is_reached_as_the_rules_say, 0, 4);
@@ -607,6 +655,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, nothing_leaves_from_an_address_of_the_past);
 	tcase_add_loop_test(cases, a_listener_for_one_link_hears_no_other, 0, 2);
 	tcase_add_loop_test(cases, new_rules_end_what_they_forbid, 0, 3);
+	tcase_add_test(cases, time_wait_is_ours_but_for_syns);
 	tcase_add_test(cases, cookies_pass_rules_for_syns);
 }
 
