@@ -85,11 +85,14 @@ START_TEST(rfc9293_3_4_one_byte_in_the_window_is_enough)
 	script_receive(s, 100);
 	after_ms(s, 100);
 	(void)script_skip(s, NULL);
+	script_send(s, 10);
+	expect(s, "P. 1:11(10) ack 101");
 	/* All but its last byte has come before. */
-	peer_sends(s, "P. 2:102(100) ack 1");
+	peer_sends(s, "P. 2:102(100) ack 11");
+	ck_assert_uint_eq(script_info(s).unacknowledged, 0);
 	script_receive(s, 1);
 	after_ms(s, 100);
-	expect(s, ". 1:1(0) ack 102");
+	expect(s, ". 11:11(0) ack 102");
 	script_end(s);
 }
 END_TEST
