@@ -300,6 +300,8 @@ static bool has_timed_out(struct tcp_connection *c, uint64_t now)
 {
 	uint32_t limit = tcp_or(c->user_timeout_ms, c->stack->config.options.user_timeout_ms);
 
+	if (tcp_is_orphan(c))
+		limit = tcp_min(limit, c->stack->config.orphan_ms);
 	if (tcp_since(c->progress_ms, now) < limit * TCP_MS_NS)
 		return false;
 	tcp_send_reset(c, now);
