@@ -97,6 +97,7 @@ net_SRCS := \
 	net/socket_listen.c \
 	net/socket_options.c \
 	net/socket_problem.c \
+	net/socket_rejudge.c \
 	net/socket_tcp.c \
 	net/socket_udp.c \
 	net/socket_udp_input.c \

@@ -233,7 +233,7 @@ must_check int socket_receive_from(struct socket *socket, struct socket_address 
 uint32_t socket_ready(const struct socket *socket);
 
 /* Why it is over: 0 (both sides have ended), -ECONNRESET, -ECONNREFUSED, -ETIMEDOUT,
- * -EHOSTUNREACH, -ENETUNREACH. */
+ * -EHOSTUNREACH, -ENETUNREACH; -ECONNABORTED: new rules do not let such a connection in. */
 int socket_error(const struct socket *socket);
 
 struct socket_address socket_own(const struct socket *socket);

@@ -328,10 +328,13 @@ must_check int tcp_stack_init(struct tcp_stack *stack, const struct tcp_config *
 void tcp_input(struct tcp_stack *stack, const struct tcp_segment *segment, void *route,
 	       uint64_t now);
 
-/* ICMP said that something of ours did not arrive (RFC 5927: `sequence` must be under way). */
+/*
+ * ICMP said that something of ours did not arrive. False: `sequence` is not under way, nothing was
+ * done (RFC 5927).
+ */
 enum tcp_problem { TCP_PROBLEM_SOFT, TCP_PROBLEM_HARD, TCP_PROBLEM_TOO_BIG };
 
-void tcp_input_problem(struct tcp_stack *stack, const struct tcp_key *key, uint32_t sequence,
+bool tcp_input_problem(struct tcp_stack *stack, const struct tcp_key *key, uint32_t sequence,
 		       enum tcp_problem problem, uint16_t mtu, uint64_t now);
 
 /* Runs timers that are due, at most `budget`; returns how many. */
@@ -408,6 +411,9 @@ void tcp_shutdown(struct tcp_connection *connection, uint64_t now);
  * read make it a reset (RFC 9293, 3.10.4; RFC 2525, 2.17).
  */
 void tcp_close(struct tcp_connection *connection, uint64_t now);
+
+/* Ends any connection in silence; whoever has it hears of `error`, and closes it. */
+void tcp_forget(struct tcp_connection *connection, int error, uint64_t now);
 
 /* Gives it up with a reset. */
 void tcp_abort(struct tcp_connection *connection, uint64_t now);

@@ -100,6 +100,13 @@ void tcp_shutdown(struct tcp_connection *c, uint64_t now)
 	queue_fin(c, now);
 }
 
+void tcp_forget(struct tcp_connection *c, int error, uint64_t now)
+{
+	c->stack->now = now;
+	if (c->end.state != TCP_CLOSED)
+		tcp_connection_end(c, error);
+}
+
 void tcp_abort(struct tcp_connection *c, uint64_t now)
 {
 	c->stack->now = now;

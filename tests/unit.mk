@@ -31,6 +31,8 @@ UNIT_LIBRARY = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(wildcard configs/library/rw_*.
 $(UNIT_BUILD)/bin/configs/firewall/qubes_test: $(UNIT_QUBES)
 $(filter $(UNIT_BUILD)/bin/configs/iperf/%,$(UNIT_PROGRAMS)): $(UNIT_IPERF)
 $(filter $(UNIT_BUILD)/bin/configs/library/%,$(UNIT_PROGRAMS)): $(UNIT_LIBRARY)
+# Fibers are played by the test.
+$(UNIT_BUILD)/bin/configs/socket_fiber_test: $(UNIT_BUILD)/configs/socket_fiber.o
 $(UNIT_BUILD)/bin/configs/metrics_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c \
 	configs/http_server.c configs/metrics.c configs/metrics_source.c configs/status.c \
 	configs/status_rows.c configs/text_out.c)
@@ -53,7 +55,9 @@ $(UNIT_BUILD)/bin/%: $(UNIT_BUILD)/tests/%.o $(UNIT_OBJS)
 unit-programs: $(UNIT_PROGRAMS)
 unit-only: $(UNIT_PROGRAMS)
 	@tests/unit/run $(UNIT_PROGRAMS)
+library-only: library
+	@tests/configs/library/run-example $(BUILD)/libringwall-net.so
 
 -include $(shell [ -d $(UNIT_BUILD) ] && find $(UNIT_BUILD) -name '*.d')
-.PHONY: unit-programs unit-only
+.PHONY: unit-programs unit-only library-only
 .SECONDARY:

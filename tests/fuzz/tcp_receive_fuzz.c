@@ -11,14 +11,66 @@
 #include "tests/fuzz/script.h"
 #include "tests/net/tcp_reassembly_model.h"
 
-#define SPANS 256u
-#define STEPS 600u
+#define SPANS 1024u
+#define STEPS 1200u
+#define LOADS 96u	  /* of a segment, whatever there is */
+#define LOADS_A_LEVEL 32u /* of a tree: to go down it and up again, a few times */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct tcp_span spans[SPANS];
 static struct tcp_span_pool pool;
 static struct tcp_reassembly_model model;
+
+/* ---- what it costs ---- */
+
+static uint64_t loads, allowed;
+static bool is_counting;
+
+void __sanitizer_cov_load1(uint8_t *address);
+void __sanitizer_cov_load2(uint16_t *address);
+void __sanitizer_cov_load4(uint32_t *address);
+void __sanitizer_cov_load8(uint64_t *address);
+void __sanitizer_cov_load16(__uint128_t *address);
+
+#define COUNT_LOADS(bytes, type)                        \
+	void __sanitizer_cov_load##bytes(type *address) \
+	{                                               \
+		(void)address;                          \
+		loads += is_counting;                   \
+	}
+COUNT_LOADS(1, uint8_t)
+COUNT_LOADS(2, uint16_t)
+COUNT_LOADS(4, uint32_t)
+COUNT_LOADS(8, uint64_t)
+COUNT_LOADS(16, __uint128_t)
+
+struct tcp_arrival __real_tcp_reassembly_add(struct tcp_reassembly *reassembly, uint32_t sequence,
+					     uint32_t bytes, uint32_t right,
+					     tcp_reassembly_write *write, void *context);
+struct tcp_arrival __wrap_tcp_reassembly_add(struct tcp_reassembly *reassembly, uint32_t sequence,
+					     uint32_t bytes, uint32_t right,
+					     tcp_reassembly_write *write, void *context);
+
+/*
+ * In any order a segment costs O(log n) in the long run: the ranges that it takes away, each
+ * O(log n), have come by segments before it.
+ */
+struct tcp_arrival __wrap_tcp_reassembly_add(struct tcp_reassembly *reassembly, uint32_t sequence,
+					     uint32_t bytes, uint32_t right,
+					     tcp_reassembly_write *write, void *context)
+{
+	struct tcp_arrival arrival;
+
+	allowed += LOADS;
+	for (uint32_t n = reassembly->count + 2u; n; n /= 2)
+		allowed += LOADS_A_LEVEL;
+	is_counting = true;
+	arrival = __real_tcp_reassembly_add(reassembly, sequence, bytes, right, write, context);
+	is_counting = false;
+	fuzz_assert(loads <= allowed);
+	return arrival;
+}
 
 /* Parses a copy that ends where its memory does. */
 static int parse(const uint8_t *bytes, size_t count, uint8_t flags, struct tcp_options *options)
@@ -84,13 +136,22 @@ static void acknowledge(bool timestamps)
 	fuzz_assert(memcmp(&options, &again, sizeof(options)) == 0);
 }
 
+/* Ranges: few, or up to SPANS. */
+static uint32_t some(struct script *script)
+{
+	uint8_t how = script_u8(script);
+
+	return how < 128 ? how : (how - 127u) * 8;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct script script = { data, size };
 	uint16_t limit;
 
-	tcp_span_pool_init(&pool, spans, script_u8(&script));
-	limit = script_u8(&script);
+	loads = allowed = 0;
+	tcp_span_pool_init(&pool, spans, some(&script));
+	limit = (uint16_t)some(&script);
 	tcp_reassembly_model_begin(&model, &pool, limit, script_u32(&script));
 	for (uint32_t i = 0; i < STEPS && !script_is_over(&script); i++) {
 		uint8_t step = script_u8(&script);
