@@ -38,17 +38,12 @@ icmp6_FUZZ = $(FUZZ_NET)
 fragments_FUZZ = $(FUZZ_NET) tests/fuzz/check_abort.c tests/net/fragment_model.c \
 	tests/net/test_fragments.c
 tcp_FUZZ = $(FUZZ_NET) tests/fuzz/tcp_hosts.c
-<<<<<<< HEAD
-tcp_receive_FUZZ = net/tcp_options.c net/tcp_reassembly.c net/tcp_spans.c tests/unit/panic.c \
-	tests/fuzz/check_abort.c tests/net/tcp_reassembly_model.c
-http_FUZZ = configs/http_request.c configs/http_server.c lib/ip4_text.c lib/ip6_text.c lib/ip_text.c \
-	tests/configs/fake_sockets.c tests/unit/panic.c
-=======
 tcp_receive_FUZZ = net/tcp_options.c tests/fuzz/tcp_reassembly_counted.c \
 	tests/fuzz/tcp_spans_counted.c tests/unit/panic.c tests/fuzz/check_abort.c \
 	tests/net/tcp_reassembly_model.c
 tcp_receive_FUZZ_LDFLAGS = -Wl,--wrap=tcp_reassembly_add
->>>>>>> 97a9292dc740117ecff9871afd864bcec4be01e6
+http_FUZZ = configs/http_request.c configs/http_server.c lib/ip4_text.c lib/ip6_text.c lib/ip_text.c \
+	tests/configs/fake_sockets.c tests/unit/panic.c
 ring_FUZZ = lib/ring.c tests/unit/panic.c
 netback_FUZZ = $(FUZZ_DRIVERS)
 netback_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)
