@@ -6,6 +6,9 @@
 #include "net/socket_parts.h"
 #include "net/wire.h"
 
+/* When there is a little memory again and many wait for it, each wants more than there is. */
+#define FEED_NS UINT64_C(1000000)
+
 /* ---- beginning ---- */
 
 static struct socket_address address_of(const uint8_t *bytes, uint8_t version, be16 port)
@@ -229,16 +232,21 @@ bool socket_tcp_run(struct sockets *sockets, uint32_t budget)
 	return true;
 }
 
-bool socket_tcp_is_due(const struct sockets *sockets)
+uint64_t socket_tcp_feed_ns(const struct sockets *sockets)
 {
-	return sockets->starved && sockets->blocks.used < sockets->blocks.total;
+	if (!sockets->starved || sockets->blocks.used == sockets->blocks.total)
+		return UINT64_MAX;
+	return sockets->fed_ns + FEED_NS;
 }
 
 void socket_tcp_feed(struct sockets *sockets, uint32_t budget)
 {
 	uint32_t count = sockets->config.connections;
 
-	while (socket_tcp_is_due(sockets) && budget--) {
+	if (socket_tcp_feed_ns(sockets) > sockets->now)
+		return;
+	sockets->fed_ns = sockets->now;
+	for (; sockets->starved && budget; budget--) {
 		struct tcp_socket *tcp = &sockets->tcp_sockets[sockets->starved_at++ % count];
 
 		if (!tcp->socket.starved)

@@ -55,6 +55,8 @@ static void hear_congestion(struct tcp_connection *c, uint32_t outstanding, uint
 
 	if (said != TCP_CUBIC_ECN_SEEN)
 		c->flags |= TCP_FLAG_CWR;
+	if (said == TCP_CUBIC_ECN_FLOOR)
+		tcp_pacing_hold(&c->flight->pacing, now + tcp_rto_now(c));
 }
 
 /* `outstanding`: SND.NXT - SND.UNA before the acknowledgement, as RFC 5681, 3.1 and RFC 9438 mean.

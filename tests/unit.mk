@@ -55,7 +55,9 @@ $(UNIT_BUILD)/bin/%: $(UNIT_BUILD)/tests/%.o $(UNIT_OBJS)
 unit-programs: $(UNIT_PROGRAMS)
 unit-only: $(UNIT_PROGRAMS)
 	@tests/unit/run $(UNIT_PROGRAMS)
+library-only: library
+	@tests/configs/library/run-example $(BUILD)/libringwall-net.so
 
 -include $(shell [ -d $(UNIT_BUILD) ] && find $(UNIT_BUILD) -name '*.d')
-.PHONY: unit-programs unit-only
+.PHONY: unit-programs unit-only library-only
 .SECONDARY:
