@@ -594,6 +594,23 @@ START_TEST(new_rules_end_what_they_forbid)
 }
 END_TEST
 
+/* A rule may send somebody's packets to our address, but a socket has only its own. */
+START_TEST(what_was_for_others_is_for_no_socket)
+{
+	struct ends out = ends_out(1, SERVER_IP);
+	struct socket *listener;
+
+	begin("pass\npass in on clients proto tcp to 192.0.2.80 port 80 rdr-to 10.137.0.5\n", true);
+	listener = listen_at(ours, 80);
+	frame_tcp(&frame, &out, 4000, 80, SYN, 1, 0, 0);
+	test_drop(net, &net->client[1], &frame, DROP_NOT_OURS);
+	ck_assert_uint_eq(sockets_use(ours).connections, 0);
+	ck_assert_uint_eq(sockets_tcp_stats(ours)->segments_in, 0);
+	socket_close(listener);
+	end();
+}
+END_TEST
+
 /* A SYN that would reopen a pair of ports is something new; all else of TIME-WAIT is not. */
 START_TEST(time_wait_is_ours_but_for_syns)
 {
@@ -655,6 +672,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, nothing_leaves_from_an_address_of_the_past);
 	tcase_add_loop_test(cases, a_listener_for_one_link_hears_no_other, 0, 2);
 	tcase_add_loop_test(cases, new_rules_end_what_they_forbid, 0, 3);
+	tcase_add_test(cases, what_was_for_others_is_for_no_socket);
 	tcase_add_test(cases, time_wait_is_ours_but_for_syns);
 	tcase_add_test(cases, cookies_pass_rules_for_syns);
 }

@@ -400,6 +400,45 @@ START_TEST(callbacks_tell_of_changes)
 }
 END_TEST
 
+static void count_only(struct socket *socket, uint32_t ready, void *context)
+{
+	unsigned int *calls = context;
+
+	(void)socket;
+	ck_assert_uint_eq(ready, SOCKET_READABLE);
+	(*calls)++;
+}
+
+/* Once for each that is new, whether or not those before it have been accepted. */
+START_TEST(listeners_are_told_once_of_each)
+{
+	struct socket_listen how = { .own.port = 80 };
+	struct socket *listener, *client[3], *server[3];
+	unsigned int calls = 0;
+	int error;
+
+	test_sockets_begin(&defaults);
+	listener = socket_listen(test_sides[1].sockets, &how, count_only, &calls, &error);
+	for (unsigned int i = 0; i < 3; i++) {
+		client[i] = connect_to(test_address(1, 4, 80));
+		test_sockets_run(20);
+		ck_assert_uint_eq(calls, i + 1);
+		if (i == 1)
+			server[0] = socket_accept(listener, NULL, NULL);
+	}
+	ck_assert_uint_eq(sockets_next_ns(test_sides[1].sockets) > test_now, true);
+	for (unsigned int i = 1; i < 3; i++)
+		server[i] = socket_accept(listener, NULL, NULL);
+	ck_assert_uint_eq(socket_ready(listener), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		socket_abort(client[i]);
+		socket_abort(server[i]);
+	}
+	socket_close(listener);
+	test_sockets_end();
+}
+END_TEST
+
 static void close_both(struct socket *socket, uint32_t ready, void *context)
 {
 	struct watch *watch = context;
@@ -620,6 +659,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, bytes_without_a_copy);
 	tcase_add_test(cases, a_thousand_connections);
 	tcase_add_test(cases, callbacks_tell_of_changes);
+	tcase_add_test(cases, listeners_are_told_once_of_each);
 	tcase_add_test(cases, callbacks_may_close_any_socket);
 	tcase_add_test(cases, senders_without_memory_are_told_when_there_is_some);
 	tcase_add_test(cases, bytes_arrive_though_packets_run_out);
