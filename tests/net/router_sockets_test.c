@@ -594,6 +594,30 @@ START_TEST(new_rules_end_what_they_forbid)
 }
 END_TEST
 
+/* Servers of UDP take each peer to a socket of its own at the port that they listen at. */
+START_TEST(our_own_sockets_may_share_a_port)
+{
+	struct socket_address own = { .port = 5000 }, peer = test_address(1, 4, 6000);
+	struct socket *any, *one, *listener, *tcp;
+	int error;
+
+	begin("pass\n", true);
+	any = socket_open_udp(ours, &own, NULL, NULL, NULL, &error);
+	one = socket_open_udp(ours, &own, &peer, NULL, NULL, &error);
+	ck_assert_ptr_nonnull(one);
+	ck_assert_ptr_null(socket_open_udp(ours, &own, &peer, NULL, NULL, &error));
+	ck_assert_int_eq(error, -EADDRINUSE);
+	listener = listen_at(ours, 5000);
+	tcp = socket_connect(ours, &own, &peer, NULL, NULL, &error);
+	ck_assert_ptr_nonnull(tcp);
+	socket_close(any);
+	socket_close(one);
+	socket_close(tcp);
+	socket_close(listener);
+	end();
+}
+END_TEST
+
 /* A rule may send somebody's packets to our address, but a socket has only its own. */
 START_TEST(what_was_for_others_is_for_no_socket)
 {
@@ -672,6 +696,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, nothing_leaves_from_an_address_of_the_past);
 	tcase_add_loop_test(cases, a_listener_for_one_link_hears_no_other, 0, 2);
 	tcase_add_loop_test(cases, new_rules_end_what_they_forbid, 0, 3);
+	tcase_add_test(cases, our_own_sockets_may_share_a_port);
 	tcase_add_test(cases, what_was_for_others_is_for_no_socket);
 	tcase_add_test(cases, time_wait_is_ours_but_for_syns);
 	tcase_add_test(cases, cookies_pass_rules_for_syns);
