@@ -347,6 +347,43 @@ START_TEST(rfc9293_3_10_7_4_syn_received_resets_an_unacceptable_ack)
 }
 END_TEST
 
+/* The peer has begun anew before it was answered. */
+START_TEST(rfc9293_3_10_7_4_another_syn_in_syn_received_returns_to_listen)
+{
+	struct script *s = script_begin(version_of(_i));
+
+	script_listen(s, 5);
+	peer_sends(s, "S 0:0(0) <mss 1000>");
+	expect(s, "S. 0:0(0) ack 1");
+	peer_sends(s, "S 100:100(0) <mss 1000>");
+	(void)script_skip(s, NULL);
+	script_again(s, s->flow->peer_iss + 100);
+	peer_sends(s, "S 0:0(0) <mss 1000>");
+	expect(s, "S. 0:0(0) ack 1");
+	peer_sends(s, ". 1:1(0) ack 1");
+	script_accept(s);
+	script_end(s);
+}
+END_TEST
+
+/* Nothing of a connection is delivered before the handshake is complete (MUST-10 of 3.5). */
+START_TEST(rfc9293_3_5_nothing_is_delivered_before_both_have_agreed)
+{
+	struct script *s = script_begin(version_of(_i));
+
+	script_connect(s);
+	expect(s, "SEW 0:0(0)");
+	peer_sends(s, "S 0:50(50) <mss 1000>");
+	expect(s, "S. 0:0(0) ack *");
+	ck_assert_int_eq(script_poll(s) & POLLIN, 0);
+	peer_sends(s, "P. 1:51(50) ack 1");
+	script_receive(s, 50);
+	after_ms(s, 100);
+	expect(s, ". 1:1(0) ack 51");
+	script_end(s);
+}
+END_TEST
+
 START_TEST(rfc9293_3_10_7_4_a_reset_in_syn_received_of_both_refuses)
 {
 	struct script *s = script_begin(version_of(_i));
@@ -633,6 +670,9 @@ static void add_cases(TCase *cases)
 	tcase_add_loop_test(cases, rfc9293_3_10_7_4_a_syn_again_in_syn_received_is_answered_again,
 			    0, 2);
 	tcase_add_loop_test(cases, rfc9293_3_10_7_4_syn_received_resets_an_unacceptable_ack, 0, 2);
+	tcase_add_loop_test(cases, rfc9293_3_10_7_4_another_syn_in_syn_received_returns_to_listen,
+			    0, 2);
+	tcase_add_loop_test(cases, rfc9293_3_5_nothing_is_delivered_before_both_have_agreed, 0, 2);
 	tcase_add_loop_test(cases, rfc9293_3_10_7_4_a_reset_in_syn_received_of_both_refuses, 0, 2);
 	tcase_add_loop_test(cases, rfc9293_3_10_7_4_the_third_step_may_carry_data_and_fin, 0, 2);
 	tcase_add_loop_test(cases, rfc9293_3_8_1_a_syn_is_sent_again_ever_later, 0, 2);
