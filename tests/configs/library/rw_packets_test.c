@@ -115,9 +115,56 @@ START_TEST(anything_may_come)
 }
 END_TEST
 
+/* Of a link that segments: one packet, with the checksum of all of it. */
+START_TEST(a_link_that_segments_is_given_large_packets)
+{
+	struct script *s = script_begin_with(
+		&(struct script_how){ .version = version_of(_i), .gso_bytes = 65535 });
+	uint32_t bytes;
+	unsigned int packets;
+
+	script_passive(s, "mss 1000");
+	script_send(s, 9000);
+	after_ms(s, 50);
+	packets = script_skip(s, &bytes);
+	ck_assert_uint_ge(bytes, 9000);
+	ck_assert_uint_lt(packets, 9);
+	peer_sends(s, ". 1:1(0) ack 9001");
+	script_end(s);
+}
+END_TEST
+
+/* One that vouches for checksums need not have them right. */
+START_TEST(checksums_may_be_left_to_the_link)
+{
+	struct script *s = script_begin(version_of(_i));
+	struct rw_config config = { .seed = 1, .checksums_are_right = true };
+	struct sockaddr_storage own;
+	socklen_t size = script_own_address(s, SCRIPT_PORT, &own);
+	uint8_t packet[1500];
+	struct rw_stack *stack;
+	size_t bytes;
+
+	memcpy(_i ? &config.address6 : &config.address4, &own, sizeof(own));
+	stack = rw_new(&config);
+	ck_assert_ptr_nonnull(stack);
+	ck_assert_int_eq(rw_socket(stack, own.ss_family, SOCK_STREAM), 0);
+	ck_assert_int_eq(rw_bind(stack, 0, (struct sockaddr *)&own, size), 0);
+	ck_assert_int_eq(rw_listen(stack, 0, 1), 0);
+	s->flow->our_port = SCRIPT_PORT;
+	bytes = script_packet(s, packet, "S 0:0(0) badsum");
+	ck_assert_int_eq(rw_packet_in(stack, packet, bytes), 0);
+	ck_assert_int_gt(rw_packet_out(stack, packet, sizeof(packet)), 0);
+	rw_free(stack);
+	script_end(s);
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
 	tcase_add_loop_test(cases, anything_may_come, 0, 2);
+	tcase_add_loop_test(cases, a_link_that_segments_is_given_large_packets, 0, 2);
+	tcase_add_loop_test(cases, checksums_may_be_left_to_the_link, 0, 2);
 }
 
 int main(void)

@@ -21,13 +21,8 @@
  * in a file tests/configs/library/NAME_test.c with `tcase_add_loop_test(cases, TEST, 0, 2)`
  * (once for each IP version, by version_of(_i)) and `unit_main("configs/library/NAME", ...)`.
  *
- * Files, with the RFC and the section in each test's name:
- *
- *	rfc9293_{open,segment,data,window,user,close}_test.c, rfc1122, rfc5961, rfc6191 (with
- *	1337), rfc4987, rfc6528 (with 6056), udp (RFC 768, 1122 4.1)
- *	rfc7323, rfc2018 (with 2883), rfc6675, rfc6298, rfc5682, rfc8985, rfc6937, rfc6582
- *	rfc5681, rfc6928, rfc9438, rfc9406, rfc3168, rfc896 (Nagle and delayed acknowledgements),
- *	rfc1191 (with 8201), rfc4821, rfc5482, keepalive, zero_window, silly_window, gso, pacing
+ * A file is of one RFC, or of a part or an idea of some (rfc9293_open, udp, mtu); a test's name
+ * begins with the RFC and the section.
  *
  * A packet is written as tcpdump and packetdrill do:
  *
