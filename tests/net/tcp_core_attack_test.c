@@ -351,7 +351,7 @@ START_TEST(rfc5461_4_1_problems_of_a_syn)
 	ck_assert(tcp_input_problem(&lab->host[0].stack, &key, client->snd_una,
 				    _i ? TCP_PROBLEM_HARD : TCP_PROBLEM_SOFT, 0, lab->now));
 	ck_assert_uint_eq(client->end.state, _i ? TCP_CLOSED : TCP_SYN_SENT);
-	lab_run(lab, 200 * LAB_S);
+	lab_run(lab, 400 * LAB_S);
 	ck_assert_int_eq(tcp_error(client), -EHOSTUNREACH);
 	lab_end(lab);
 }
