@@ -290,6 +290,7 @@ struct tcp_config {
 	uint32_t gso_bytes;	/* largest transmission's payload: one segment */
 	uint32_t time_wait_ms;	/* 2 MSL: 60,000 */
 	uint32_t fin_wait_2_ms; /* orphans: 60,000 */
+	uint32_t orphan_ms;	/* without progress, also of a closed window (RFC 6429): 120,000 */
 	struct tcp_options_set options;
 };
 

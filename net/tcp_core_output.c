@@ -237,7 +237,9 @@ static void watch_window(struct tcp_connection *c, uint64_t now)
 
 static uint32_t user_timeout(const struct tcp_connection *c)
 {
-	return tcp_or(c->user_timeout_ms, c->stack->config.options.user_timeout_ms);
+	uint32_t limit = tcp_or(c->user_timeout_ms, c->stack->config.options.user_timeout_ms);
+
+	return tcp_is_orphan(c) ? tcp_min(limit, c->stack->config.orphan_ms) : limit;
 }
 
 /* When what is under way has not moved for too long. */

@@ -6,12 +6,12 @@
 #include "tests/host/unit.h"
 
 static const char *const modes[] = {
-	"-c,10.0.0.2,-t,1",
-	"-c,fd00::2,-t,1",
-	"-c,10.0.0.2,-t,1,-R",
-	"-c,fd00::2,-t,1,-R,-P,3",
-	"-c,10.0.0.2,-t,1,-P,4,-l,1000",
-	"-c,10.0.0.2,-t,1,--bidir,-P,2",
+	"-c,10.0.0.2,-n,1M,-M,536",
+	"-c,fd00::2,-t,1,-b,4M",
+	"-c,10.0.0.2,-t,1,-R,-b,4M",
+	"-c,fd00::2,-t,1,-R,-P,3,-b,2M",
+	"-c,10.0.0.2,-n,1M,-P,4,-l,1000",
+	"-c,10.0.0.2,-n,1M,--bidir,-P,2",
 	"-c,10.0.0.2,-n,1M",
 	"-c,10.0.0.2,-n,1M,-R",
 	"-c,10.0.0.2,-k,10,-l,100K",
@@ -19,7 +19,7 @@ static const char *const modes[] = {
 	"-c,10.0.0.2,-t,1,-b,2M,-N,-w,32K",
 	"-c,10.0.0.2,-t,1,-O,1,-b,8M",
 	"-c,10.0.0.2,-u,-t,1",
-	"-c,fd00::2,-u,-t,1,-b,10M,-P,3",
+	"-c,fd00::2,-u,-t,1,-b,4M,-P,3",
 	"-c,10.0.0.2,-u,-t,1,-b,10M,-R,--udp-counters-64bit",
 	"-c,fd00::2,-u,-t,1,-b,5M,--bidir,-l,1000",
 	"-c,10.0.0.2,-u,-t,1,-O,1,-b,5M",
@@ -88,7 +88,7 @@ START_TEST(one_after_the_other)
 {
 	world_begin();
 	for (int i = 0; i < 3; i++) {
-		world_client_begin(modes[6]);
+		world_client_begin("-c,10.0.0.2,-n,200K");
 		world_run_out(5000);
 		ck_assert_int_eq(world_status[0], 0);
 	}
