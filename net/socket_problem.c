@@ -26,7 +26,7 @@ static struct verdict judge4(const struct packet_info *info)
 	if (info->icmp_type == ICMP4_TIME_EXCEEDED || info->icmp_type == ICMP4_PARAMETER_PROBLEM)
 		return (struct verdict){ TCP_PROBLEM_SOFT, -EHOSTUNREACH };
 	if (info->icmp_type != ICMP4_UNREACHABLE)
-		return (struct verdict){ TCP_PROBLEM_SOFT, 0 }; /* source quench: RFC 6633 */
+		return (struct verdict){ TCP_PROBLEM_NONE, 0 }; /* source quench: RFC 6633 */
 	switch (info->icmp_code) {
 	case ICMP4_NET_UNREACHABLE:
 		return (struct verdict){ TCP_PROBLEM_SOFT, -ENETUNREACH };

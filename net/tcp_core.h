@@ -90,6 +90,7 @@ enum tcp_flags {
 	TCP_FLAG_FIN_SEEN = 1 << 19,	/* the peer's, perhaps before all of its data */
 	TCP_FLAG_UNACCEPTED = 1 << 20,	/* it has a listener, and no application yet */
 	TCP_FLAG_SYN_LOST = 1 << 21,	/* opening took more than one SYN (RFC 6298, 5.7) */
+	TCP_FLAG_UNREACHABLE = 1 << 23, /* ICMP said so, and nothing has been acknowledged since */
 	TCP_FLAG_COOKIE = 1 << 22,	/* nothing is known of when its SYN+ACK left */
 };
 
@@ -331,9 +332,10 @@ void tcp_input(struct tcp_stack *stack, const struct tcp_segment *segment, void 
 
 /*
  * ICMP said that something of ours did not arrive. False: `sequence` is not under way, nothing was
- * done (RFC 5927).
+ * done (RFC 5927). A hard problem ends what only begins (RFC 5461, 4.1); any other makes the
+ * error of a time-out -EHOSTUNREACH (RFC 9293, 3.9.2.2).
  */
-enum tcp_problem { TCP_PROBLEM_SOFT, TCP_PROBLEM_HARD, TCP_PROBLEM_TOO_BIG };
+enum tcp_problem { TCP_PROBLEM_NONE, TCP_PROBLEM_SOFT, TCP_PROBLEM_HARD, TCP_PROBLEM_TOO_BIG };
 
 bool tcp_input_problem(struct tcp_stack *stack, const struct tcp_key *key, uint32_t sequence,
 		       enum tcp_problem problem, uint16_t mtu, uint64_t now);

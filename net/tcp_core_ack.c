@@ -108,6 +108,7 @@ static void free_sent(struct tcp_connection *c, uint32_t acked, uint64_t now)
 	if (tcp_before(c->snd_sml, c->snd_una))
 		c->snd_sml = c->snd_una;
 	c->progress_ms = tcp_ms(now);
+	c->flags &= ~(uint32_t)TCP_FLAG_UNREACHABLE;
 	c->backoff = 0;
 	tcp_send_tune(c);
 	room = tcp_send_room(c);

@@ -340,5 +340,7 @@ bool tcp_input_problem(struct tcp_stack *stack, const struct tcp_key *key, uint3
 		tcp_connection_end(c, -EHOSTUNREACH);
 	else if (problem == TCP_PROBLEM_TOO_BIG && c->flight)
 		too_big(c, sequence, mtu, now);
+	else if (problem == TCP_PROBLEM_SOFT || problem == TCP_PROBLEM_HARD)
+		c->flags |= TCP_FLAG_UNREACHABLE;
 	return true;
 }

@@ -187,7 +187,7 @@ static void say_syn(struct tcp_connection *c, uint64_t now)
 void tcp_open_again(struct tcp_connection *c, uint64_t now)
 {
 	if (c->backoff >= (tcp_has(c, TCP_FLAG_PASSIVE) ? TCP_OPEN_RETRIES : TCP_CONNECT_RETRIES)) {
-		tcp_connection_end(c, -ETIMEDOUT);
+		tcp_connection_end(c, tcp_timeout_error(c));
 		return;
 	}
 	c->backoff++;
@@ -249,6 +249,7 @@ bool tcp_established(struct tcp_connection *c, uint64_t now)
 	c->end.state = TCP_ESTABLISHED;
 	c->snd_una = c->iss + 1;
 	c->srtt_us = 0;
+	c->flags &= ~(uint32_t)TCP_FLAG_UNREACHABLE;
 	if (c->backoff)
 		c->flags |= TCP_FLAG_SYN_LOST;
 	else if (!tcp_has(c, TCP_FLAG_COOKIE))

@@ -319,7 +319,7 @@ static bool has_timed_out(struct tcp_connection *c, uint64_t now)
 	if (tcp_since(c->progress_ms, now) < user_timeout(c) * TCP_MS_NS)
 		return false;
 	tcp_send_reset(c, now);
-	tcp_connection_end(c, -ETIMEDOUT);
+	tcp_connection_end(c, tcp_timeout_error(c));
 	return true;
 }
 

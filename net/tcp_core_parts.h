@@ -151,6 +151,12 @@ static inline uint32_t tcp_or(uint32_t own, uint32_t common)
 	return own ? own : common;
 }
 
+/* Why one is over that has waited too long. */
+static inline int tcp_timeout_error(const struct tcp_connection *c)
+{
+	return tcp_has(c, TCP_FLAG_UNREACHABLE) ? -EHOSTUNREACH : -ETIMEDOUT;
+}
+
 static inline bool tcp_is_unaccepted(const struct tcp_connection *c)
 {
 	return tcp_has(c, TCP_FLAG_UNACCEPTED);

@@ -319,6 +319,44 @@ START_TEST(rfc5927_4_problems_must_quote_what_is_under_way)
 }
 END_TEST
 
+/* A soft problem ends nothing, but is why it timed out, unless something has arrived since. */
+START_TEST(rfc9293_3_9_2_2_soft_problems)
+{
+	struct tcp_key key = lab_key(0, 4, PORT, 80);
+
+	begin();
+	tcp_set_user_timeout(client, 5000);
+	lab->host[0].cut_off = true;
+	ck_assert_int_eq(tcp_send(client, "x", 1, lab->now), 1);
+	ck_assert(tcp_input_problem(&lab->host[0].stack, &key, client->snd_una,
+				    _i == 0 ? TCP_PROBLEM_SOFT : TCP_PROBLEM_HARD, 0, lab->now));
+	ck_assert_uint_eq(client->end.state, TCP_ESTABLISHED);
+	if (_i == 2) {
+		lab_inject(lab, 0, PORT, client->rcv_nxt, client->snd_nxt, TCP_ACK, 100, NULL, 0);
+		ck_assert_int_eq(tcp_send(client, "x", 1, lab->now), 1);
+	}
+	lab_run(lab, 10 * LAB_S);
+	ck_assert_int_eq(tcp_error(client), _i == 2 ? -ETIMEDOUT : -EHOSTUNREACH);
+	lab_end(lab);
+}
+END_TEST
+
+START_TEST(rfc5461_4_1_problems_of_a_syn)
+{
+	struct tcp_key key = lab_key(0, 4, PORT, 80);
+
+	lab = lab_begin(NULL);
+	lab->host[0].cut_off = true;
+	client = lab_connect(lab, PORT);
+	ck_assert(tcp_input_problem(&lab->host[0].stack, &key, client->snd_una,
+				    _i ? TCP_PROBLEM_HARD : TCP_PROBLEM_SOFT, 0, lab->now));
+	ck_assert_uint_eq(client->end.state, _i ? TCP_CLOSED : TCP_SYN_SENT);
+	lab_run(lab, 400 * LAB_S);
+	ck_assert_int_eq(tcp_error(client), -EHOSTUNREACH);
+	lab_end(lab);
+}
+END_TEST
+
 /* Peers that take nothing more keep no memory of what nobody waits for. */
 START_TEST(rfc6429_orphans_end_without_progress)
 {
@@ -369,6 +407,8 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc7323_5_3_paws);
 	tcase_add_test(cases, rfc7323_3_2_missing_timestamp_is_dropped);
 	tcase_add_test(cases, rfc7323_5_5_paws_forgets_after_24_days);
+	tcase_add_loop_test(cases, rfc9293_3_9_2_2_soft_problems, 0, 3);
+	tcase_add_loop_test(cases, rfc5461_4_1_problems_of_a_syn, 0, 2);
 	tcase_add_test(cases, rfc5927_4_problems_must_quote_what_is_under_way);
 	tcase_add_loop_test(cases, rfc6429_orphans_end_without_progress, 0, 2);
 }
