@@ -393,6 +393,17 @@ must_check int tcp_send(struct tcp_connection *connection, const void *data, uin
 			uint64_t now);
 
 /*
+ * The same without a copy: where *bytes bytes are to be written by the caller, in at most `max`
+ * rooms, and then how many of them have been. *bytes becomes what there is room for, perhaps 0, as
+ * above. Rooms hold until the next call of anything of this stack, which is to be
+ * tcp_commit(): of 0 bytes, when none are to be sent after all. Returns how many rooms; errors as
+ * above.
+ */
+must_check int tcp_reserve(struct tcp_connection *connection, struct tcp_room *rooms,
+			   unsigned int max, uint32_t *bytes);
+void tcp_commit(struct tcp_connection *connection, uint32_t bytes, uint64_t now);
+
+/*
  * Copies at most `bytes` received bytes. 0: the peer has ended; -EAGAIN: none are there now;
  * other errors as tcp_error().
  */

@@ -4,14 +4,14 @@
 in both modes on one boot of the bench. `make test-xen` runs them.
 
     integration.py KERNEL CHURN_KERNEL SELFTEST_KERNEL [--hostile KERNEL] [--relay KERNEL]
-                   [--vchan KERNEL PEER] [--qubes FOLDER] [--iperf KERNEL]
+                   [--vchan KERNEL PEER] [--qubes FOLDER] [--iperf KERNEL] [--httpd KERNEL]
                    [--trap KERNEL] [--mode pv|pvh] [--only WORD]
 
 With --trap a kernel whose undefined behaviour traps is put through the main job too,
 with --hostile the firewall is attacked by its neighbours (hostile.py), with --relay the
 relay is tried (relay.py), with --vchan vchans against libxenvchan (vchan.py), with --qubes
 and the folder of tests/qubes' programs the firewall is one of QubesOS (qubes.py), with
---iperf end points are tried (ends.py).
+--iperf end points are tried (ends.py), with --httpd its pages (web.py).
 
 Prints a line a test, what was expected and seen where one fails, and at the end
 `N passed, N failed`. A failed test leaves the consoles of all domains in
@@ -33,6 +33,7 @@ from stack import StackTests
 from storm import StormTests
 from uplinks import UplinkTests
 from vchan import VchanTests
+from web import WebTests
 
 RULES = f"""
 set block-policy return
@@ -70,7 +71,7 @@ def megabits(text, side):
 
 
 class Suite(EndTests, HostileTests, QubesTests, RelayTests, StackTests, StormTests, UplinkTests,
-            VchanTests):
+            VchanTests, WebTests):
     expect = staticmethod(expect)
 
     def __init__(self, bench, kernels, mode):
@@ -84,6 +85,7 @@ class Suite(EndTests, HostileTests, QubesTests, RelayTests, StackTests, StormTes
         self.relay = kernels.relay
         self.vchan = kernels.vchan
         self.iperf = kernels.iperf
+        self.httpd = kernels.httpd
         self.mode = mode
 
     # ---- helpers ----
@@ -430,7 +432,7 @@ TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes
          "queues": ("pvh",), "stack": ("pv",), "uplink_told": ("pvh",), "flows": ("pvh",),
          "second_vif": ("pv",), "cycles": ("pv",), "many": ("pvh",),
          "vchan": ("pvh",), "vchan_nonsense": ("pv",),
-         "iperf_server": BOTH, "iperf_client": BOTH}
+         "iperf_server": BOTH, "iperf_client": BOTH, "httpd": ("pvh",), "manage": ("pv",)}
 
 
 def run_mode(bench, arguments, mode):
@@ -447,6 +449,8 @@ def run_mode(bench, arguments, mode):
         if test.startswith("vchan") and not arguments.vchan:
             continue
         if test.startswith("iperf") and not arguments.iperf:
+            continue
+        if test == "httpd" and not arguments.httpd:
             continue
         if test.startswith("hostile") and not arguments.hostile:
             continue
@@ -487,6 +491,7 @@ def main():
     parser.add_argument("--qubes")
     parser.add_argument("--vchan", nargs=2, metavar=("KERNEL", "PEER"))
     parser.add_argument("--iperf")
+    parser.add_argument("--httpd")
     parser.add_argument("--mode", choices=["pv", "pvh"])
     parser.add_argument("--only")
     arguments = parser.parse_args()

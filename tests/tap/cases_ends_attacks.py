@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What scanners and floods get out of an end point of ours."""
 import re
+import time
 
 from harness import case, expect, expect_true
 from stations import OURS, together, until
@@ -11,10 +12,10 @@ def syn_flood(world, _version):
     """hping3 opens from everywhere and never goes on; who means it gets through by cookies."""
     with world.station() as station:
         world.echo(1000)
-        flood = world.peer.start("hping3", "-q", "-i", "u30", "--rand-source", "-S", "-p", 7,
-                                 OURS[4])
-        until(lambda: station.stats()["tcp cookies_sent"] > 10000, "half open ones fill up")
-        for _ in range(8):
+        flood = world.peer.start("hping3", "-q", "--flood", "-c", 20000, "--rand-source", "-S",
+                                 "-p", 7, OURS[4])
+        until(lambda: station.stats()["tcp cookies_sent"] > 1000, "half open ones fill up")
+        for _ in range(4):
             world.echo(3000)
         world.peer.stop(flood)
         stats = station.stats()
