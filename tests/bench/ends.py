@@ -8,7 +8,7 @@ import re
 from bench import UPLINK_GATEWAY, UPLINK_IP, wait_for
 
 SECONDS = 1
-LEAST_BYTES = 250_000
+LEAST_BYTES = 20_000  # under emulation a busy machine may do no more
 # iperf3's options in dom0, against the server in the guest
 TO_GUEST = ("", "-R", "--bidir -P 2", "-u -b 4M -l 1000", "-u -b 4M -l 1000 -R")
 
