@@ -253,11 +253,19 @@ static void control_ready(struct socket *socket, uint32_t ready, void *context)
 
 /* ---- newcomers ---- */
 
+/* Its place is free; the socket is somebody else's, or gone. */
+static void newcomer_leave(struct iperf_newcomer *newcomer)
+{
+	newcomer->socket = NULL;
+	newcomer->server->waiting--;
+}
+
 static void newcomer_drop(struct iperf_newcomer *newcomer)
 {
-	if (newcomer->socket)
-		socket_abort(newcomer->socket);
-	newcomer->socket = NULL;
+	if (!newcomer->socket)
+		return;
+	socket_abort(newcomer->socket);
+	newcomer_leave(newcomer);
 }
 
 static void newcomer_refuse(struct iperf_newcomer *newcomer)
@@ -267,7 +275,7 @@ static void newcomer_refuse(struct iperf_newcomer *newcomer)
 	newcomer->server->refused++;
 	if (socket_send(newcomer->socket, &denied, sizeof(denied)) == (int)sizeof(denied)) {
 		socket_close(newcomer->socket);
-		newcomer->socket = NULL;
+		newcomer_leave(newcomer);
 	}
 	newcomer_drop(newcomer);
 }
@@ -276,7 +284,7 @@ static void test_begin(struct iperf_server *server, struct iperf_newcomer *newco
 {
 	struct socket *socket = newcomer->socket;
 
-	newcomer->socket = NULL;
+	newcomer_leave(newcomer);
 	memcpy(server->cookie, newcomer->cookie, sizeof(server->cookie));
 	server->client = socket_peer(socket);
 	server->tests++;
@@ -327,7 +335,7 @@ static void newcomer_take(struct iperf_newcomer *newcomer)
 	} else if (!is_stream(newcomer)) {
 		newcomer_refuse(newcomer);
 	} else if (is_first(newcomer)) {
-		newcomer->socket = NULL;
+		newcomer_leave(newcomer);
 		stream_add(server, socket);
 	}
 }
@@ -403,6 +411,7 @@ static void listener_ready(struct socket *listener, uint32_t ready, void *contex
 						     .socket = socket,
 						     .since_ns = iperf_now_ns(server->place),
 						     .number = server->arrivals++ };
+		server->waiting++;
 		socket_set_callback(socket, newcomer_ready, newcomer);
 		/* What came before it was accepted is told by no call. */
 		newcomer_ready(socket, 0, newcomer);
@@ -415,7 +424,7 @@ static uint64_t newcomers_next_ns(const struct iperf_server *server)
 {
 	uint64_t next = UINT64_MAX;
 
-	for (uint32_t i = 0; i < IPERF_NEWCOMERS; i++)
+	for (uint32_t i = 0; server->waiting && i < IPERF_NEWCOMERS; i++)
 		if (server->newcomers[i].socket && server->newcomers[i].since_ns + COOKIE_NS < next)
 			next = server->newcomers[i].since_ns + COOKIE_NS;
 	return next;

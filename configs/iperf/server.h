@@ -39,6 +39,7 @@ struct iperf_server {
 	uint64_t deadline_ns; /* of the phase */
 	uint64_t tests, refused, failed;
 	uint64_t arrivals;
+	uint32_t waiting; /* newcomers */
 	struct socket *listener;
 	struct socket *greeter; /* UDP, while streams are awaited */
 	struct socket_address client;

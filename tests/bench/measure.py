@@ -30,7 +30,7 @@ from cases import (END_PARTS, EXTRA_PARTS, FIREWALL_PARTS, RELAY_PARTS, RULED_RE
                    FirewallCase, RelayCase, RuledRelayCase, run_parts)
 from symbols import Profiler
 
-ALL_SECONDS = 800
+ALL_SECONDS = 920
 PART_SECONDS = 60
 RING_SECONDS = 25
 RING_PRODUCERS = (1, 2, 4)
