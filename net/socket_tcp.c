@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "net/martian6.h"
+#include "net/parse.h"
 #include "net/socket_parts.h"
 #include "net/wire.h"
 
@@ -29,6 +31,21 @@ static bool is_free(void *context, const struct tcp_key *key)
 	       socket_port_is_free(sockets, IP_PROTOCOL_TCP, &own, &peer);
 }
 
+/* Nothing is opened to many, or to nobody (RFC 9293, 3.9.2.3, MUST-46). */
+static bool is_one_host(const struct ip_address *address)
+{
+	struct ip6_address six;
+	be32 four;
+
+	if (address->version == 6) {
+		memcpy(six.bytes, address->bytes, sizeof(six.bytes));
+		return ip6_address_is_one_host(&six);
+	}
+	four = ip_address_get4(address);
+	return !address_is_multicast(four) && be32_get(four) >> 24 != 0 &&
+	       be32_get(four) >> 24 != 127;
+}
+
 /* Our end of a connection to `peer`: 0, or why there is none. */
 static int choose_own(struct sockets *sockets, const struct socket_address *own,
 		      const struct socket_address *peer, struct tcp_key *key)
@@ -39,7 +56,8 @@ static int choose_own(struct sockets *sockets, const struct socket_address *own,
 	if (!peer->port || !peer->ip.version ||
 	    (address.version && address.version != peer->ip.version))
 		return -EADDRNOTAVAIL;
-	if (!links->way(links->context, &peer->ip, &address) || !address.version) {
+	if (!is_one_host(&peer->ip) || !links->way(links->context, &peer->ip, &address) ||
+	    !address.version) {
 		sockets->stats.no_way++;
 		return -ENETUNREACH;
 	}

@@ -34,12 +34,16 @@ static void update_window(struct tcp_connection *c, const struct tcp_segment *se
 	c->snd_wnd_max = tcp_max(c->snd_wnd_max, c->snd_wnd);
 }
 
-/* The peer answers probes: it is there, and may keep its window closed for ever. */
+/*
+ * The peer answers probes: it is there, and may keep its window closed for ever, but not what
+ * nobody but us waits for any more (RFC 6429).
+ */
 static void probing_answered(struct tcp_connection *c, uint64_t now)
 {
 	if (!tcp_has(c, TCP_FLAG_PROBING))
 		return;
-	c->progress_ms = tcp_ms(now);
+	if (c->snd_wnd || !tcp_is_orphan(c))
+		c->progress_ms = tcp_ms(now);
 	c->probes = 0;
 	if (c->snd_wnd == 0)
 		return;

@@ -26,7 +26,7 @@ UNIT_QUBES = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(wildcard configs/firewall/qubes*
 # Scenarios are packets and calls to libringwall-net.
 UNIT_IPERF = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(iperf_CORE) tests/configs/iperf/world.c)
 UNIT_LIBRARY = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(wildcard configs/library/rw_*.c \
-	tests/configs/library/rw_*.c))
+	tests/configs/library/rw_script*.c))
 
 $(UNIT_BUILD)/bin/configs/firewall/qubes_test: $(UNIT_QUBES)
 $(filter $(UNIT_BUILD)/bin/configs/iperf/%,$(UNIT_PROGRAMS)): $(UNIT_IPERF)

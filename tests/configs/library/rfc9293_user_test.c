@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* RFC 9293, 3.9.1 and 3.10.1 to 3.10.6: what users call, in every state; and the library's own
  * promises. */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "tests/configs/library/rw_script.h"
@@ -265,6 +266,50 @@ START_TEST(rfc9293_3_10_1_connections_are_bounded)
 }
 END_TEST
 
+/* MUST-46 */
+START_TEST(rfc9293_3_9_2_3_nothing_is_opened_to_many)
+{
+	static const char *const many[2][4] = {
+		{ "224.0.0.1", "255.255.255.255", "239.1.2.3", "127.0.0.1" },
+		{ "ff02::1", "ff0e::1:2", "::1", "ff05::2" },
+	};
+	struct script *s = script_begin(version_of(_i));
+
+	for (unsigned int i = 0; i < 4; i++) {
+		struct sockaddr_storage peer;
+		socklen_t bytes = script_peer_address(s, 80, &peer);
+		int fd = rw_socket(s->stack, family_of(s), SOCK_STREAM);
+
+		ck_assert_int_eq(inet_pton(family_of(s), many[_i][i],
+					   _i ? (void *)&((struct sockaddr_in6 *)&peer)->sin6_addr
+					      : (void *)&((struct sockaddr_in *)&peer)->sin_addr),
+				 1);
+		ck_assert_int_eq(rw_connect(s->stack, fd, (struct sockaddr *)&peer, bytes),
+				 -ENETUNREACH);
+	}
+	expect_nothing_for_ms(s, 2000);
+	script_end(s);
+}
+END_TEST
+
+/* 3.9.1.1, MUST-41 and MUST-42: a listener beside connections at the same port */
+START_TEST(rfc9293_3_9_1_1_a_listener_leaves_connections_alone)
+{
+	struct script *s = begin_established(_i);
+
+	ck_assert_int_eq(rw_close(s->stack, s->listener), 0);
+	script_listen(s, 1);
+	script_send(s, 10);
+	expect(s, "P. 1:11(10) ack 1");
+	script_choose(s, 1);
+	script_passive(s, "");
+	script_choose(s, 0);
+	peer_sends(s, ". 1:1(0) ack 11");
+	ck_assert_uint_eq(script_info(s).unacknowledged, 0);
+	script_end(s);
+}
+END_TEST
+
 START_TEST(rfc9293_3_10_1_options_before_there_is_a_connection)
 {
 	struct script *s = script_begin(version_of(_i));
@@ -513,6 +558,8 @@ static void add_cases(TCase *cases)
 	tcase_add_loop_test(cases, rfc9293_3_10_1_numbers_are_used_again, 0, 2);
 	tcase_add_loop_test(cases, rfc9293_3_10_1_sockets_are_bounded, 0, 2);
 	tcase_add_loop_test(cases, rfc9293_3_10_1_connections_are_bounded, 0, 2);
+	tcase_add_loop_test(cases, rfc9293_3_9_2_3_nothing_is_opened_to_many, 0, 2);
+	tcase_add_loop_test(cases, rfc9293_3_9_1_1_a_listener_leaves_connections_alone, 0, 2);
 	tcase_add_loop_test(cases, rfc9293_3_10_1_options_before_there_is_a_connection, 0, 2);
 	tcase_add_loop_test(cases, rfc9293_3_10_1_options_of_a_listener_are_inherited, 0, 2);
 	tcase_add_loop_test(cases, rfc9293_3_7_1_the_application_may_ask_for_smaller_segments, 0,
