@@ -61,7 +61,7 @@
 #define ENDING_NS (5 * NS_PER_SECOND)
 #define SLEPT_NS (10 * NS_PER_SECOND)
 
-static const char rules_default[] = "pass in on uplink from any to self flags any no state\n";
+static const char rules_default[] = "pass in on uplink from any to self no state\n";
 
 static struct {
 	struct iopage_pool pages;

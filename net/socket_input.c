@@ -19,7 +19,7 @@ static bool is_elsewhere(struct sockets *sockets, const struct netdev *netdev,
 	const struct tcp_listener *tcp;
 	const struct listener *listener;
 
-	if (tcp_state_of(&sockets->tcp, key) != TCP_CLOSED)
+	if (!sockets->only_used || tcp_state_of(&sockets->tcp, key) != TCP_CLOSED)
 		return false;
 	tcp = tcp_listener_of(&sockets->tcp, key);
 	if (!tcp)

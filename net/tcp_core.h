@@ -289,6 +289,7 @@ struct tcp_config {
 	uint32_t gso_bytes;	/* largest transmission's payload: one segment */
 	uint32_t time_wait_ms;	/* 2 MSL: 60,000 */
 	uint32_t fin_wait_2_ms; /* orphans: 60,000 */
+	uint32_t orphan_ms;	/* without progress, also of a closed window (RFC 6429): 120,000 */
 	struct tcp_options_set options;
 };
 
@@ -390,6 +391,17 @@ must_check struct tcp_connection *tcp_connect_with(struct tcp_stack *stack,
  */
 must_check int tcp_send(struct tcp_connection *connection, const void *data, uint32_t bytes,
 			uint64_t now);
+
+/*
+ * The same without a copy: where *bytes bytes are to be written by the caller, in at most `max`
+ * rooms, and then how many of them have been. *bytes becomes what there is room for, perhaps 0, as
+ * above. Rooms hold until the next call of anything of this stack, which is to be
+ * tcp_commit(): of 0 bytes, when none are to be sent after all. Returns how many rooms; errors as
+ * above.
+ */
+must_check int tcp_reserve(struct tcp_connection *connection, struct tcp_room *rooms,
+			   unsigned int max, uint32_t *bytes);
+void tcp_commit(struct tcp_connection *connection, uint32_t bytes, uint64_t now);
 
 /*
  * Copies at most `bytes` received bytes. 0: the peer has ended; -EAGAIN: none are there now;

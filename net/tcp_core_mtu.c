@@ -278,11 +278,13 @@ static uint16_t plateau_below(uint16_t mtu)
 static void send_anew(struct tcp_connection *c, uint32_t sequence, uint64_t now)
 {
 	struct tcp_scoreboard *board = &c->flight->recovery.board;
-	uint16_t i = tcp_scoreboard_find(board, sequence);
+	uint16_t i;
 
-	for (; i != TCP_RANGE_NONE; i = board->ranges[i].next) {
+	/* Ranges that are marked become one with their neighbours. */
+	while ((i = tcp_scoreboard_find(board, sequence)) != TCP_RANGE_NONE) {
 		const struct tcp_range *range = &board->ranges[i];
 
+		sequence = range->end;
 		if (!(range->flags & (TCP_RANGE_SACKED | TCP_RANGE_LOST)) &&
 		    range->end - range->begin > c->mss)
 			tcp_scoreboard_mark_lost(board, i);

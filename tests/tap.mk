@@ -45,7 +45,8 @@ $(foreach kind,asan plain,$(foreach app,$(TAP_STATIONS),$(eval $(call tap_statio
 $(foreach kind,asan plain,$(eval $(call tap_compile,$(kind))))
 
 tap-programs: $(TAP_BUILD)/asan/firewall $(TAP_BUILD)/asan/verdicts $(TAP_BUILD)/plain/firewall \
-	$(TAP_BUILD)/asan/ends $(TAP_BUILD)/asan/httpd
+	$(TAP_BUILD)/asan/ends $(TAP_BUILD)/asan/httpd \
+	$(TAP_BUILD)/asan/iperf
 tap: packages
 	@$(MAKE) -s -j2 tap-programs
 	@tests/tap/run $(TAP_BUILD) $(if $(ONLY),--only '$(ONLY)')

@@ -26,7 +26,7 @@ UNIT_QUBES = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(wildcard configs/firewall/qubes*
 # Scenarios are packets and calls to libringwall-net.
 UNIT_IPERF = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(iperf_CORE) tests/configs/iperf/world.c)
 UNIT_LIBRARY = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(wildcard configs/library/rw_*.c \
-	tests/configs/library/rw_*.c))
+	tests/configs/library/rw_script*.c))
 
 $(UNIT_BUILD)/bin/configs/firewall/qubes_test: $(UNIT_QUBES)
 $(filter $(UNIT_BUILD)/bin/configs/iperf/%,$(UNIT_PROGRAMS)): $(UNIT_IPERF)
@@ -55,7 +55,9 @@ $(UNIT_BUILD)/bin/%: $(UNIT_BUILD)/tests/%.o $(UNIT_OBJS)
 unit-programs: $(UNIT_PROGRAMS)
 unit-only: $(UNIT_PROGRAMS)
 	@tests/unit/run $(UNIT_PROGRAMS)
+library-only: library
+	@tests/configs/library/run-example $(BUILD)/libringwall-net.so
 
 -include $(shell [ -d $(UNIT_BUILD) ] && find $(UNIT_BUILD) -name '*.d')
-.PHONY: unit-programs unit-only
+.PHONY: unit-programs unit-only library-only
 .SECONDARY:

@@ -47,8 +47,7 @@ static bool ring(uint32_t index, struct netif_info *info)
 
 static void start(void)
 {
-	net = test_net_begin("block all\npass in on clients label \"a<b>&\"\npass out\n",
-			     64);
+	net = test_net_begin("block all\npass in on clients label \"a<b>&\"\npass out\n", 64);
 	now = START_NS + UINT64_C(61002000000);
 	source = (struct metrics_source){ .guest = "fire\"wall",
 					  .version = "1.2.3",

@@ -214,6 +214,18 @@ START_TEST(who_manages)
 }
 END_TEST
 
+START_TEST(words_of_an_application)
+{
+	static const char line[] = "ip=10.0.0.2/24 iperf=-s,-1 gw=10.0.0.1 iperf-more";
+	struct params params;
+
+	ck_assert_int_eq(params_parse_station(line, "iperf", &params), 0);
+	ck_assert(params.has_ip && params.has_gateway);
+	ck_assert_int_eq(params_parse_station(line, "httpd", &params), -EINVAL);
+	ck_assert_int_eq(params_parse(line, &params), -EINVAL);
+}
+END_TEST
+
 START_TEST(many_errors_are_bounded)
 {
 	struct params params;
@@ -232,6 +244,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, qubesos);
 	tcase_add_test(cases, who_manages);
 	tcase_add_loop_test(cases, mistake, 0, sizeof(mistakes) / sizeof(mistakes[0]));
+	tcase_add_test(cases, words_of_an_application);
 	tcase_add_test(cases, many_errors_are_bounded);
 }
 

@@ -84,6 +84,23 @@ START_TEST(rfc3168_6_1_2_flight_size_at_a_mark)
 }
 END_TEST
 
+/* No window is smaller than a segment; then it is time that is given (RFC 3168, 6.1.2). */
+START_TEST(rfc3168_6_1_2_at_one_segment)
+{
+	begin();
+	client->flight->cubic.cwnd = client->mss;
+	acknowledge(SEGMENTS, 0, 0, TCP_ECE);
+	ck_assert_uint_eq(tcp_outstanding(client), 0);
+	ck_assert_int_gt(tcp_send(client, bytes, 5000, lab->now), 0);
+	ck_assert_uint_eq(tcp_outstanding(client), 0);
+	lab_run(lab, 150 * LAB_MS);
+	ck_assert_uint_eq(tcp_outstanding(client), 0);
+	lab_run(lab, 100 * LAB_MS);
+	ck_assert_uint_gt(tcp_outstanding(client), 0);
+	lab_end(lab);
+}
+END_TEST
+
 /* Slow start grows by what has newly arrived, however far the acknowledgement reaches. */
 START_TEST(rfc5681_3_1_sacked_bytes_count_once)
 {
@@ -166,6 +183,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc5681_3_1_flight_size_at_a_reordering_timeout);
 	tcase_add_test(cases, rfc5681_3_1_flight_size_at_a_timeout);
 	tcase_add_test(cases, rfc3168_6_1_2_flight_size_at_a_mark);
+	tcase_add_test(cases, rfc3168_6_1_2_at_one_segment);
 	tcase_add_test(cases, rfc5681_3_1_sacked_bytes_count_once);
 	tcase_add_test(cases, rfc5681_3_1_the_window_is_used);
 	tcase_add_test(cases, rfc6298_5_7_a_lost_syn_begins_slowly);

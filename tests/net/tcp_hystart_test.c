@@ -196,8 +196,22 @@ START_TEST(any_round_trip_and_any_number_is_safe)
 }
 END_TEST
 
+START_TEST(rfc9406_4_2_a_false_alarm_is_less_than_when_it_began)
+{
+	begin(1000);
+	round_of(8, 100 * MS);
+	ck_assert_int_eq(samples(8, 130 * MS), TCP_HYSTART_CONSERVATIVE);
+	end_round();
+	round_of(8, 150 * MS);
+	/* Less than in the round before, not than then. */
+	ck_assert_int_eq(samples(8, 140 * MS), TCP_HYSTART_CONSERVATIVE);
+	ck_assert_int_eq(samples(1, 129 * MS), TCP_HYSTART_SLOW_START);
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
+	tcase_add_test(cases, rfc9406_4_2_a_false_alarm_is_less_than_when_it_began);
 	tcase_add_test(cases, rfc9406_4_2_a_round_ends_with_its_window);
 	tcase_add_test(cases, rfc9406_4_2_a_round_ends_across_the_end_of_the_numbers);
 	tcase_add_test(cases, rfc9406_4_2_css_begins_at_the_threshold);

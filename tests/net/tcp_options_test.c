@@ -362,8 +362,19 @@ START_TEST(random_bytes_make_legal_options)
 }
 END_TEST
 
+START_TEST(rfc2018_3_of_two_options_the_first_counts)
+{
+	ck_assert_int_eq(
+		PARSE(TCP_ACK, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2, 5, 10, 0, 0, 0, 3, 0, 0, 0, 4), 0);
+	ck_assert_uint_eq(options.sack_count, 1);
+	ck_assert_uint_eq(options.sacks[0].begin, 1);
+	ck_assert_uint_eq(options.sacks[0].end, 2);
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
+	tcase_add_test(cases, rfc2018_3_of_two_options_the_first_counts);
 	tcase_add_test(cases, rfc9293_3_7_1_mss);
 	tcase_add_test(cases, rfc9293_3_7_1_mss_to_send);
 	tcase_add_test(cases, rfc7323_2_2_window_scale);

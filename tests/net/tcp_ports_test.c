@@ -164,8 +164,25 @@ START_TEST(one_port_and_all_ports)
 }
 END_TEST
 
+START_TEST(rfc6056_3_3_4_each_destination_has_a_place_of_its_own)
+{
+	uint16_t first;
+	unsigned int same = 0;
+
+	begin(TCP_PORTS_FIRST, TCP_PORTS_LAST);
+	memset(ports.counters, 0, sizeof(ports.counters));
+	first = choose(0);
+	for (uint16_t n = 1; n < 8; n++) {
+		memset(ports.counters, 0, sizeof(ports.counters));
+		same += choose(n) == first;
+	}
+	ck_assert_uint_lt(same, 7);
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
+	tcase_add_test(cases, rfc6056_3_3_4_each_destination_has_a_place_of_its_own);
 	tcase_add_test(cases, reserved_ports);
 	tcase_add_test(cases, rfc6056_3_3_4_all_ports_come_and_each_once);
 	tcase_add_test(cases, rfc6056_3_2_reserved_ports_are_left_out);

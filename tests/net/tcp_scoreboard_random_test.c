@@ -104,6 +104,13 @@ static void compare(void)
 		ck_assert(byte_is_like_model(i));
 }
 
+/* What left now: later than all before it, also where that was said to be later than now. */
+static uint64_t stamped(void)
+{
+	ck_assert_uint_ge(board.stamp_ns, now_ns);
+	return board.stamp_ns;
+}
+
 static void send(void)
 {
 	uint32_t bytes = 1 + pick(pick(4) ? 60 : 600);
@@ -113,7 +120,7 @@ static void send(void)
 	now_ns += 1 + pick(100);
 	ck_assert_int_eq(tcp_scoreboard_on_send(&board, bytes, now_ns), 0);
 	for (; bytes; bytes--)
-		model[count++] = (struct byte){ IN_FLIGHT, false, now_ns };
+		model[count++] = (struct byte){ IN_FLIGHT, false, stamped() };
 }
 
 /* SACK ranges are one whatever their history: the board then takes all as sent again. */
@@ -240,7 +247,7 @@ static void retransmit(void)
 	ck_assert_int_eq(tcp_scoreboard_on_retransmit(&board, board.una + at, bytes, now_ns), 0);
 	for (uint32_t k = at; k < at + bytes; k++)
 		if (model[k].state != SACKED) /* which a board with few ranges may not know */
-			model[k] = (struct byte){ IN_FLIGHT, true, now_ns };
+			model[k] = (struct byte){ IN_FLIGHT, true, stamped() };
 }
 
 /* The end of the range that byte i was last sent as, as far as it is still in flight. */

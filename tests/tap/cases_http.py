@@ -12,7 +12,7 @@ import time
 
 from harness import case, expect, expect_true
 from stations import DEVICE, FAMILY, OURS, Ends
-from worlds import CLIENT, Offload
+from worlds import CLIENT, GATEWAY, Offload
 from worlds import OURS as FIREWALL
 
 BRACKETS = {4: "{}", 6: "[{}]"}
@@ -64,6 +64,12 @@ class Managed(Offload):
 
     options = Offload.options + ["--manage", f"{CLIENT[4](0)}:8080"]
     rules = Offload.rules + "pass in on uplink proto tcp to any port 8080\n"
+
+
+class ManagedFromOutside(Offload):
+    """One that shows them to a neighbour of its uplink, by IPv6."""
+
+    options = Offload.options + ["--manage", f"[{GATEWAY[6]}]:8080,uplink"]
 
 
 def page(name):
@@ -381,3 +387,17 @@ def manager_by_name(world, _version):
     seen = world.clients[0].run("curl", "-sS", "-m", 5, "-w", "%{http_code}", "-o", "/dev/null",
                                 "-H", "Host: evil.example:8080", _firewall_url("/metrics"))
     expect(seen.stdout, "421", "status")
+
+
+@case("managed-outside", versions=(6,))
+def manager_outside(world, _version):
+    """The host by the uplink sees them; from a client's side its address is nobody's."""
+    metrics_of(_get(world.gateway, _firewall_url("/metrics", 6)))
+    client = world.clients[0]
+    seen = client.run("curl", "-sS", "-m", 1, _firewall_url("/metrics", 6))
+    expect_true(seen.returncode in (7, 28) and "ringwall_" not in seen.stdout,
+                "nothing for a client", seen.stdout)
+    client.ip(f"addr add {GATEWAY[6]}/128 dev lo nodad")
+    seen = client.run("curl", "-sS", "-m", 1, "--interface", GATEWAY[6],
+                      _firewall_url("/metrics", 6))
+    expect_true(seen.returncode != 0 and "ringwall_" not in seen.stdout, "nothing", seen.stdout)

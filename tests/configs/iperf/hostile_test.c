@@ -46,7 +46,7 @@ static void text_send(struct socket *socket, const char *text)
 
 	ck_assert_int_eq(socket_send(socket, head, 4), 4);
 	ck_assert_int_eq(socket_send(socket, text, (uint32_t)length), (int)length);
-	world_run(3);
+	world_run(60); /* the second one waits for a delayed acknowledgement */
 }
 
 START_TEST(busy)
@@ -204,8 +204,8 @@ START_TEST(wrong_state)
 	if (_i == 0 || _i == 3)
 		text_send(sockets[0], "{\"streams\":[{\"id\":-5}]}");
 	else
-		ck_assert_int_eq(socket_send(sockets[0], "\x63", 1), 1);
-	world_run(5);
+		ck_assert_int_eq(socket_send(sockets[0], "\xff\xff\xff\xff", 4), 4);
+	world_run(60);
 	ck_assert_int_eq(world_server.phase, IPERF_SERVER_IDLE);
 	for (uint32_t i = 0; i < count; i++)
 		socket_abort(sockets[i]);

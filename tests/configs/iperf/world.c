@@ -40,8 +40,8 @@ static void end(void *context, int status)
 
 void world_begin(void)
 {
-	static const struct sockets_config config = { .send_bytes = 1 << 16,
-						      .receive_bytes = 1 << 16,
+	static const struct sockets_config config = { .send_bytes = 1 << 14,
+						      .receive_bytes = 1 << 14,
 						      .udp_sockets = 64 };
 	static const uint8_t seed[RANDOM_SEED_BYTES] = { 9 };
 

@@ -23,7 +23,7 @@
  *
  * Files, with the RFC and the section in each test's name:
  *
- *	rfc9293_{open,close,data,window,user}_test.c, rfc1122, rfc5961, rfc6191 (with
+ *	rfc9293_{open,segment,data,window,user,close}_test.c, rfc1122, rfc5961, rfc6191 (with
  *	1337), rfc4987, rfc6528 (with 6056), udp (RFC 768, 1122 4.1)
  *	rfc7323, rfc2018 (with 2883), rfc6675, rfc6298, rfc5682, rfc8985, rfc6937, rfc6582
  *	rfc5681, rfc6928, rfc9438, rfc9406, rfc3168, rfc896 (Nagle and delayed acknowledgements),
