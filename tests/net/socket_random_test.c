@@ -140,7 +140,8 @@ static void open_one(struct end *end)
 {
 	unsigned int side = pick(TEST_SIDES);
 	struct sockets *sockets = test_sides[side].sockets;
-	struct socket_address peer = test_address(!side, pick(2) ? 6 : 4, (uint16_t)(80 + !pick(5)));
+	struct socket_address peer =
+		test_address(!side, pick(2) ? 6 : 4, (uint16_t)(80 + !pick(5)));
 	struct socket_address own = { .port = (uint16_t)(80 + pick(2)) };
 	int error;
 
