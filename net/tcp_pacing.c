@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A rate of bytes and the time at which the next ones may leave. That time may lie in the
- * past by one quantum, which is what a sender that was late may send more at once.
+ * past, by what a sender that was late may send more at once.
  */
 #include "net/tcp_pacing.h"
 
@@ -69,8 +69,10 @@ void tcp_pacing_on_send(struct tcp_pacing *pacing, uint32_t bytes, uint64_t now_
 
 	if (pacing->rate == 0)
 		return;
-	/* A sender that is late may catch up by one quantum, not more. */
+	/* A sender that is late may catch up by so much, not more. */
 	credit_ns = duration_ns(pacing, pacing->quantum);
+	if (credit_ns < TCP_PACING_LATE_NS)
+		credit_ns = TCP_PACING_LATE_NS;
 	from = now_ns > credit_ns ? now_ns - credit_ns : 0;
 	if (from < pacing->next_ns)
 		from = pacing->next_ns;

@@ -5,8 +5,9 @@
  * what is sent: twice in slow start, where the window doubles in a round, 1.2 times later.
  *
  * Segments leave in quanta, as large as what leaves in a millisecond, for one GSO packet each.
- * In any time T no more leaves than rate x T and two quanta: a sender that is late makes
- * good one quantum, and idle time is not saved up.
+ * In any time T no more leaves than rate x (T + TCP_PACING_LATE_NS) and two quanta: a sender
+ * that is late makes good so much, for a guest's timers are as late as its scheduler, and what
+ * it does not make good then goes to those who send without pacing. Idle time is not saved up.
  *
  * The core, for each segment (or GSO packet) of new or old data:
  *
@@ -24,6 +25,7 @@
 #define TCP_PACING_SLOW_START_PERCENT 200u
 #define TCP_PACING_AVOIDANCE_PERCENT 120u
 #define TCP_PACING_QUANTUM_NS 1000000u
+#define TCP_PACING_LATE_NS 4000000u
 #define TCP_PACING_QUANTUM_MAX 65160u  /* bytes: within a GSO packet of 64 KiB with headers */
 #define TCP_PACING_QUANTUM_SEGMENTS 2u /* at least: what a delayed ACK is sent for */
 

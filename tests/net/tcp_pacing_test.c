@@ -55,6 +55,9 @@ START_TEST(quantum_is_a_millisecond_of_whole_segments)
 }
 END_TEST
 
+/* Of the rate of the first two tests: 1,200 segments a second. */
+#define LATE_SEGMENTS (1200u * (TCP_PACING_LATE_NS / 1000) / 1000000)
+
 START_TEST(segments_are_spread_over_the_round_trip)
 {
 	uint64_t now = SECOND;
@@ -69,7 +72,7 @@ START_TEST(segments_are_spread_over_the_round_trip)
 	}
 	/* 1200 and the burst at the beginning. */
 	ck_assert_uint_ge(sent, 1200);
-	ck_assert_uint_le(sent, 1203);
+	ck_assert_uint_le(sent, 1203 + LATE_SEGMENTS);
 }
 END_TEST
 
@@ -84,9 +87,9 @@ START_TEST(idle_time_is_not_saved_up)
 		tcp_pacing_on_send(&pacing, MSS, 1000 * SECOND);
 		burst++;
 	}
-	/* One quantum, and one segment more where times come out even. */
-	ck_assert_uint_ge(burst, 2);
-	ck_assert_uint_le(burst, 3);
+	/* What a late one may make good, and one segment more where times come out even. */
+	ck_assert_uint_ge(burst, LATE_SEGMENTS);
+	ck_assert_uint_le(burst, LATE_SEGMENTS + 1);
 }
 END_TEST
 
@@ -96,19 +99,20 @@ START_TEST(a_late_sender_keeps_its_rate)
 
 	tcp_pacing_init(&pacing, MSS);
 	tcp_pacing_set(&pacing, 1000 * MSS, MSS, 100 * MS, false);
-	/* Looks every 0 to 1 ms; a quantum takes 1 ms. */
-	for (; now < 3 * SECOND; now += unit_random(&state) % MS) {
+	/* Looks after 0 to 4 ms, as a guest does that others keep from its processor. */
+	for (; now < 3 * SECOND; now += unit_random(&state) % TCP_PACING_LATE_NS) {
 		while (tcp_pacing_delay(&pacing, now) == 0) {
 			tcp_pacing_on_send(&pacing, MSS, now);
 			sent += MSS;
 		}
 	}
 	ck_assert_uint_ge(sent, 12000u * 2 * MSS * 99 / 100);
-	ck_assert_uint_le(sent, 12000u * 2 * MSS + 2 * pacing.quantum);
+	ck_assert_uint_le(sent, 12000u * 2 * MSS + pacing.rate * TCP_PACING_LATE_NS / SECOND +
+					2 * pacing.quantum);
 }
 END_TEST
 
-/* In every span of time: no more than the rate and two quanta. */
+/* In every span of time: no more than the rate, what a late one makes good, and two quanta. */
 START_TEST(bursts_are_bounded_in_every_span_of_time)
 {
 	enum { SENDS = 3000 };
@@ -135,8 +139,8 @@ START_TEST(bursts_are_bounded_in_every_span_of_time)
 		}
 		for (unsigned int i = 0; i < SENDS; i += 1 + (unsigned int)(state % 5)) {
 			for (unsigned int j = i; j < SENDS; j += 7) {
-				double allowed =
-					(double)pacing.rate * (double)(at[j] - at[i]) / 1e9;
+				double allowed = (double)pacing.rate *
+						 (double)(at[j] - at[i] + TCP_PACING_LATE_NS) / 1e9;
 
 				if ((double)(bytes[j + 1] - bytes[i]) >
 				    allowed + 2.0 * pacing.quantum + 1)
