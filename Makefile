@@ -29,8 +29,10 @@ KERNEL_CFLAGS = -std=gnu11 -O2 -g $(WARNINGS) -I. -isystem $(NEWLIB)/x86_64-elf/
 ifeq ($(SANITIZE),trap)
 KERNEL_CFLAGS += -fsanitize=undefined -fsanitize-undefined-trap-on-error -fno-sanitize=alignment
 endif
+# Nothing here has floating point: the C library's printing without it is 25 KiB smaller.
+PRINT_INTEGERS = -Wl,--defsym=snprintf=sniprintf -Wl,--defsym=vsnprintf=vsniprintf
 LDFLAGS = -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--gc-sections \
-	-Wl,-z,max-page-size=4096 -Wl,-T,arch/x86/kernel.lds
+	-Wl,-z,max-page-size=4096 -Wl,-T,arch/x86/kernel.lds $(PRINT_INTEGERS)
 LIBRARIES = -L$(NEWLIB)/x86_64-elf/lib -Wl,--start-group -lc -lgcc -Wl,--end-group
 
 KERNEL_SRCS = $(lib_SRCS) $(net_SRCS) $(arch_SRCS) $(xen_SRCS) $(drivers_SRCS)

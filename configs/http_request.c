@@ -364,7 +364,9 @@ static bool parse_field(struct http_text line, struct fields *fields)
 		parse_connection(value, fields);
 	} else if (text_is_any_case(name, "if-none-match")) {
 		/* Several are one list, which is not put together here: they match nothing. */
-		fields->if_none_match = fields->matches++ ? (struct http_text){ 0 } : value;
+		if (fields->matches++)
+			value.bytes = 0;
+		fields->if_none_match = value;
 	}
 	return true;
 }

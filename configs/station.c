@@ -61,7 +61,7 @@
 #define ENDING_NS (5 * NS_PER_SECOND)
 #define SLEPT_NS (10 * NS_PER_SECOND)
 
-static const char rules_default[] = "pass in on uplink from any to self flags any no state\n";
+static const char rules_default[] = "pass in on uplink from any to self no state\n";
 
 static struct {
 	struct iopage_pool pages;
@@ -152,7 +152,7 @@ static void sockets_make(size_t free_pages)
 				     clock_now_ns());
 	if (!guest.sockets)
 		panic("the sockets cannot be made");
-	guest.router.service = sockets_service(guest.sockets);
+	router_add_service(&guest.router, sockets_service(guest.sockets));
 }
 
 static bool params_read(const char *cmdline)
@@ -289,7 +289,7 @@ static void sleep_notice(uint64_t now_ns)
 	if (late_ns < SLEPT_NS)
 		return;
 	log_line(LOG_INFO, station_app.name, "did not run for %" PRIu64 " s",
-		 late_ns / NS_PER_SECOND);
+		 (uint64_t)(late_ns / NS_PER_SECOND));
 	router_time_jumped(&guest.router, late_ns);
 	uplink_slept();
 }

@@ -98,14 +98,22 @@ static always_inline void copy_short(uint8_t *to, const uint8_t *from, size_t by
 	}
 }
 
-/* More than two steps, where nothing is stored to before it has been loaded. */
+/*
+ * More than two steps, where nothing is stored to before it has been loaded. Two steps a round
+ * with one comparison: of a long copy little but loads and stores is left.
+ */
 loops_stay_loops static void copy_upwards(uint8_t *to, const uint8_t *from, size_t bytes)
 {
 	struct four last = get_four(from + bytes - STEP);
 	uint64_t first = get(from);
 	size_t at = 8 - ((uintptr_t)to & 7);
+	size_t end = bytes - 2 * STEP;
 
-	for (; bytes - at > STEP; at += STEP)
+	for (; at < end; at += 2 * STEP) {
+		put_four(to + at, get_four(from + at));
+		put_four(to + at + STEP, get_four(from + at + STEP));
+	}
+	if (bytes - at > STEP)
 		put_four(to + at, get_four(from + at));
 	put(to, first);
 	put_four(to + bytes - STEP, last);

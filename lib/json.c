@@ -46,7 +46,7 @@ static bool take_escape(struct reader *reader)
 	if (reader->p == reader->end)
 		return false;
 	if (*reader->p != 'u')
-		return memchr("\"\\/bfnrt", *reader->p++, 8) != NULL;
+		return *reader->p && strchr("\"\\/bfnrt", *reader->p++);
 	reader->p++;
 	for (int i = 0; i < 4; i++)
 		if (reader->p == reader->end || !is_hex(*reader->p++))

@@ -9,6 +9,8 @@
 #include "lib/ip4_text.h"
 #include "lib/ip6_text.h"
 
+#define MANAGE_PORT 80u
+
 /* One "key=value"; `text` is the value. */
 struct word {
 	const char *text;
@@ -117,7 +119,7 @@ static void parse_ip6(struct params *params, const struct word *value)
 		params->has_ip6 = true;
 }
 
-static bool parse_dns_address(const char *text, size_t length, struct ip_address *address)
+static bool parse_any_address(const char *text, size_t length, struct ip_address *address)
 {
 	be32 four;
 
@@ -138,7 +140,7 @@ static void parse_dns(struct params *params, const struct word *value)
 		uint32_t column = value->column + (uint32_t)done;
 		struct ip_address address;
 
-		if (!parse_dns_address(item, length, &address)) {
+		if (!parse_any_address(item, length, &address)) {
 			complain(params, column, "dns= needs addresses like 10.139.1.1,10.139.1.2");
 			return;
 		}
@@ -174,6 +176,70 @@ static void parse_log(struct params *params, const struct word *value)
 		params->log = (enum log_level)level;
 }
 
+/* 1 to 65535. */
+static bool parse_port(const char *text, size_t length, uint16_t *port)
+{
+	uint32_t number = 0;
+
+	if (length == 0 || length > 5)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		number = number * 10 + (uint32_t)(text[i] - '0');
+	}
+	*port = (uint16_t)number;
+	return number != 0 && number <= UINT16_MAX;
+}
+
+/* Where the address ends: "A", "A:PORT" of IPv4, "[A]" or "[A]:PORT"; NULL: nowhere. */
+static const char *address_end(const char *text, size_t length)
+{
+	const char *colon = memchr(text, ':', length);
+
+	if (length && text[0] == '[')
+		return memchr(text, ']', length);
+	if (!colon || memchr(colon + 1, ':', (size_t)(text + length - colon) - 1))
+		return text + length;
+	return colon;
+}
+
+int params_parse_manage(const char *text, size_t length, struct params_manage *manage)
+{
+	static const char uplink[] = ",uplink";
+	const size_t uplink_bytes = sizeof(uplink) - 1;
+	struct params_manage result = { .port = MANAGE_PORT };
+	const char *begin = text, *end;
+	size_t rest;
+
+	if (length > uplink_bytes &&
+	    memcmp(text + length - uplink_bytes, uplink, uplink_bytes) == 0) {
+		result.uplink = true;
+		length -= uplink_bytes;
+	}
+	end = address_end(text, length);
+	if (!end)
+		return -EINVAL;
+	begin += text[0] == '[';
+	if (!parse_any_address(begin, (size_t)(end - begin), &result.peer) ||
+	    (text[0] == '[' && result.peer.version != 6) ||
+	    (result.peer.version == 6 && is_link_local(&result.peer)))
+		return -EINVAL;
+	end += text[0] == '[';
+	rest = (size_t)(text + length - end);
+	if (rest && (*end != ':' || !parse_port(end + 1, rest - 1, &result.port)))
+		return -EINVAL;
+	*manage = result;
+	return 0;
+}
+
+static void parse_manage(struct params *params, const struct word *value)
+{
+	if (params_parse_manage(value->text, value->length, &params->manage))
+		complain(params, value->column,
+			 "manage= is like 10.137.1.10, 10.137.1.10:8080 or 192.0.2.7,uplink");
+}
+
 static void parse_qubes(struct params *params, const struct word *value)
 {
 	params->qubes = !value_is(value, "no");
@@ -197,7 +263,7 @@ static const struct {
 } keys[] = {
 	{ "ip", parse_ip },   { "gw", parse_gateway },	{ "dns", parse_dns },
 	{ "nat", parse_nat }, { "log", parse_log },	{ "fault", parse_fault },
-	{ "ip6", parse_ip6 }, { "qubes", parse_qubes },
+	{ "ip6", parse_ip6 }, { "qubes", parse_qubes }, { "manage", parse_manage },
 };
 
 /* What toolstacks put on every Linux command line; matched to the '=' or to the end. */

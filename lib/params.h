@@ -12,6 +12,10 @@
  *	nat=ip4|ip6|both|none	of which version what goes to the uplink has our address when
  *				no rule says anything else; ip4 when it is not said
  *	log=error|warn|info|debug
+ *	manage=ADDRESS[:PORT][,uplink]
+ *				the one client, or with ",uplink" the one host out there, that is
+ *				shown the firewall's counters by HTTP on that port, 80 when it is
+ *				not said; an IPv6 address with a port stands in brackets
  *	qubes=auto|no		no: not as a qube of QubesOS, though its dom0 offers to be one
  *	fault=WORD		fault on purpose after start (see arch/x86/fault.h)
  *
@@ -40,6 +44,13 @@ struct params_error {
 	char message[96];
 };
 
+/* peer.version 0: nobody. */
+struct params_manage {
+	struct ip_address peer;
+	uint16_t port;
+	bool uplink;
+};
+
 struct params {
 	bool has_ip, has_gateway;
 	bool dhcp; /* ip=dhcp: has_ip and has_gateway are false */
@@ -55,6 +66,7 @@ struct params {
 	struct ip_address dns[PARAMS_DNS_MAX];
 	uint32_t dns_count;
 	enum log_level log;
+	struct params_manage manage;
 	char fault[PARAMS_FAULT_BYTES]; /* "" : none */
 	uint32_t error_count;		/* of errors[], at most PARAMS_ERRORS_MAX are kept */
 	struct params_error errors[PARAMS_ERRORS_MAX];
@@ -68,3 +80,6 @@ must_check int params_parse_station(const char *cmdline, const char *own, struct
 
 /* The same under QubesOS. */
 must_check int params_parse_qubes(const char *cmdline, struct params *params);
+
+/* The value of manage=, `length` bytes. 0 or -EINVAL. */
+must_check int params_parse_manage(const char *text, size_t length, struct params_manage *manage);

@@ -97,6 +97,7 @@ net_SRCS := \
 	net/socket_listen.c \
 	net/socket_options.c \
 	net/socket_problem.c \
+	net/socket_rejudge.c \
 	net/socket_tcp.c \
 	net/socket_udp.c \
 	net/socket_udp_input.c \
@@ -139,3 +140,8 @@ net_SRCS := \
 	net/udp.c \
 	net/uplink_config.c \
 	net/visible.c
+# What reads rules and configuration is in no packet's way: small counts.
+$(patsubst %,$(BUILD)/kernel/net/%.o,address_probe dhcp_client dhcp_message qubes_rules_compile \
+	qubes_rules_parse rules_expand rules_hostname rules_lex rules_parse rules_parse_clause \
+	rules_parse_items rules_parse_options rules_parse_refuse rules_parse_table rules_parse_target \
+	slaac uplink_config): KERNEL_CFLAGS += -Os

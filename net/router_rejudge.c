@@ -118,6 +118,34 @@ static void visit(void *context, struct flow *flow)
 	flow_remove(flow);
 }
 
+/* What others have begun with the firewall itself. */
+static bool may_begin(void *judge, const struct packet_info *first)
+{
+	struct router *router = judge;
+	struct packet_info info = *first;
+	struct ip_address source = router_source(&info);
+	const struct router_interface *in = router_client_of(router, &source);
+	struct router_destination destination;
+	struct rules_verdict verdict;
+
+	if (!in)
+		in = router->uplink;
+	if (!in)
+		return router->rules; /* as flows of the uplink: they wait for the next one */
+	info.key.interface = in->index;
+	if (!router->rules || !passes(router, in, RULES_IN, &info, &verdict))
+		return false;
+	destination = router_new_destination(router, in, &info, &verdict);
+	return router_is_own(router, in, &destination.address);
+}
+
+static void rejudge_services(struct router *router)
+{
+	for (const struct router_service *s = router->service; s; s = s->next)
+		if (s->rejudge)
+			s->rejudge(s->context, may_begin, router);
+}
+
 void router_rejudge_soon(struct router *router)
 {
 	router->rejudge_wanted = true;
@@ -131,6 +159,7 @@ void router_rejudge_run(struct router *router)
 		router->rejudge_wanted = false;
 		router->rejudge_again_ns = router->now_ns + REJUDGE_PAUSE_NS;
 		fragments_purge_all(&router->fragments, DROP_BLOCKED);
+		rejudge_services(router);
 		router->rejudge_at = flow_visit(&router->flows, 0, REJUDGE_STEP, visit, router);
 	} else if (router->rejudge_at) {
 		router->rejudge_at =
@@ -148,4 +177,5 @@ void router_rejudge(struct router *router)
 	router->rejudge_at = 0;
 	router->rejudge_wanted = false;
 	fragments_purge_all(&router->fragments, DROP_BLOCKED);
+	rejudge_services(router);
 }

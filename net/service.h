@@ -10,6 +10,9 @@
 #include "net/netdev.h"
 #include "net/packet_info.h"
 
+/* Would the rules let this in if it came now? `info` has addresses, ports, protocol and flags. */
+typedef bool service_may_begin(void *judge, const struct packet_info *info);
+
 struct router_service {
 	/* Is this packet, which came to an address of ours and to no flow, for the service? */
 	bool (*wants)(void *context, const struct packet_info *info);
@@ -28,6 +31,11 @@ struct router_service {
 	 * them to nobody else. Nothing else of `info` is set. NULL: what it wants.
 	 */
 	bool (*holds)(void *context, const struct packet_info *info);
+	/*
+	 * The rules, or our addresses, are others than before: ends what others have begun and what
+	 * may not begin now. NULL: there is never any.
+	 */
+	void (*rejudge)(void *context, service_may_begin *may_begin, void *judge);
 	struct router_service *next; /* another one, asked when this one does not want it */
 };
 

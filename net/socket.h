@@ -168,7 +168,7 @@ must_check struct socket *socket_accept(struct socket *listener, socket_callback
 /*
  * Begins a TCP connection to `peer` from `own` (NULL: any address, any port). It is
  * SOCKET_WRITABLE when established, SOCKET_OVER when that failed. NULL and *error: -ENETUNREACH
- * (no way), -EADDRINUSE, -EADDRNOTAVAIL, -ENOBUFS.
+ * (no way; there is none to ourselves), -EADDRINUSE, -EADDRNOTAVAIL, -ENOBUFS.
  */
 must_check struct socket *socket_connect(struct sockets *sockets, const struct socket_address *own,
 					 const struct socket_address *peer, socket_callback *ready,
@@ -207,7 +207,8 @@ void socket_abort(struct socket *socket);
  * TCP: copies bytes into the send buffer and sends what may be sent; returns how many it took.
  * UDP with a peer: one datagram, whole. -EAGAIN: no room now; -ENOTCONN: not established yet;
  * -EPIPE: after socket_shutdown(); -EMSGSIZE: larger than a packet may be; else as
- * socket_error(), which for UDP is told once (-ECONNREFUSED after an ICMP error).
+ * socket_error(), which for UDP is told once, by the next call that sends or receives
+ * (-ECONNREFUSED after an ICMP error); until then it is SOCKET_READABLE.
  */
 must_check int socket_send(struct socket *socket, const void *data, uint32_t bytes);
 
@@ -233,7 +234,7 @@ must_check int socket_receive_from(struct socket *socket, struct socket_address 
 uint32_t socket_ready(const struct socket *socket);
 
 /* Why it is over: 0 (both sides have ended), -ECONNRESET, -ECONNREFUSED, -ETIMEDOUT,
- * -EHOSTUNREACH, -ENETUNREACH. */
+ * -EHOSTUNREACH, -ENETUNREACH; -ECONNABORTED: new rules do not let such a connection in. */
 int socket_error(const struct socket *socket);
 
 struct socket_address socket_own(const struct socket *socket);

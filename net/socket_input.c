@@ -19,7 +19,7 @@ static bool is_elsewhere(struct sockets *sockets, const struct netdev *netdev,
 	const struct tcp_listener *tcp;
 	const struct listener *listener;
 
-	if (tcp_state_of(&sockets->tcp, key) != TCP_CLOSED)
+	if (!sockets->only_used || tcp_state_of(&sockets->tcp, key) != TCP_CLOSED)
 		return false;
 	tcp = tcp_listener_of(&sockets->tcp, key);
 	if (!tcp)
@@ -161,6 +161,11 @@ static void input(void *context, struct netdev *netdev, struct packet *packet,
 struct router_service socket_input_service(struct sockets *sockets)
 {
 	return (struct router_service){
-		.wants = wants, .input = input, .context = sockets, .owns = owns, .holds = holds
+		.wants = wants,
+		.input = input,
+		.context = sockets,
+		.owns = owns,
+		.holds = holds,
+		.rejudge = socket_rejudge,
 	};
 }

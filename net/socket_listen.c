@@ -65,6 +65,7 @@ struct socket *socket_listen(struct sockets *sockets, const struct socket_listen
 	(void)!tcp_ports_reserve(&sockets->tcp_ports, listener->tcp.port);
 	list_push_back(&sockets->live_listeners, &listener->link);
 	sockets->listener_used++;
+	sockets->only_used += how->only != NULL;
 	return &listener->socket;
 }
 
@@ -79,6 +80,7 @@ void socket_listen_close(struct socket *socket)
 	list_remove(&listener->link);
 	list_push_back(&sockets->free_listeners, &listener->link);
 	sockets->listener_used--;
+	sockets->only_used -= listener->only != NULL;
 }
 
 uint32_t socket_listen_ready(const struct socket *socket)

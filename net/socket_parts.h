@@ -92,6 +92,7 @@ struct sockets {
 	struct listener *listeners;
 	struct list free_listeners, live_listeners;
 	uint32_t listener_used;
+	uint32_t only_used; /* of them those for one link */
 	struct udp_socket *udp_sockets;
 	struct udp_socket **udp_buckets;
 	uint32_t udp_bucket_count;
@@ -107,7 +108,8 @@ struct sockets {
 	uint8_t datagram[SOCKET_UDP_BYTES];
 	uint32_t starved; /* TCP sockets that wait for memory */
 	uint32_t starved_at;
-	bool asking; /* somebody else about a port: what we have ourselves is no answer */
+	uint64_t fed_ns; /* when they were last told that there is some */
+	bool asking;	 /* somebody else about a port: what we have ourselves is no answer */
 	struct socket_stats stats;
 };
 
@@ -155,10 +157,10 @@ void socket_tcp_close(struct socket *socket, bool abort);
 void socket_tcp_raise(struct socket *socket);
 /* Callbacks of TCP, at most `budget`; true: there are more. */
 bool socket_tcp_run(struct sockets *sockets, uint32_t budget);
-/* Is there memory for those that found none? */
-bool socket_tcp_is_due(const struct sockets *sockets);
-/* Those that found no memory try again when there is some. */
+/* Those that found no memory try again when there is some, but not all the time. */
 void socket_tcp_feed(struct sockets *sockets, uint32_t budget);
+/* When that is wanted; UINT64_MAX: it is not. */
+uint64_t socket_tcp_feed_ns(const struct sockets *sockets);
 
 struct socket_address socket_tcp_own(const struct socket *socket);
 struct socket_address socket_tcp_peer(const struct socket *socket);
@@ -216,6 +218,9 @@ void socket_udp_input(struct sockets *sockets, struct packet *packet,
 /* An ICMP error to an address of ours. Consumes it. */
 void socket_problem_input(struct sockets *sockets, struct packet *packet,
 			  const struct packet_info *info);
+
+/* ---- socket_rejudge.c: for struct router_service ---- */
+void socket_rejudge(void *context, service_may_begin *may_begin, void *judge);
 
 /* ---- socket_input.c ---- */
 /* Has nobody else answers to such a conversation? */

@@ -110,12 +110,10 @@ static bool tell_tcp(struct sockets *sockets, const struct packet *packet,
 	struct tcp_key key = tcp_packets_key(answer);
 	be32 sequence;
 
-	if (tcp_state_of(&sockets->tcp, &key) == TCP_CLOSED)
-		return false;
 	/* The 8 bytes that every error quotes. */
 	memcpy(&sequence, packet->data + quoted_offset + 4, sizeof(sequence));
-	tcp_input_problem(&sockets->tcp, &key, be32_get(sequence), problem, mtu, sockets->now);
-	return true;
+	return tcp_input_problem(&sockets->tcp, &key, be32_get(sequence), problem, mtu,
+				 sockets->now);
 }
 
 static bool tell_udp(struct sockets *sockets, const struct packet_info *answer, int error)

@@ -3,8 +3,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "net/martian6.h"
+#include "net/parse.h"
 #include "net/socket_parts.h"
 #include "net/wire.h"
+
+/* When there is a little memory again and many wait for it, each wants more than there is. */
+#define FEED_NS UINT64_C(1000000)
 
 /* ---- beginning ---- */
 
@@ -26,6 +31,21 @@ static bool is_free(void *context, const struct tcp_key *key)
 	       socket_port_is_free(sockets, IP_PROTOCOL_TCP, &own, &peer);
 }
 
+/* Nothing is opened to many, or to nobody (RFC 9293, 3.9.2.3, MUST-46). */
+static bool is_one_host(const struct ip_address *address)
+{
+	struct ip6_address six;
+	be32 four;
+
+	if (address->version == 6) {
+		memcpy(six.bytes, address->bytes, sizeof(six.bytes));
+		return ip6_address_is_one_host(&six);
+	}
+	four = ip_address_get4(address);
+	return !address_is_multicast(four) && be32_get(four) >> 24 != 0 &&
+	       be32_get(four) >> 24 != 127;
+}
+
 /* Our end of a connection to `peer`: 0, or why there is none. */
 static int choose_own(struct sockets *sockets, const struct socket_address *own,
 		      const struct socket_address *peer, struct tcp_key *key)
@@ -36,7 +56,8 @@ static int choose_own(struct sockets *sockets, const struct socket_address *own,
 	if (!peer->port || !peer->ip.version ||
 	    (address.version && address.version != peer->ip.version))
 		return -EADDRNOTAVAIL;
-	if (!links->way(links->context, &peer->ip, &address) || !address.version) {
+	if (!is_one_host(&peer->ip) || !links->way(links->context, &peer->ip, &address) ||
+	    !address.version) {
 		sockets->stats.no_way++;
 		return -ENETUNREACH;
 	}
@@ -229,16 +250,21 @@ bool socket_tcp_run(struct sockets *sockets, uint32_t budget)
 	return true;
 }
 
-bool socket_tcp_is_due(const struct sockets *sockets)
+uint64_t socket_tcp_feed_ns(const struct sockets *sockets)
 {
-	return sockets->starved && sockets->blocks.used < sockets->blocks.total;
+	if (!sockets->starved || sockets->blocks.used == sockets->blocks.total)
+		return UINT64_MAX;
+	return sockets->fed_ns + FEED_NS;
 }
 
 void socket_tcp_feed(struct sockets *sockets, uint32_t budget)
 {
 	uint32_t count = sockets->config.connections;
 
-	while (socket_tcp_is_due(sockets) && budget--) {
+	if (socket_tcp_feed_ns(sockets) > sockets->now)
+		return;
+	sockets->fed_ns = sockets->now;
+	for (; sockets->starved && budget; budget--) {
 		struct tcp_socket *tcp = &sockets->tcp_sockets[sockets->starved_at++ % count];
 
 		if (!tcp->socket.starved)

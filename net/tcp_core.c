@@ -25,6 +25,8 @@ static void set_defaults(struct tcp_config *config)
 		config->time_wait_ms = 60000;
 	if (!config->fin_wait_2_ms)
 		config->fin_wait_2_ms = 60000;
+	if (!config->orphan_ms)
+		config->orphan_ms = 120000; /* RFC 9293, 3.8.3: at least 100 s */
 	if (!config->options.keepalive_idle_s)
 		config->options.keepalive_idle_s = 7200;
 	if (!config->options.keepalive_interval_s)

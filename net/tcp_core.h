@@ -289,6 +289,7 @@ struct tcp_config {
 	uint32_t gso_bytes;	/* largest transmission's payload: one segment */
 	uint32_t time_wait_ms;	/* 2 MSL: 60,000 */
 	uint32_t fin_wait_2_ms; /* orphans: 60,000 */
+	uint32_t orphan_ms;	/* without progress, also of a closed window (RFC 6429): 120,000 */
 	struct tcp_options_set options;
 };
 
@@ -328,10 +329,13 @@ must_check int tcp_stack_init(struct tcp_stack *stack, const struct tcp_config *
 void tcp_input(struct tcp_stack *stack, const struct tcp_segment *segment, void *route,
 	       uint64_t now);
 
-/* ICMP said that something of ours did not arrive (RFC 5927: `sequence` must be under way). */
+/*
+ * ICMP said that something of ours did not arrive. False: `sequence` is not under way, nothing was
+ * done (RFC 5927).
+ */
 enum tcp_problem { TCP_PROBLEM_SOFT, TCP_PROBLEM_HARD, TCP_PROBLEM_TOO_BIG };
 
-void tcp_input_problem(struct tcp_stack *stack, const struct tcp_key *key, uint32_t sequence,
+bool tcp_input_problem(struct tcp_stack *stack, const struct tcp_key *key, uint32_t sequence,
 		       enum tcp_problem problem, uint16_t mtu, uint64_t now);
 
 /* Runs timers that are due, at most `budget`; returns how many. */
@@ -389,6 +393,17 @@ must_check int tcp_send(struct tcp_connection *connection, const void *data, uin
 			uint64_t now);
 
 /*
+ * The same without a copy: where *bytes bytes are to be written by the caller, in at most `max`
+ * rooms, and then how many of them have been. *bytes becomes what there is room for, perhaps 0, as
+ * above. Rooms hold until the next call of anything of this stack, which is to be
+ * tcp_commit(): of 0 bytes, when none are to be sent after all. Returns how many rooms; errors as
+ * above.
+ */
+must_check int tcp_reserve(struct tcp_connection *connection, struct tcp_room *rooms,
+			   unsigned int max, uint32_t *bytes);
+void tcp_commit(struct tcp_connection *connection, uint32_t bytes, uint64_t now);
+
+/*
  * Copies at most `bytes` received bytes. 0: the peer has ended; -EAGAIN: none are there now;
  * other errors as tcp_error().
  */
@@ -408,6 +423,9 @@ void tcp_shutdown(struct tcp_connection *connection, uint64_t now);
  * read make it a reset (RFC 9293, 3.10.4; RFC 2525, 2.17).
  */
 void tcp_close(struct tcp_connection *connection, uint64_t now);
+
+/* Ends any connection in silence; whoever has it hears of `error`, and closes it. */
+void tcp_forget(struct tcp_connection *connection, int error, uint64_t now);
 
 /* Gives it up with a reset. */
 void tcp_abort(struct tcp_connection *connection, uint64_t now);

@@ -34,12 +34,16 @@ static void update_window(struct tcp_connection *c, const struct tcp_segment *se
 	c->snd_wnd_max = tcp_max(c->snd_wnd_max, c->snd_wnd);
 }
 
-/* The peer answers probes: it is there, and may keep its window closed for ever. */
+/*
+ * The peer answers probes: it is there, and may keep its window closed for ever, but not what
+ * nobody but us waits for any more (RFC 6429).
+ */
 static void probing_answered(struct tcp_connection *c, uint64_t now)
 {
 	if (!tcp_has(c, TCP_FLAG_PROBING))
 		return;
-	c->progress_ms = tcp_ms(now);
+	if (c->snd_wnd || !tcp_is_orphan(c))
+		c->progress_ms = tcp_ms(now);
 	c->probes = 0;
 	if (c->snd_wnd == 0)
 		return;
@@ -55,6 +59,8 @@ static void hear_congestion(struct tcp_connection *c, uint32_t outstanding, uint
 
 	if (said != TCP_CUBIC_ECN_SEEN)
 		c->flags |= TCP_FLAG_CWR;
+	if (said == TCP_CUBIC_ECN_FLOOR)
+		tcp_pacing_hold(&c->flight->pacing, now + tcp_rto_now(c));
 }
 
 /* `outstanding`: SND.NXT - SND.UNA before the acknowledgement, as RFC 5681, 3.1 and RFC 9438 mean.
@@ -153,6 +159,8 @@ static void flight_input(struct tcp_connection *c, const struct tcp_segment *seg
 		flight->skip_lost = true;
 		flight->extra = 2u * c->mss;
 	}
+	if (result.events & TCP_RECOVERY_IS_REAL)
+		tcp_cubic_on_rto_late(&flight->cubic);
 	tcp_window_now(c, &result);
 	if (flight->recovery.rto.srtt_ns)
 		tcp_flight_sample(c, flight->recovery.rto.srtt_ns);

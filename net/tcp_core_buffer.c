@@ -103,6 +103,42 @@ uint32_t tcp_buffer_write(struct tcp_buffer *buffer, struct tcp_memory *memory, 
 	return done;
 }
 
+unsigned int tcp_buffer_reserve(struct tcp_buffer *buffer, struct tcp_memory *memory,
+				uint32_t offset, uint32_t *bytes, struct tcp_room *rooms,
+				unsigned int max)
+{
+	unsigned int count = 0;
+	uint32_t done = 0;
+
+	while (done < *bytes && count < max) {
+		uint32_t place = buffer->first + offset + done;
+		uint32_t in_block = place % TCP_BLOCK_BYTES;
+		uint32_t part = smaller(*bytes - done, TCP_BLOCK_BYTES - in_block);
+		uint8_t *block = block_make(buffer, memory, place);
+
+		if (!block)
+			break;
+		rooms[count++] = (struct tcp_room){ block + in_block, part };
+		done += part;
+	}
+	*bytes = done;
+	return count;
+}
+
+uint32_t tcp_buffer_reserved(const struct tcp_buffer *buffer, uint32_t offset, uint32_t bytes)
+{
+	uint32_t done = 0;
+
+	while (done < bytes) {
+		uint32_t place = buffer->first + offset + done;
+
+		if (!block_at(buffer, place))
+			break;
+		done += smaller(bytes - done, TCP_BLOCK_BYTES - place % TCP_BLOCK_BYTES);
+	}
+	return done;
+}
+
 unsigned int tcp_buffer_pieces(const struct tcp_buffer *buffer, uint32_t offset, uint32_t *bytes,
 			       struct tcp_piece *pieces, unsigned int max)
 {

@@ -51,6 +51,18 @@ void tcp_buffer_init(struct tcp_buffer *buffer, uint32_t limit);
 must_check uint32_t tcp_buffer_write(struct tcp_buffer *buffer, struct tcp_memory *memory,
 				     uint32_t offset, const void *data, uint32_t bytes);
 
+/*
+ * The same without a copy: where [offset, offset + *bytes) is to be written, in at most `max`
+ * rooms. *bytes becomes what they hold: fewer when memory has run out. They are the buffer's,
+ * until bytes are released.
+ */
+must_check unsigned int tcp_buffer_reserve(struct tcp_buffer *buffer, struct tcp_memory *memory,
+					   uint32_t offset, uint32_t *bytes, struct tcp_room *rooms,
+					   unsigned int max);
+
+/* How many of the bytes [offset, offset + bytes) have a place, from the first. */
+uint32_t tcp_buffer_reserved(const struct tcp_buffer *buffer, uint32_t offset, uint32_t bytes);
+
 /* `bytes` more are there without a gap. */
 static inline void tcp_buffer_extend(struct tcp_buffer *buffer, uint32_t bytes)
 {

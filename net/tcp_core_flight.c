@@ -110,9 +110,7 @@ void tcp_send_tune(struct tcp_connection *c)
 
 	if (c->flight)
 		wanted = tcp_min(tcp_max(first, 2 * c->flight->window), most);
-	/* What it has been given stays while there is plenty. */
-	if (memory->used < memory->limit / 2)
-		wanted = tcp_max(wanted, tcp_min(c->sending.limit, most));
+	wanted = tcp_max(wanted, tcp_min(c->sending.limit, most));
 	share += c->sending.bytes;
 	if (wanted > first && wanted > share)
 		wanted = tcp_max(first, (uint32_t)share);

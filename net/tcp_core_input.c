@@ -33,6 +33,8 @@ static bool is_acceptable(const struct tcp_connection *c, const struct tcp_segme
 static enum verdict refuse_outside(struct tcp_connection *c, const struct tcp_segment *segment,
 				   uint64_t now)
 {
+	bool due = tcp_has(c, TCP_FLAG_ACK_NOW);
+
 	c->stack->stats.out_of_window++;
 	if (segment->flags & TCP_RST)
 		return DONE;
@@ -44,8 +46,11 @@ static enum verdict refuse_outside(struct tcp_connection *c, const struct tcp_se
 	if (segment->bytes)
 		/* For D-SACK: it may have come before (RFC 2883). */
 		tcp_payload_input(c, segment, 0, now);
-	if (!tcp_challenge_allowed(c->stack, now))
+	if (!tcp_challenge_allowed(c->stack, now)) {
+		if (!due)
+			c->flags &= ~(uint32_t)TCP_FLAG_ACK_NOW;
 		return DONE;
+	}
 	tcp_send_ack(c, now);
 	return DONE;
 }

@@ -278,11 +278,13 @@ static uint16_t plateau_below(uint16_t mtu)
 static void send_anew(struct tcp_connection *c, uint32_t sequence, uint64_t now)
 {
 	struct tcp_scoreboard *board = &c->flight->recovery.board;
-	uint16_t i = tcp_scoreboard_find(board, sequence);
+	uint16_t i;
 
-	for (; i != TCP_RANGE_NONE; i = board->ranges[i].next) {
+	/* Ranges that are marked become one with their neighbours. */
+	while ((i = tcp_scoreboard_find(board, sequence)) != TCP_RANGE_NONE) {
 		const struct tcp_range *range = &board->ranges[i];
 
+		sequence = range->end;
 		if (!(range->flags & (TCP_RANGE_SACKED | TCP_RANGE_LOST)) &&
 		    range->end - range->begin > c->mss)
 			tcp_scoreboard_mark_lost(board, i);
@@ -322,20 +324,21 @@ static void too_big(struct tcp_connection *c, uint32_t sequence, uint16_t mtu, u
 	send_anew(c, sequence, now);
 }
 
-void tcp_input_problem(struct tcp_stack *stack, const struct tcp_key *key, uint32_t sequence,
+bool tcp_input_problem(struct tcp_stack *stack, const struct tcp_key *key, uint32_t sequence,
 		       enum tcp_problem problem, uint16_t mtu, uint64_t now)
 {
 	struct tcp_end *end = tcp_find(stack, key);
 	struct tcp_connection *c;
 
 	if (!end || end->state == TCP_TIME_WAIT)
-		return;
+		return false;
 	c = container_of(end, struct tcp_connection, end);
 	if (!tcp_between(sequence, c->snd_una, c->snd_nxt) || sequence == c->snd_nxt)
-		return;
+		return false;
 	stack->now = now;
 	if (problem == TCP_PROBLEM_HARD && end->state == TCP_SYN_SENT)
 		tcp_connection_end(c, -EHOSTUNREACH);
 	else if (problem == TCP_PROBLEM_TOO_BIG && c->flight)
 		too_big(c, sequence, mtu, now);
+	return true;
 }

@@ -235,9 +235,27 @@ static void watch_window(struct tcp_connection *c, uint64_t now)
 	tcp_timer_set(c, TCP_TIMER_AGAIN, now + wait);
 }
 
+static uint32_t user_timeout(const struct tcp_connection *c)
+{
+	uint32_t limit = tcp_or(c->user_timeout_ms, c->stack->config.options.user_timeout_ms);
+
+	return tcp_is_orphan(c) ? tcp_min(limit, c->stack->config.orphan_ms) : limit;
+}
+
+/* When what is under way has not moved for too long. */
+static uint64_t user_deadline(const struct tcp_connection *c, uint64_t now)
+{
+	uint32_t limit = user_timeout(c), age = tcp_ms(now) - c->progress_ms;
+
+	return now + (age < limit ? (limit - age) * TCP_MS_NS : TCP_MS_NS);
+}
+
 static void set_timers(struct tcp_connection *c, enum stop stop, uint64_t now)
 {
 	uint64_t deadline = c->flight ? tcp_recovery_deadline(&c->flight->recovery) : 0;
+
+	if (deadline && tcp_outstanding(c) && user_deadline(c, now) < deadline)
+		deadline = user_deadline(c, now);
 
 	if (deadline && (tcp_outstanding(c) || deadline > now))
 		tcp_timer_set(c, TCP_TIMER_RECOVERY, deadline);
@@ -298,9 +316,7 @@ static void send_probe(struct tcp_connection *c, uint64_t now)
 
 static bool has_timed_out(struct tcp_connection *c, uint64_t now)
 {
-	uint32_t limit = tcp_or(c->user_timeout_ms, c->stack->config.options.user_timeout_ms);
-
-	if (tcp_since(c->progress_ms, now) < limit * TCP_MS_NS)
+	if (tcp_since(c->progress_ms, now) < user_timeout(c) * TCP_MS_NS)
 		return false;
 	tcp_send_reset(c, now);
 	tcp_connection_end(c, -ETIMEDOUT);
@@ -312,13 +328,11 @@ void tcp_recovery_due(struct tcp_connection *c, uint64_t now)
 	struct tcp_flight *flight = c->flight;
 	struct tcp_recovery_result result = { 0 };
 
-	if (!flight)
+	if (!flight || (tcp_outstanding(c) && has_timed_out(c, now)))
 		return;
 	tcp_recovery_on_timer(&flight->recovery, now, &result);
 	if (result.events & TCP_RECOVERY_TIMEOUT) {
 		c->stack->stats.timeouts++;
-		if (has_timed_out(c, now))
-			return;
 		if (c->backoff < UINT8_MAX)
 			c->backoff++;
 		c->flags |= TCP_FLAG_CWR; /* RFC 3168, 6.1.2 */

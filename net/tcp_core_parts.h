@@ -75,6 +75,12 @@ static inline bool tcp_has(const struct tcp_connection *c, uint32_t flags)
 	return c->flags & flags;
 }
 
+/* Has the application given it up? */
+static inline bool tcp_is_orphan(const struct tcp_connection *c)
+{
+	return !tcp_has(c, TCP_FLAG_OWNED | TCP_FLAG_UNACCEPTED);
+}
+
 /* Both SYNs have been seen and acknowledged. */
 static inline bool tcp_is_synchronized(const struct tcp_connection *c)
 {

@@ -140,14 +140,14 @@ void tcp_payload_input(struct tcp_connection *c, const struct tcp_segment *segme
 	}
 	if (segment->bytes)
 		bytes_input(c, segment, echo_ns, now);
-	/* One that data has come behind was none, whoever sent it. */
-	if (tcp_has(c, TCP_FLAG_FIN_SEEN) && tcp_before(c->peer_fin, c->rcv_nxt))
-		c->flags &= ~(uint32_t)TCP_FLAG_FIN_SEEN;
 	if (segment->flags & TCP_FIN && !tcp_has(c, TCP_FLAG_FIN_SEEN) &&
-	    !tcp_before(end, c->rcv_nxt) && !tcp_after(end, tcp_window_right(&c->window))) {
+	    !tcp_after(end, tcp_window_right(&c->window))) {
 		c->flags |= TCP_FLAG_FIN_SEEN;
 		c->peer_fin = end;
 	}
+	/* One that data has come behind is none, whoever sent it. */
+	if (tcp_has(c, TCP_FLAG_FIN_SEEN) && tcp_before(c->peer_fin, c->rcv_nxt))
+		c->flags &= ~(uint32_t)TCP_FLAG_FIN_SEEN;
 	if (tcp_has(c, TCP_FLAG_FIN_SEEN) && c->rcv_nxt == c->peer_fin)
 		fin_input(c, now);
 }

@@ -53,6 +53,12 @@ struct tcp_piece {
 	uint32_t bytes;
 };
 
+/* A run of bytes that may be written. */
+struct tcp_room {
+	uint8_t *data;
+	uint32_t bytes;
+};
+
 #define TCP_PIECES_MAX 18u /* the head of a packet and its fragments */
 #define TCP_OPTIONS_MAX 40u
 #define TCP_GSO_MAX 65160u /* payload bytes in one transmission: 45 x 1,448 */

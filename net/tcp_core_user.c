@@ -20,14 +20,49 @@ int tcp_error(const struct tcp_connection *c)
 	return c->error;
 }
 
-int tcp_send(struct tcp_connection *c, const void *data, uint32_t bytes, uint64_t now)
+/* 0, or why no more will ever be sent. */
+static int send_error(const struct tcp_connection *c)
 {
-	uint32_t taken;
-
 	if (c->end.state == TCP_CLOSED)
 		return c->error ? c->error : -EPIPE;
-	if (tcp_has(c, TCP_FLAG_FIN_QUEUED))
-		return -EPIPE;
+	return tcp_has(c, TCP_FLAG_FIN_QUEUED) ? -EPIPE : 0;
+}
+
+int tcp_reserve(struct tcp_connection *c, struct tcp_room *rooms, unsigned int max, uint32_t *bytes)
+{
+	uint32_t wanted = *bytes;
+	int error = send_error(c);
+	unsigned int count;
+
+	if (error)
+		return error;
+	*bytes = tcp_min(wanted, tcp_send_room(c));
+	count = tcp_buffer_reserve(&c->sending, &c->stack->config.memory, c->sending.bytes, bytes,
+				   rooms, max);
+	if (*bytes < wanted && count < max)
+		c->flags |= TCP_FLAG_WANTS_ROOM;
+	return (int)count;
+}
+
+void tcp_commit(struct tcp_connection *c, uint32_t bytes, uint64_t now)
+{
+	c->stack->now = now;
+	bytes = tcp_min(bytes, tcp_send_room(c));
+	bytes = tcp_buffer_reserved(&c->sending, c->sending.bytes, bytes);
+	tcp_buffer_extend(&c->sending, bytes);
+	if (bytes)
+		tcp_output(c, now);
+	else if (!c->sending.bytes)
+		tcp_buffer_free(&c->sending, &c->stack->config.memory);
+}
+
+int tcp_send(struct tcp_connection *c, const void *data, uint32_t bytes, uint64_t now)
+{
+	int error = send_error(c);
+	uint32_t taken;
+
+	if (error)
+		return error;
 	c->stack->now = now;
 	taken = tcp_min(bytes, tcp_send_room(c));
 	taken = tcp_buffer_write(&c->sending, &c->stack->config.memory, c->sending.bytes, data,
@@ -98,6 +133,13 @@ void tcp_shutdown(struct tcp_connection *c, uint64_t now)
 {
 	c->stack->now = now;
 	queue_fin(c, now);
+}
+
+void tcp_forget(struct tcp_connection *c, int error, uint64_t now)
+{
+	c->stack->now = now;
+	if (c->end.state != TCP_CLOSED)
+		tcp_connection_end(c, error);
 }
 
 void tcp_abort(struct tcp_connection *c, uint64_t now)

@@ -156,6 +156,13 @@ enum tcp_cubic_ecn tcp_cubic_on_ecn(struct tcp_cubic *cubic, uint32_t in_flight,
  */
 bool tcp_cubic_on_undo(struct tcp_cubic *cubic);
 
+/* F-RTO took two round trips to find the timeout real: three segments by now (RFC 5682, 3a). */
+static inline void tcp_cubic_on_rto_late(struct tcp_cubic *cubic)
+{
+	if (cubic->cwnd < 3 * cubic->mss)
+		cubic->cwnd = 3 * cubic->mss;
+}
+
 /* How many bytes may be in flight. */
 static inline uint32_t tcp_cubic_window(const struct tcp_cubic *cubic)
 {

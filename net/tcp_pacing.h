@@ -54,6 +54,13 @@ static inline void tcp_pacing_limit(struct tcp_pacing *pacing, uint64_t most)
 /* A packet of `bytes` leaves. */
 void tcp_pacing_on_send(struct tcp_pacing *pacing, uint32_t bytes, uint64_t now_ns);
 
+/* Nothing leaves before `until_ns`. */
+static inline void tcp_pacing_hold(struct tcp_pacing *pacing, uint64_t until_ns)
+{
+	if (pacing->next_ns < until_ns)
+		pacing->next_ns = until_ns;
+}
+
 /* How long the next segment must wait, in ns; 0: it may leave now. */
 static inline uint64_t tcp_pacing_delay(const struct tcp_pacing *pacing, uint64_t now_ns)
 {

@@ -305,6 +305,15 @@ static bool is_undone_by_timestamp(const struct tcp_recovery *r, const struct tc
 	       ack->echo_ns < r->retransmit_ns;
 }
 
+/*
+ * All that counted as lost has arrived before any of it was sent again (pacing, or a link
+ * without room): neither a D-SACK nor a timestamp will ever say so.
+ */
+static bool is_undone_by_arrival(const struct tcp_recovery *r)
+{
+	return r->state == TCP_RECOVERY_FAST && r->may_undo && !r->retransmit_ns && !r->board.lost;
+}
+
 static void follow_frto(struct tcp_recovery *r, const struct tcp_recovery_ack *ack,
 			const struct tcp_delivery *delivery, struct tcp_recovery_result *result)
 {
@@ -320,7 +329,12 @@ static void follow_frto(struct tcp_recovery *r, const struct tcp_recovery_ack *a
 		.covers_resent = !before(r->board.una, r->resent_end),
 	};
 
+	bool is_second = r->frto.step == TCP_FRTO_SECOND;
+
 	switch (tcp_frto_on_ack(&r->frto, &told)) {
+	case TCP_FRTO_REAL:
+		result->events |= is_second ? TCP_RECOVERY_IS_REAL : 0;
+		break;
 	case TCP_FRTO_SPURIOUS:
 		undo(r, result);
 		break;
@@ -337,7 +351,7 @@ static void judge_spurious(struct tcp_recovery *r, const struct tcp_recovery_ack
 			   struct tcp_recovery_result *result)
 {
 	if ((is_dsack_sound && is_undone_by_dsack(r, delivery)) ||
-	    is_undone_by_timestamp(r, ack, delivery))
+	    is_undone_by_timestamp(r, ack, delivery) || is_undone_by_arrival(r))
 		undo(r, result);
 	else if (r->state == TCP_RECOVERY_LOSS)
 		follow_frto(r, ack, delivery, result);

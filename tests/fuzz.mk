@@ -28,7 +28,7 @@ FUZZ_DRIVERS = $(lib_SRCS) $(drivers_SRCS) xen/bus.c $(FUZZ_HOST) tests/fuzz/gue
 	tests/fuzz/shared.c tests/fuzz/world.c
 
 FUZZ_TARGETS = router ring netback netfront store rules dns dhcp icmp6 fragments qrexec qubesdb \
-	tcp tcp_receive
+	tcp tcp_receive http
 FUZZ_NET = $(lib_SRCS) $(net_SRCS) tests/unit/panic.c tests/host/relax.c
 router_FUZZ = $(FUZZ_NET) tests/fuzz/check_abort.c $(filter-out %_test.c,$(wildcard tests/net/*.c))
 rules_FUZZ = $(FUZZ_NET)
@@ -42,6 +42,8 @@ tcp_receive_FUZZ = net/tcp_options.c tests/fuzz/tcp_reassembly_counted.c \
 	tests/fuzz/tcp_spans_counted.c tests/unit/panic.c tests/fuzz/check_abort.c \
 	tests/net/tcp_reassembly_model.c
 tcp_receive_FUZZ_LDFLAGS = -Wl,--wrap=tcp_reassembly_add
+http_FUZZ = configs/http_request.c configs/http_server.c lib/ip4_text.c lib/ip6_text.c lib/ip_text.c \
+	tests/configs/fake_sockets.c tests/unit/panic.c
 ring_FUZZ = lib/ring.c tests/unit/panic.c
 netback_FUZZ = $(FUZZ_DRIVERS)
 netback_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)

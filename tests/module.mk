@@ -31,7 +31,8 @@ test-xen: packages
 	@$(MAKE) -s -j2 BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
 	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
 		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile --relay $(BUILD)/relay \
-		--vchan $(BUILD)/vchan $(BUILD)/vchan-peer --qubes $(QUBES_BUILD)
+		--vchan $(BUILD)/vchan $(BUILD)/vchan-peer --qubes $(QUBES_BUILD) \
+		--iperf $(BUILD)/iperf --httpd $(BUILD)/httpd
 
 run: packages
 	@$(MAKE) -s images
@@ -41,6 +42,7 @@ bench: packages
 	@$(MAKE) -s images $(BUILD)/count.so $(STRESS_BUILD)/ring-stress-plain
 	@tests/bench/measure.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/relay \
 		$(STRESS_BUILD)/ring-stress-plain $(BUILD)/count.so $(BUILD)/bench \
+		--iperf $(BUILD)/iperf \
 		$(if $(ONLY),--only '$(ONLY)') $(if $(MODE),--mode $(MODE)) $(if $(PROFILE),--profile)
 
 test: packages

@@ -26,7 +26,7 @@ $(TAP_BUILD)/$(1)/pages/%.o: $(BUILD)/pages/%.c
 	@gcc $(TAP_CFLAGS) $(TAP_FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
 $(TAP_BUILD)/$(1)/firewall: $(patsubst %.c,$(TAP_BUILD)/$(1)/%.o,$(TAP_SRCS) \
 		tests/tap/firewall.c tests/tap/link_text.c tests/tap/rough_link.c \
-		tests/tap/tap_netdev.c)
+		tests/tap/tap_netdev.c configs/firewall/management.c $(http_SRCS))
 $(TAP_BUILD)/$(1)/verdicts: $(patsubst %.c,$(TAP_BUILD)/$(1)/%.o,$(TAP_SRCS) \
 		tests/tap/verdicts.c)
 $(TAP_BUILD)/$(1)/ends: $(patsubst %.c,$(TAP_BUILD)/$(1)/%.o,$(TAP_STATION_SRCS) \
@@ -45,7 +45,8 @@ $(foreach kind,asan plain,$(foreach app,$(TAP_STATIONS),$(eval $(call tap_statio
 $(foreach kind,asan plain,$(eval $(call tap_compile,$(kind))))
 
 tap-programs: $(TAP_BUILD)/asan/firewall $(TAP_BUILD)/asan/verdicts $(TAP_BUILD)/plain/firewall \
-	$(TAP_BUILD)/asan/ends
+	$(TAP_BUILD)/asan/ends $(TAP_BUILD)/asan/httpd \
+	$(TAP_BUILD)/asan/iperf
 tap: packages
 	@$(MAKE) -s -j2 tap-programs
 	@tests/tap/run $(TAP_BUILD) $(if $(ONLY),--only '$(ONLY)')

@@ -14,7 +14,8 @@ UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/store_wire.c xen/qrexec_wire.c xen/qubes
 # Those of vchan need two guests and are hosted (tests/host.mk).
 UNIT_TESTS = $(sort $(filter-out tests/xen/vchan_%,$(wildcard tests/lib/*_test.c tests/net/*_test.c \
 	tests/xen/*_test.c)) tests/configs/firewall/qubes_test.c \
-	$(wildcard tests/configs/*_test.c tests/configs/library/*_test.c))
+	$(wildcard tests/configs/*_test.c tests/configs/iperf/*_test.c \
+	tests/configs/library/*_test.c))
 UNIT_HELPERS = $(filter-out %_test.c,$(wildcard tests/lib/*.c tests/net/*.c))
 UNIT_OBJS = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(UNIT_SRCS) $(UNIT_HELPERS))
 UNIT_PROGRAMS = $(patsubst tests/%.c,$(UNIT_BUILD)/bin/%,$(UNIT_TESTS))
@@ -23,12 +24,19 @@ UNIT_QUBES = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(wildcard configs/firewall/qubes*
 	tests/configs/firewall/fake_qubes.c)
 
 # Scenarios are packets and calls to libringwall-net.
+UNIT_IPERF = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(iperf_CORE) tests/configs/iperf/world.c)
 UNIT_LIBRARY = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(wildcard configs/library/rw_*.c \
-	tests/configs/library/rw_*.c))
+	tests/configs/library/rw_script*.c))
 
 $(UNIT_BUILD)/bin/configs/firewall/qubes_test: $(UNIT_QUBES)
+$(filter $(UNIT_BUILD)/bin/configs/iperf/%,$(UNIT_PROGRAMS)): $(UNIT_IPERF)
 $(filter $(UNIT_BUILD)/bin/configs/library/%,$(UNIT_PROGRAMS)): $(UNIT_LIBRARY)
-# The server on sockets that the test plays; the pages of counters on real ones.
+# Fibers are played by the test.
+$(UNIT_BUILD)/bin/configs/socket_fiber_test: $(UNIT_BUILD)/configs/socket_fiber.o
+$(UNIT_BUILD)/bin/configs/metrics_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c \
+	configs/http_server.c configs/metrics.c configs/metrics_source.c configs/status.c \
+	configs/status_rows.c configs/text_out.c)
+# The server on sockets that the test plays.
 UNIT_HTTP = $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c configs/http_server.c)
 $(UNIT_BUILD)/bin/configs/http_request_test $(UNIT_BUILD)/bin/configs/http_server_test: \
 		$(UNIT_BUILD)/bin/configs/%: $(UNIT_BUILD)/tests/configs/%.o $(UNIT_HTTP) \
@@ -47,7 +55,9 @@ $(UNIT_BUILD)/bin/%: $(UNIT_BUILD)/tests/%.o $(UNIT_OBJS)
 unit-programs: $(UNIT_PROGRAMS)
 unit-only: $(UNIT_PROGRAMS)
 	@tests/unit/run $(UNIT_PROGRAMS)
+library-only: library
+	@tests/configs/library/run-example $(BUILD)/libringwall-net.so
 
 -include $(shell [ -d $(UNIT_BUILD) ] && find $(UNIT_BUILD) -name '*.d')
-.PHONY: unit-programs unit-only
+.PHONY: unit-programs unit-only library-only
 .SECONDARY:

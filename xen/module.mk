@@ -25,3 +25,5 @@ xen_SRCS := \
 	xen/vchan_pages.c \
 	xen/vchan_ring.c \
 	xen/vchan_server.c
+# What dom0 has to say is in no packet's way: small counts.
+$(BUILD)/kernel/xen/qrexec%.o $(BUILD)/kernel/xen/qubesdb%.o: KERNEL_CFLAGS += -Os

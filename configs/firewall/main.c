@@ -18,11 +18,14 @@
 #include "configs/capture_lines.h"
 #include "configs/firewall/clients.h"
 #include "configs/firewall/host_names.h"
+#include "configs/firewall/management.h"
 #include "configs/firewall/qubes.h"
+#include "configs/machine_info.h"
 #include "configs/pools.h"
 #include "configs/rules_file.h"
 #include "configs/stats_lines.h"
 #include "configs/uplink.h"
+#include "configs/version.h"
 #include "drivers/netback.h"
 #include "drivers/netfront.h"
 #include "lib/ip4_text.h"
@@ -278,17 +281,20 @@ static void timer_run(struct loop_timer *timer, uint64_t now_ns)
 	router_set_now(&firewall.router, now_ns);
 	if (!firewall.qubes)
 		uplink_run(firewall.router.now_ns);
+	management_run(now_ns);
 	router_run_timers(&firewall.router);
 }
 
 static uint64_t timer_next(struct loop_timer *timer)
 {
 	uint64_t router = router_next_ns(&firewall.router);
+	uint64_t management = management_next_ns();
 	uint64_t uplink = UINT64_MAX;
 
 	(void)timer;
 	if (!firewall.qubes)
 		uplink = router_clock_ns(&firewall.router, uplink_next_ns());
+	router = router < management ? router : management;
 	return router < uplink ? router : uplink;
 }
 
@@ -315,6 +321,7 @@ static void stats_print(void (*line)(void *context, const char *text), void *con
 		host_names_print_stats(line, context);
 	if (firewall.qubes)
 		qubes_print_stats(line, context);
+	management_print_stats(line, context);
 	log_stats_print(line, context);
 	line(context, "end");
 }
@@ -405,6 +412,48 @@ static void qubes_begin(void)
 	qubes_wait_loaded(clock_now_ns() + QUBES_WAIT_NS);
 }
 
+static void *management_memory(size_t bytes)
+{
+	return memory_alloc_pages(bytes / PAGE_BYTES + 1);
+}
+
+/* The uplink's rings, then those of clients. */
+static bool management_ring(uint32_t index, struct netif_info *info)
+{
+	if (index)
+		return netback_info(index - 1, info);
+	netfront_info(firewall.uplink, info);
+	return true;
+}
+
+/* Who asks for it without memory for it gets a firewall all the same. */
+static void management_begin(void)
+{
+	struct management_config config = {
+		.manage = firewall.params.manage,
+		.router = &firewall.router,
+		.random = &firewall.random,
+		.now_ns = clock_now_ns,
+		.source = { .guest = "firewall",
+			    .version = ringwall_version,
+			    .now_ns = clock_now_ns,
+			    .start_ns = boot_info_get()->entry_ns,
+			    .router = &firewall.router,
+			    .machine = machine_info,
+			    .ring = management_ring },
+		.memory = management_memory,
+	};
+	int error;
+
+	if (firewall.qubes)
+		qubes_manage(&config.manage);
+	if (!firewall.router_runs || !config.manage.peer.version)
+		return;
+	error = management_start(&config);
+	if (error)
+		log_line(LOG_ERROR, "manage", "the page cannot be made: error %d", -error);
+}
+
 /* Rules by the file, or in a while by QubesDB. */
 static void rules_use(void)
 {
@@ -442,4 +491,5 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 	console_set_input(command, NULL);
 	rules_use();
 	drivers_start(rx_pages, tx_pages);
+	management_begin();
 }

@@ -69,6 +69,16 @@ static void level_read(void)
 		log_set_level((enum log_level)level);
 }
 
+void qubes_manage(struct params_manage *manage)
+{
+	const struct qubesdb_entry *entry = qubesdb_get(qubes.db, "/vm-config/ringwall-manage");
+
+	if (!entry || manage->peer.version)
+		return;
+	if (params_parse_manage(entry->value, entry->length, manage))
+		log_line(LOG_WARNING, "qubes", "ringwall-manage is like 10.137.0.10:8080");
+}
+
 static void changed(void *context, const char *path, const char *value, size_t length)
 {
 	(void)context;

@@ -45,5 +45,11 @@ bool qubes_all_holds(void);
 /* What the client of this address is shown instead; real is 0 when it is shown its own. */
 void qubes_client_visible(be32 real, struct router_visible *visible);
 
+/*
+ * Who may look at the counters, by /vm-config/ringwall-manage as it was when QubesDB was read;
+ * what `manage` says already counts more.
+ */
+void qubes_manage(struct params_manage *manage);
+
 /* Lines for the counters. */
 void qubes_print_stats(void (*line)(void *context, const char *text), void *context);

@@ -4,6 +4,7 @@
  *
  *	httpd-port=80		where it listens
  *	httpd-connections=256	how many there may be at once
+ *	httpd-request-s=10	how long a request may take to be whole
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -24,6 +25,8 @@
 #define PORT 80u
 #define CONNECTIONS 256u
 #define CONNECTIONS_MOST 4096u
+#define REQUEST_S 10u
+#define REQUEST_S_MOST 3600u
 
 static struct {
 	struct http_server *server;
@@ -58,6 +61,7 @@ static int begin(const struct station *station)
 	unsigned long port = number_of(station->arguments, "httpd-port=", PORT);
 	unsigned long connections =
 		number_of(station->arguments, "httpd-connections=", CONNECTIONS);
+	unsigned long request_s = number_of(station->arguments, "httpd-request-s=", REQUEST_S);
 	struct http_server_config config = {
 		.sockets = station->sockets,
 		.listen.own.port = (uint16_t)port,
@@ -65,13 +69,17 @@ static int begin(const struct station *station)
 		.context = &httpd.source,
 		.now_ns = now_ns,
 		.connections = (uint32_t)connections,
+		.request_ms = (uint32_t)request_s * 1000,
 	};
 	void *memory;
 	int error;
 
-	if (!port || port > UINT16_MAX || !connections || connections > CONNECTIONS_MOST) {
+	if (!port || port > UINT16_MAX || !connections || connections > CONNECTIONS_MOST ||
+	    !request_s || request_s > REQUEST_S_MOST) {
 		log_line(LOG_ERROR, "httpd",
-			 "httpd-port= is 1 to 65535, httpd-connections= 1 to %u", CONNECTIONS_MOST);
+			 "httpd-port= is 1 to 65535, httpd-connections= 1 to %u, "
+			 "httpd-request-s= 1 to %u",
+			 CONNECTIONS_MOST, REQUEST_S_MOST);
 		return -EINVAL;
 	}
 	pages_collect();

@@ -102,16 +102,11 @@ static void udp_ready(struct socket *socket, uint32_t ready, void *context)
 static struct socket *stream_open(struct iperf_client *client, int *error)
 {
 	const struct socket_address *peer = &client->options.peer;
-	struct socket *socket;
 
 	if (client->test.settings.udp)
 		return socket_open_udp(client->place->sockets, NULL, peer, udp_ready, client,
 				       error);
-	socket = socket_connect(client->place->sockets, NULL, peer, tcp_ready, client, error);
-	if (socket && client->test.settings.mss &&
-	    socket_set(socket, SOCKET_MSS, client->test.settings.mss))
-		iperf_report_line(client->place, "iperf: -M is not possible");
-	return socket;
+	return socket_connect(client->place->sockets, NULL, peer, tcp_ready, client, error);
 }
 
 static void stream_next(struct iperf_client *client)

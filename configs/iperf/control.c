@@ -11,6 +11,9 @@ void iperf_control_begin(struct iperf_control *control, struct socket *socket)
 	control->socket = socket;
 	control->reading = IPERF_READ_STATE;
 	control->in_used = control->out_used = 0;
+	/* A byte that waited for the acknowledgement of the last one would delay the test. */
+	if (socket_set(socket, SOCKET_NO_DELAY, 1))
+		return;
 }
 
 void iperf_control_end(struct iperf_control *control)

@@ -307,18 +307,24 @@ static bool is_first(const struct iperf_newcomer *newcomer)
 	return true;
 }
 
+/* May this be a stream of the test that is being prepared? */
+static bool is_stream(const struct iperf_newcomer *newcomer)
+{
+	const struct iperf_server *server = newcomer->server;
+
+	return server->phase == IPERF_SERVER_STREAMS && !server->test.settings.udp &&
+	       memcmp(newcomer->cookie, server->cookie, sizeof(server->cookie)) == 0;
+}
+
 /* Its cookie is there: what it is for. */
 static void newcomer_take(struct iperf_newcomer *newcomer)
 {
 	struct iperf_server *server = newcomer->server;
 	struct socket *socket = newcomer->socket;
 
-	if (server->over) {
-		newcomer_refuse(newcomer);
-	} else if (server->phase == IPERF_SERVER_IDLE) {
+	if (server->phase == IPERF_SERVER_IDLE && !server->over) {
 		test_begin(server, newcomer);
-	} else if (server->phase != IPERF_SERVER_STREAMS || server->test.settings.udp ||
-		   memcmp(newcomer->cookie, server->cookie, sizeof(server->cookie)) != 0) {
+	} else if (!is_stream(newcomer)) {
 		newcomer_refuse(newcomer);
 	} else if (is_first(newcomer)) {
 		newcomer->socket = NULL;

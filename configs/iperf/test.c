@@ -200,6 +200,7 @@ void iperf_test_set_options(struct iperf_test *test, struct socket *socket)
 
 	if (!settings->udp) {
 		option_set(test, socket, SOCKET_NO_DELAY, settings->no_delay, "-N");
+		option_set(test, socket, SOCKET_MSS, settings->mss, "-M");
 		option_set(test, socket, SOCKET_SEND_BYTES, settings->window, "-w");
 	}
 	option_set(test, socket, SOCKET_RECEIVE_BYTES, settings->window, "-w");

@@ -10,10 +10,11 @@ $(BUILD)/library/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  host $<"
 	@gcc -std=gnu11 -O2 -g $(WARNINGS) -I. -fPIC -fvisibility=hidden -fno-strict-aliasing \
-		-ffile-prefix-map=$(CURDIR)=. -MMD -MP -c -o $@ $<
+		-ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. -MMD -MP -c -o $@ $<
 $(BUILD)/libringwall-net.so: $(library_OBJS)
 	@echo "  link $@"
-	@gcc -shared -Wl,-soname,libringwall-net.so -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -o $@ $^
+	@gcc -shared -Wl,-soname,libringwall-net.so -Wl,-z,defs -Wl,-z,relro -Wl,-z,now \
+		-Wl,--gc-sections -o $@ $^
 
 library: $(BUILD)/libringwall-net.so
 -include $(library_OBJS:.o=.d)

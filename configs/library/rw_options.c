@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Options of sockets, and what can be done with them now. */
 #include <errno.h>
+#include <netinet/in.h>
 
 #include "configs/library/rw_parts.h"
+#include "net/tcp_options.h"
 
 /* Of net/socket.h; -1: one that is ours alone. */
 static int socket_option_of(enum rw_option option)
@@ -26,11 +28,38 @@ static int socket_option_of(enum rw_option option)
 	return of[option];
 }
 
+/* Values that a socket would take, for one that is yet to be made. */
+static bool is_value(enum rw_option option, int value)
+{
+	switch (option) {
+	case RW_KEEPALIVE_IDLE:
+	case RW_KEEPALIVE_INTERVAL:
+		return value >= 1 && value <= UINT16_MAX;
+	case RW_KEEPALIVE_COUNT:
+		return value >= 1 && value <= UINT8_MAX;
+	case RW_SEND_BYTES:
+	case RW_RECEIVE_BYTES:
+		return value >= 1;
+	case RW_MSS:
+		return value >= (int)TCP_MSS_MIN && value <= UINT16_MAX;
+	case RW_PACING:
+		return true; /* 32 bits without a sign */
+	default:
+		return value >= 0;
+	}
+}
+
+/* Datagram sockets have a queue, and nothing else that could be set. */
+static bool is_for(const struct rw_socket *s, enum rw_option option)
+{
+	return s->stream || option == RW_RECEIVE_BYTES;
+}
+
 static int apply(struct rw_socket *s, enum rw_option option)
 {
 	int of = socket_option_of(option);
 
-	if (!s->socket || of < 0)
+	if (!s->socket || of < 0 || !is_for(s, option))
 		return 0;
 	return socket_set(s->socket, (enum socket_option)of, s->options[option]);
 }
@@ -44,6 +73,22 @@ int rw_options_apply(struct rw_socket *s)
 			return error;
 	}
 	return 0;
+}
+
+struct tcp_options_set rw_options_set(const struct rw_socket *s)
+{
+	return (struct tcp_options_set){
+		.keepalive_idle_s = (uint16_t)s->options[RW_KEEPALIVE_IDLE],
+		.keepalive_interval_s = (uint16_t)s->options[RW_KEEPALIVE_INTERVAL],
+		.keepalive_count = (uint8_t)s->options[RW_KEEPALIVE_COUNT],
+		.keepalive = s->options[RW_KEEPALIVE],
+		.no_delay = s->options[RW_NO_DELAY],
+		.mss = (uint16_t)s->options[RW_MSS],
+		.user_timeout_ms = s->options[RW_USER_TIMEOUT],
+		.send_bytes = s->options[RW_SEND_BYTES],
+		.receive_bytes = s->options[RW_RECEIVE_BYTES],
+		.pacing = s->options[RW_PACING],
+	};
 }
 
 int rw_take_error(struct rw_socket *s)
@@ -66,7 +111,8 @@ int rw_setsockopt(struct rw_stack *stack, int fd, int level, int option, const v
 
 	if (!s)
 		return -EBADF;
-	if (which == RW_OPTION_COUNT || which == RW_ERROR || which == RW_INFO)
+	if (which == RW_OPTION_COUNT || which == RW_ERROR || which == RW_INFO ||
+	    (!s->stream && level == IPPROTO_TCP))
 		return -ENOPROTOOPT;
 	if (!value || bytes < (which == RW_LINGER ? sizeof(linger) : sizeof(number)))
 		return -EINVAL;
@@ -76,7 +122,7 @@ int rw_setsockopt(struct rw_stack *stack, int fd, int level, int option, const v
 		return 0;
 	}
 	memcpy(&number, value, sizeof(number));
-	if (number < 0 && which != RW_PACING)
+	if (!is_value(which, number))
 		return -EINVAL;
 	if (which == RW_KEEPALIVE || which == RW_NO_DELAY)
 		number = number != 0;

@@ -98,5 +98,7 @@ void rw_address_write(const struct socket_address *from, struct sockaddr *to, so
 /* ---- rw_options.c ---- */
 /* Gives a socket that has just been made the options that were set before. 0 or an errno. */
 must_check int rw_options_apply(struct rw_socket *s);
+/* The same for a connection that is about to be made. */
+struct tcp_options_set rw_options_set(const struct rw_socket *s);
 /* What went wrong and has not been told yet: 0 or a negative errno; from then on it has. */
 int rw_take_error(struct rw_socket *s);

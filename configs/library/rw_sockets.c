@@ -111,7 +111,7 @@ int rw_listen(struct rw_stack *stack, int fd, int backlog)
 
 int rw_accept(struct rw_stack *stack, int fd, struct sockaddr *address, socklen_t *bytes)
 {
-	struct rw_socket *s = rw_socket_of(stack, fd);
+	struct rw_socket *s = rw_socket_of(stack, fd), *accepted;
 	struct socket_address peer;
 	struct socket *socket;
 	int got;
@@ -128,9 +128,12 @@ int rw_accept(struct rw_stack *stack, int fd, struct sockaddr *address, socklen_
 		give_back(stack, got);
 		return -EAGAIN;
 	}
-	stack->table[got].kind = RW_STREAM;
-	stack->table[got].connected = true;
-	stack->table[got].socket = socket;
+	accepted = &stack->table[got];
+	accepted->kind = RW_STREAM;
+	accepted->connected = true;
+	accepted->socket = socket;
+	accepted->set = s->set;
+	memcpy(accepted->options, s->options, sizeof(s->options));
 	peer = socket_peer(socket);
 	rw_address_write(&peer, address, bytes);
 	return got;
@@ -170,6 +173,7 @@ int rw_connect(struct rw_stack *stack, int fd, const struct sockaddr *address, s
 {
 	struct rw_socket *s = rw_socket_of(stack, fd);
 	struct socket_address own, peer;
+	struct tcp_options_set options;
 	int error;
 
 	if (!s)
@@ -184,15 +188,15 @@ int rw_connect(struct rw_stack *stack, int fd, const struct sockaddr *address, s
 	if (s->kind != RW_FRESH)
 		return connect_again(s);
 	own = own_of(stack, s);
-	s->socket = socket_connect(stack->sockets, own.ip.version ? &own : NULL, &peer, NULL, NULL,
-				   &error);
+	options = rw_options_set(s);
+	s->socket = socket_connect_with(stack->sockets, own.ip.version ? &own : NULL, &peer,
+					&options, NULL, NULL, &error);
 	if (!s->socket)
 		return error;
 	s->kind = RW_STREAM;
 	s->connected = true;
-	error = rw_options_apply(s);
 	rw_run(stack);
-	return error ? error : -EINPROGRESS;
+	return -EINPROGRESS;
 }
 
 /* ---- bytes ---- */

@@ -22,3 +22,5 @@ $(BUILD)/kernel/pages/%.o: $(BUILD)/pages/%.c $(NEWLIB)/.built
 http_SRCS := configs/http_request.c configs/http_server.c configs/metrics.c configs/metrics_source.c \
 	configs/status.c configs/status_pages.c configs/status_rows.c configs/text_out.c \
 	pages/status_pages.c pages/version.c
+# Nothing of it is in the way of packets: small counts.
+$(patsubst %.c,$(BUILD)/kernel/%.o,$(http_SRCS)): KERNEL_CFLAGS += -Os

@@ -42,6 +42,8 @@ def iperf_json(text):
 class Case:
     """One domain under measurement, its clients, and the row of figures about it."""
 
+    target = OUTSIDE  # what a client's iperf3 talks to
+
     def __init__(self, bench, counter, kernels, kind, mode):
         self.bench = bench
         self.counter = counter
@@ -157,11 +159,41 @@ class RuledRelayCase(RelayCase):
         return config
 
 
+class EndCase(Case):
+    """An end point: our iperf, or iperf3 in a Linux domain. The client is dom0."""
+
+    target = UPLINK_IP
+
+    @property
+    def kernel(self):
+        return self.kernels.iperf
+
+    def config(self):
+        if self.kind == "linux":
+            return self.bench.router_config("router", self.mode)
+        return self.bench.ringwall_config(
+            self.kernel, name="iperf", mode=self.mode,
+            cmdline=f"ip={UPLINK_IP}/24 gw={UPLINK_GATEWAY} iperf=-s,-i,0")
+
+    def wait_booted(self):
+        if self.kind == "linux":
+            self.bench.wait_ready(self.name, 90)
+            self.bench.guest(self.name, "iperf3 -s -D; sleep 1")
+        else:
+            self.bench.wait_console(self.name, r"iperf: Server listening", 30)
+
+    def start_client(self):
+        self.bench.run("pkill -9 iperf3; true")
+
+    def client(self, script, limit=GUEST_LIMIT):
+        return self.bench.run(script, limit, False).out
+
+
 # ---- parts ----
 
 def tcp(case, key, options):
     before = case.counter.read()
-    text = case.client(f"iperf3 -J -c {OUTSIDE} -t {TCP_SECONDS} --connect-timeout 5000 {options}")
+    text = case.client(f"iperf3 -J -c {case.target} -t {TCP_SECONDS} --connect-timeout 5000 {options}")
     guest, xen = difference(before, case.counter.read())
     received = iperf_json(text)["end"]["sum_received"]
     segments = max(received["bytes"], 1) / SEGMENT
@@ -277,6 +309,7 @@ FIREWALL_PARTS = [("ping", ping, True), ("tcp", tcp_both, True), ("gso", tcp_wit
 # and the relay without rules is what the bridge is to be compared with.
 EXTRA_PARTS = ["clients", "ruled-tcp", "ruled-udp"]
 RELAY_PARTS = [("relay-tcp", tcp_both, True), ("relay-udp", udp60, True)]
+END_PARTS = [("end-tcp", tcp_both, True)]
 RULED_RELAY_PARTS = [("ruled-tcp", tcp_both, True), ("ruled-udp", udp60, True)]
 
 

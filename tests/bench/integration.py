@@ -4,13 +4,14 @@
 in both modes on one boot of the bench. `make test-xen` runs them.
 
     integration.py KERNEL CHURN_KERNEL SELFTEST_KERNEL [--hostile KERNEL] [--relay KERNEL]
-                   [--vchan KERNEL PEER] [--qubes FOLDER]
+                   [--vchan KERNEL PEER] [--qubes FOLDER] [--iperf KERNEL] [--httpd KERNEL]
                    [--trap KERNEL] [--mode pv|pvh] [--only WORD]
 
 With --trap a kernel whose undefined behaviour traps is put through the main job too,
 with --hostile the firewall is attacked by its neighbours (hostile.py), with --relay the
 relay is tried (relay.py), with --vchan vchans against libxenvchan (vchan.py), with --qubes
-and the folder of tests/qubes' programs the firewall is one of QubesOS (qubes.py).
+and the folder of tests/qubes' programs the firewall is one of QubesOS (qubes.py), with
+--iperf end points are tried (ends.py), with --httpd its pages (web.py).
 
 Prints a line a test, what was expected and seen where one fails, and at the end
 `N passed, N failed`. A failed test leaves the consoles of all domains in
@@ -24,6 +25,7 @@ import traceback
 
 import bench as bench_module
 from bench import Bench, BenchError, OUTSIDE, UPLINK_GATEWAY, UPLINK_IP
+from ends import EndTests
 from hostile import HostileTests
 from qubes import QubesTests
 from relay import RelayTests
@@ -31,6 +33,7 @@ from stack import StackTests
 from storm import StormTests
 from uplinks import UplinkTests
 from vchan import VchanTests
+from web import WebTests
 
 RULES = f"""
 set block-policy return
@@ -67,8 +70,8 @@ def megabits(text, side):
     return float(value) * {"K": 0.001, "M": 1.0, "G": 1000.0}[unit]
 
 
-class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, UplinkTests,
-            VchanTests):
+class Suite(EndTests, HostileTests, QubesTests, RelayTests, StackTests, StormTests, UplinkTests,
+            VchanTests, WebTests):
     expect = staticmethod(expect)
 
     def __init__(self, bench, kernels, mode):
@@ -81,6 +84,8 @@ class Suite(HostileTests, QubesTests, RelayTests, StackTests, StormTests, Uplink
         self.qubes = kernels.qubes
         self.relay = kernels.relay
         self.vchan = kernels.vchan
+        self.iperf = kernels.iperf
+        self.httpd = kernels.httpd
         self.mode = mode
 
     # ---- helpers ----
@@ -426,7 +431,8 @@ TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes
          "hostile_uplink": ("pvh",), "storm": ("pvh",), "storm_relay": ("pv",), "storm_linux": ("pvh",),
          "queues": ("pvh",), "stack": ("pv",), "uplink_told": ("pvh",), "flows": ("pvh",),
          "second_vif": ("pv",), "cycles": ("pv",), "many": ("pvh",),
-         "vchan": ("pvh",), "vchan_nonsense": ("pv",)}
+         "vchan": ("pvh",), "vchan_nonsense": ("pv",),
+         "iperf_server": BOTH, "iperf_client": BOTH, "httpd": ("pvh",), "manage": ("pv",)}
 
 
 def run_mode(bench, arguments, mode):
@@ -441,6 +447,10 @@ def run_mode(bench, arguments, mode):
         if test.startswith("relay") and not arguments.relay:
             continue
         if test.startswith("vchan") and not arguments.vchan:
+            continue
+        if test.startswith("iperf") and not arguments.iperf:
+            continue
+        if test == "httpd" and not arguments.httpd:
             continue
         if test.startswith("hostile") and not arguments.hostile:
             continue
@@ -480,6 +490,8 @@ def main():
     parser.add_argument("--relay")
     parser.add_argument("--qubes")
     parser.add_argument("--vchan", nargs=2, metavar=("KERNEL", "PEER"))
+    parser.add_argument("--iperf")
+    parser.add_argument("--httpd")
     parser.add_argument("--mode", choices=["pv", "pvh"])
     parser.add_argument("--only")
     arguments = parser.parse_args()

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
-"""Measures Ringwall beside the Linux router domain, and the relay beside a Linux bridge,
-on one boot of the bench and in both modes: speed, latency, boot, memory, image size, and
+"""Measures Ringwall beside the Linux router domain, the relay beside a Linux bridge, and an
+end point beside a Linux domain, on one boot of the bench and in both modes: speed, latency, boot, memory, image size, and
 instructions on the firewall's CPU per packet, guest and hypervisor apart, from the
 plugin in count/.
 
     measure.py KERNEL CHURN_KERNEL RELAY_KERNEL RING_STRESS PLUGIN OUTPUT_FOLDER
-               [--only WORD] [--mode pv|pvh] [--profile]
+               --iperf KERNEL [--only WORD] [--mode pv|pvh] [--profile]
 
 --only measures the parts whose names contain WORD, a regular expression (cases.py names
 them). --profile writes where each part's instructions went, by symbol. The ring by itself
@@ -26,8 +26,8 @@ import time
 
 import report
 from bench import Bench, BenchError, FIREWALL_CPU
-from cases import (EXTRA_PARTS, FIREWALL_PARTS, RELAY_PARTS, RULED_RELAY_PARTS, FirewallCase,
-                   RelayCase, RuledRelayCase, run_parts)
+from cases import (END_PARTS, EXTRA_PARTS, FIREWALL_PARTS, RELAY_PARTS, RULED_RELAY_PARTS, EndCase,
+                   FirewallCase, RelayCase, RuledRelayCase, run_parts)
 from symbols import Profiler
 
 ALL_SECONDS = 800
@@ -83,7 +83,8 @@ def measure_all(bench, counter, profiler, arguments, results):
     deadline = time.monotonic() + ALL_SECONDS - PART_SECONDS
     for name, case_class, parts in (("firewall", FirewallCase, FIREWALL_PARTS),
                                     ("relay", RelayCase, RELAY_PARTS),
-                                    ("ruled relay", RuledRelayCase, RULED_RELAY_PARTS)):
+                                    ("ruled relay", RuledRelayCase, RULED_RELAY_PARTS),
+                                    ("end point", EndCase, END_PARTS)):
         parts = [part for part in parts if wanted(part, arguments.only)]
         for mode in [arguments.mode] if arguments.mode else report.MODES:
             for kind in ("linux", "ringwall") if parts else ():
@@ -136,11 +137,12 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("kernel", "churn", "relay", "ring", "plugin", "folder"):
         parser.add_argument(name)
+    parser.add_argument("--iperf", required=True)
     parser.add_argument("--only", default="")
     parser.add_argument("--mode", choices=report.MODES)
     parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
-    parts = FIREWALL_PARTS + RELAY_PARTS + RULED_RELAY_PARTS
+    parts = FIREWALL_PARTS + RELAY_PARTS + RULED_RELAY_PARTS + END_PARTS
     names = [part[0] for part in parts] + ["ring"]
     if not any(re.search(arguments.only, name) for name in names):
         parser.error("no such part; there are " + " ".join(names))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Tables and the plot of measure.py's figures. A figure that is missing is "-".
 
-Results are {"firewall": {mode: {kind: {key: value}}}, "relay" and "ruled relay": the
-same}, with kind `linux` or `ringwall`, and "ring": {slots: {producers: slots a second}}.
+Results are {"firewall": {mode: {kind: {key: value}}}, "relay", "ruled relay" and
+"end point": the same}, with kind `linux` or `ringwall`, and "ring": {slots: {producers: slots a second}}.
 """
 import os
 import subprocess
@@ -49,6 +49,8 @@ ROWS = {
     ] + DOMAIN,
     "relay": TCP + UDP60 + UDP_LOST + DOMAIN,
     "ruled relay": TCP + UDP60 + UDP_LOST + DOMAIN,
+    "end point": [(key, title.replace("up", "to it").replace("down", "from it"), unit)
+                  for key, title, unit in TCP] + DOMAIN,
 }
 
 
@@ -98,10 +100,10 @@ def tables(results):
     text = ""
     if results["firewall"]:
         text += table(results["firewall"], ROWS["firewall"], "Linux", "Ringwall") + "\n"
-    for name in ("relay", "ruled relay"):
+    for name, linux in (("relay", "Linux bridge"), ("ruled relay", "Linux bridge"),
+                        ("end point", "Linux")):
         if results[name]:
-            text += f"\n### {name}\n\n" + \
-                table(results[name], ROWS[name], "Linux bridge", name) + "\n"
+            text += f"\n### {name}\n\n" + table(results[name], ROWS[name], linux, name) + "\n"
     if results["ring"]:
         text += "\n### ring: slots a second between threads of this machine\n\n" + \
             ring_table(results["ring"]) + "\n"

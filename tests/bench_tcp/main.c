@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Two ends in one process, on one core: what the stack itself costs, and how it does under
- * loss in virtual time. Usage: bench-tcp-NAME [--seconds S] [--rounds N] [--only GROUP]
- * [--loss FRACTION], which virtual time has; --trace FRACTION shows the sender's windows in it.
- * A row is: group, name, stack, value, unit, separated by tabs.
+ * loss in virtual time.
+ *
+ * Usage: bench-tcp-NAME [--only GROUP] [--seconds S] [--rounds N]
+ *	[--mbit RATE] [--queue BYTES] [--delay MS] [--loss FRACTION]
+ *
+ * Groups: memory (or one of bulk, requests, connections), gso, idle, virtual, whose link has
+ * the last four, and trace: the same with the sender's windows. A row is: group, name, stack,
+ * value, unit, separated by tabs.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +29,11 @@ static double round_seconds = 0.5;
 static uint32_t rounds = 7;
 static const char *only;
 static uint8_t data[CHUNK];
+/* Of the virtual link; the queue in bytes. */
+static struct {
+	double mbit, delay_ms, loss;
+	uint32_t queue;
+} path = { 100, 20, 0, 250000 };
 
 static uint64_t read_clock(clockid_t clock)
 {
@@ -234,14 +244,14 @@ static void advance(void)
 	pair_now = next > pair_now && next != UINT64_MAX ? next : pair_now + 1000;
 }
 
-static void bench_virtual(double loss, uint32_t seconds, bool trace)
+static void bench_virtual(uint32_t seconds, bool trace)
 {
-	struct pair_options options = { .delay_ns = 20000000,
-					.rate = 12500000,
-					.queue = 250000,
-					.loss = loss,
-					.buffer_bytes = 1u << 20,
-					.connections = 64 };
+	const struct pair_options options = { .delay_ns = (uint64_t)(path.delay_ms * 1e6),
+					      .rate = (uint64_t)(path.mbit * 125000),
+					      .queue = path.queue,
+					      .loss = path.loss,
+					      .buffer_bytes = 2u << 20,
+					      .connections = 64 };
 	void *client, *server = NULL;
 	uint64_t end, got = 0, traced = 0;
 	char name[64];
@@ -265,34 +275,39 @@ static void bench_virtual(double loss, uint32_t seconds, bool trace)
 			traced = pair_now;
 		}
 	}
-	snprintf(name, sizeof(name), "bulk, 100 Mbit/s, 20 ms, loss %g %%", loss * 100);
+	snprintf(name, sizeof(name), "bulk, %g Mbit/s, %g ms, loss %g %%", path.mbit, path.delay_ms,
+		 path.loss * 100);
 	row("virtual", name, (double)got * 8e-6 / seconds, "Mbit/s");
+}
+
+static bool take_option(const char *name, const char *value)
+{
+	if (strcmp(name, "--seconds") == 0)
+		round_seconds = strtod(value, NULL);
+	else if (strcmp(name, "--rounds") == 0)
+		rounds = (uint32_t)strtoul(value, NULL, 10);
+	else if (strcmp(name, "--only") == 0)
+		only = value;
+	else if (strcmp(name, "--loss") == 0)
+		path.loss = strtod(value, NULL);
+	else if (strcmp(name, "--mbit") == 0)
+		path.mbit = strtod(value, NULL);
+	else if (strcmp(name, "--delay") == 0)
+		path.delay_ms = strtod(value, NULL);
+	else if (strcmp(name, "--queue") == 0)
+		path.queue = (uint32_t)strtoul(value, NULL, 10);
+	else
+		return false;
+	return true;
 }
 
 int main(int argc, char **argv)
 {
-	double loss = 0, traced = -1;
-
-	for (int i = 1; i + 1 < argc; i += 2) {
-		if (strcmp(argv[i], "--seconds") == 0)
-			round_seconds = strtod(argv[i + 1], NULL);
-		else if (strcmp(argv[i], "--rounds") == 0)
-			rounds = (uint32_t)strtoul(argv[i + 1], NULL, 10);
-		else if (strcmp(argv[i], "--only") == 0)
-			only = argv[i + 1];
-		else if (strcmp(argv[i], "--trace") == 0)
-			traced = strtod(argv[i + 1], NULL);
-		else if (strcmp(argv[i], "--loss") == 0)
-			loss = strtod(argv[i + 1], NULL);
-		else
+	for (int i = 1; i < argc; i += 2)
+		if (i + 1 == argc || !take_option(argv[i], argv[i + 1]))
 			fail("an unknown option");
-	}
 	if (rounds == 0 || rounds > ROUNDS_MAX)
 		fail("too many rounds");
-	if (traced >= 0) {
-		bench_virtual(traced, 30, true);
-		return 0;
-	}
 	if (wants("memory") || wants("bulk") || wants("requests") || wants("connections"))
 		bench_memory_link(false);
 	if (wants("gso") && pair_has_gso)
@@ -300,6 +315,8 @@ int main(int argc, char **argv)
 	if (wants("idle"))
 		bench_idle(10000);
 	if (wants("virtual"))
-		bench_virtual(loss, 120, false);
+		bench_virtual(120, false);
+	if (only && wants("trace"))
+		bench_virtual(30, true);
 	return 0;
 }

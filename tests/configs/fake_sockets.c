@@ -13,9 +13,10 @@ static struct socket listener;
 
 void fake_sockets_reset(void)
 {
-	for (uint32_t i = 0; i < fake_count; i++)
+	for (uint32_t i = 0; i < fake_count; i++) {
 		free(fakes[i].out);
-	memset(fakes, 0, sizeof(fakes));
+		memset(&fakes[i], 0, sizeof(fakes[i]));
+	}
 	memset(&listener, 0, sizeof(listener));
 	fake_count = 0;
 }

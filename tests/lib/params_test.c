@@ -6,6 +6,7 @@
 
 #include "lib/ip4_text.h"
 #include "lib/ip6_text.h"
+#include "lib/ip_text.h"
 #include "tests/host/unit.h"
 
 START_TEST(a_good_line)
@@ -149,6 +150,82 @@ START_TEST(mistake)
 }
 END_TEST
 
+START_TEST(who_manages)
+{
+	static const struct {
+		const char *value, *address;
+		uint16_t port;
+		bool uplink;
+	} good[] = {
+		{ "10.137.1.10", "10.137.1.10", 80, false },
+		{ "10.137.1.10:8080", "10.137.1.10", 8080, false },
+		{ "192.0.2.7,uplink", "192.0.2.7", 80, true },
+		{ "192.0.2.7:65535,uplink", "192.0.2.7", 65535, true },
+		{ "fd00::9", "fd00::9", 80, false },
+		{ "[fd00::9]", "fd00::9", 80, false },
+		{ "[fd00::9]:1", "fd00::9", 1, false },
+		{ "fd00::9,uplink", "fd00::9", 80, true },
+	};
+	static const char *const bad[] = {
+		"",
+		"x",
+		"0.0.0.0",
+		"127.0.0.1",
+		"224.0.0.1",
+		"10.0.0.1:",
+		"10.0.0.1:0",
+		"10.0.0.1:65536",
+		"10.0.0.1:080000",
+		"10.0.0.1:8x",
+		"10.0.0.1/24",
+		"10.0.0.1,client",
+		",uplink",
+		"10.0.0.1,",
+		"[10.0.0.1]",
+		"[fd00::9",
+		"[fd00::9]80",
+		"[fd00::9]:",
+		"fd00::9]",
+		"ff02::1",
+		"fe80::1",
+		"::",
+		"10.0.0.1,uplink,uplink",
+	};
+	struct params params;
+	struct params_manage manage;
+	char line[100], text[IP_TEXT_BYTES];
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		snprintf(line, sizeof(line), "ip=dhcp manage=%s", good[i].value);
+		ck_assert_int_eq(params_parse(line, &params), 0);
+		ck_assert_str_eq(ip_text_format(&params.manage.peer, text), good[i].address);
+		ck_assert_uint_eq(params.manage.port, good[i].port);
+		ck_assert_int_eq(params.manage.uplink, good[i].uplink);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		ck_assert_msg(params_parse_manage(bad[i], strlen(bad[i]), &manage), "%s", bad[i]);
+		snprintf(line, sizeof(line), "ip=dhcp manage=%s", bad[i]);
+		ck_assert_int_eq(params_parse(line, &params), -EINVAL);
+		ck_assert_uint_eq(params.manage.peer.version, 0);
+	}
+	/* Nobody, when nothing is said. */
+	ck_assert_int_eq(params_parse("ip=dhcp", &params), 0);
+	ck_assert_uint_eq(params.manage.peer.version, 0);
+}
+END_TEST
+
+START_TEST(words_of_an_application)
+{
+	static const char line[] = "ip=10.0.0.2/24 iperf=-s,-1 gw=10.0.0.1 iperf-more";
+	struct params params;
+
+	ck_assert_int_eq(params_parse_station(line, "iperf", &params), 0);
+	ck_assert(params.has_ip && params.has_gateway);
+	ck_assert_int_eq(params_parse_station(line, "httpd", &params), -EINVAL);
+	ck_assert_int_eq(params_parse(line, &params), -EINVAL);
+}
+END_TEST
+
 START_TEST(many_errors_are_bounded)
 {
 	struct params params;
@@ -165,7 +242,9 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, nat);
 	tcase_add_test(cases, ipv6);
 	tcase_add_test(cases, qubesos);
+	tcase_add_test(cases, who_manages);
 	tcase_add_loop_test(cases, mistake, 0, sizeof(mistakes) / sizeof(mistakes[0]));
+	tcase_add_test(cases, words_of_an_application);
 	tcase_add_test(cases, many_errors_are_bounded);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "net/router_sockets.h"
+#include "net/socket_parts.h"
 #include "net/wire.h"
 #include "tests/host/unit.h"
 #include "tests/net/test_net.h"
@@ -395,6 +396,7 @@ START_TEST(icmp_errors_reach_tcp)
 	uint8_t version = _i ? 6 : 4;
 	struct socket *listener, *client, *server;
 	struct socket_tcp_info info;
+	static struct frame again;
 	uint32_t mss;
 
 	begin(NULL, true);
@@ -415,6 +417,15 @@ START_TEST(icmp_errors_reach_tcp)
 	quote_last(version, version == 4 ? 3 : 2, version == 4 ? 4 : 0, 1300);
 	socket_tcp_info(client, &info);
 	ck_assert_uint_eq(info.mss, 1300 - (version == 4 ? 52 : 72));
+	ck_assert_uint_eq(sockets_stats(ours)->problems, 2);
+	/* The same when what it quotes has arrived (RFC 5927). */
+	again = frame;
+	run(50);
+	test_link_input(&net->uplink, &again);
+	socket_tcp_info(client, &info);
+	ck_assert_uint_eq(info.mss, 1300 - (version == 4 ? 52 : 72));
+	ck_assert_uint_eq(sockets_stats(ours)->problems, 2);
+	ck_assert_uint_eq(sockets_stats(ours)->problems_ignored, 1);
 	socket_close(client);
 	socket_close(server);
 	socket_close(listener);
@@ -539,6 +550,50 @@ START_TEST(cookies_pass_rules_for_syns)
 }
 END_TEST
 
+/* As with flows: what new rules forbid ends, what they allow notices nothing. */
+START_TEST(new_rules_end_what_they_forbid)
+{
+	static const char *const forbidding[] = { NULL, "block\n",
+						  "pass\npass in on uplink proto tcp to self port "
+						  "80 rdr-to 10.138.0.11\n" };
+	struct socket *listener, *far_listener, *client, *server, *own;
+	uint64_t sent;
+
+	begin("pass\n", true);
+	listener = listen_at(ours, 80);
+	far_listener = listen_at(far, 81);
+	client = connect_to(far, our_address(4, 80));
+	own = connect_to(ours, test_address(1, 4, 81));
+	run(5);
+	server = socket_accept(listener, NULL, NULL);
+	test_net_set_rules(net, "block\npass in on uplink proto tcp to self port 80\n");
+	transfer(client, server, 10000);
+	ck_assert_uint_eq(socket_ready(server), SOCKET_WRITABLE);
+	(void)connect_to(far, our_address(4, 80)); /* waits to be accepted */
+	run(5);
+	ck_assert_uint_eq(socket_ready(listener), SOCKET_READABLE);
+	sent = net->uplink.sent;
+	test_net_set_rules(net, forbidding[_i]);
+	ck_assert_int_eq(socket_error(server), -ECONNABORTED);
+	ck_assert_uint_eq(socket_ready(server), SOCKET_READABLE | SOCKET_OVER);
+	ck_assert_uint_eq(socket_ready(listener), 0);
+	ck_assert_uint_eq(net->uplink.sent, sent);
+	ck_assert_int_eq(socket_send(client, "x", 1), 1);
+	run(2);
+	ck_assert_int_eq(socket_error(client), 0);
+	ck_assert_uint_eq(socket_ready(own), SOCKET_WRITABLE); /* we have begun it */
+	socket_close(server);
+	socket_abort(client);
+	socket_abort(own);
+	socket_close(listener);
+	socket_close(far_listener);
+	for (uint32_t i = 0; i < far->config.connections; i++)
+		if (far->connections[i].flags & TCP_FLAG_OWNED)
+			tcp_abort(&far->connections[i], net->now_ns);
+	end();
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
 	tcase_add_loop_test(cases, a_listener_is_reached_as_the_rules_say, 0, 4);
@@ -551,6 +606,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, translation_and_sockets_share_no_port);
 	tcase_add_test(cases, nothing_leaves_from_an_address_of_the_past);
 	tcase_add_loop_test(cases, a_listener_for_one_link_hears_no_other, 0, 2);
+	tcase_add_loop_test(cases, new_rules_end_what_they_forbid, 0, 3);
 	tcase_add_test(cases, cookies_pass_rules_for_syns);
 }
 

@@ -319,6 +319,37 @@ START_TEST(rfc5927_4_problems_must_quote_what_is_under_way)
 }
 END_TEST
 
+/* Peers that take nothing more keep no memory of what nobody waits for. */
+START_TEST(rfc6429_orphans_end_without_progress)
+{
+	lab = lab_begin(NULL);
+	lab_pair(lab, PORT, &client, &server);
+	for (unsigned int i = 0; i < 200; i++) {
+		(void)!tcp_send(server, lab, 10000, lab->now);
+		lab_run(lab, 5 * LAB_MS);
+	}
+	lab_run(lab, 10 * LAB_S);
+	if (_i == 0) {
+		/* A closed window, and every probe is answered. */
+		ck_assert_uint_eq(server->snd_wnd, 0);
+		lab_run(lab, 1000 * LAB_S);
+		ck_assert_int_eq(tcp_error(server), 0);
+	} else {
+		lab->host[0].cut_off = true;
+		while (client->receiving.bytes)
+			tcp_consume(client, 1u << 20, lab->now);
+	}
+	tcp_close(server, lab->now);
+	lab_run(lab, 100 * LAB_S);
+	ck_assert_uint_eq(lab->host[1].stack.connection_used, 1);
+	lab_run(lab, 150 * LAB_S);
+	ck_assert_uint_eq(lab->host[1].stack.connection_used, 0);
+	ck_assert_uint_eq(lab->host[1].stack.config.memory.used, 0);
+	lab->host[0].cut_off = false;
+	lab_end(lab);
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
 	tcase_add_loop_test(cases, rfc9293_3_10_7_4_acceptable_segments, 0,
@@ -339,6 +370,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc7323_3_2_missing_timestamp_is_dropped);
 	tcase_add_test(cases, rfc7323_5_5_paws_forgets_after_24_days);
 	tcase_add_test(cases, rfc5927_4_problems_must_quote_what_is_under_way);
+	tcase_add_loop_test(cases, rfc6429_orphans_end_without_progress, 0, 2);
 }
 
 int main(void)

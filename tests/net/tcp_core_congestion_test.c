@@ -12,14 +12,14 @@ static struct lab *lab;
 static struct tcp_connection *client, *server;
 static uint8_t bytes[1 << 16];
 
-/* The client has sent an initial window, which nobody has heard of, and has more. */
+/* The client has sent an initial window, which nobody has heard of, and has no more. */
 static void begin(void)
 {
 	lab = lab_begin(NULL);
 	lab_pair(lab, PORT, &client, &server);
 	client->flags &= ~(uint32_t)TCP_FLAG_TIMESTAMPS;
 	lab->host[0].cut_off = true;
-	ck_assert_int_gt(tcp_send(client, bytes, sizeof(bytes), lab->now), 0);
+	ck_assert_int_gt(tcp_send(client, bytes, SEGMENTS * client->mss, lab->now), 0);
 	lab_run(lab, 15 * LAB_MS);
 	ck_assert_uint_eq(tcp_outstanding(client), SEGMENTS * client->mss);
 }
@@ -63,13 +63,11 @@ START_TEST(rfc5681_3_1_flight_size_at_a_timeout)
 {
 	begin();
 	/* What is SACKed is no longer in the network, but counts. */
-	client->flight->cubic.has_recover = false;
-	tcp_scoreboard_on_sack(&client->flight->recovery.board, client->snd_una,
-			       &(struct tcp_sack_block){ client->snd_una + client->mss,
-							 client->snd_una + 3 * client->mss },
-			       1, &(struct tcp_delivery){ 0 });
-	client->flight->recovery.probe_at_ns = 0;
+	acknowledge(0, 1, 3, 0);
+	client->flight->recovery.reorder_at_ns = 0; /* it would find the loss before */
+	tcp_timer_set(client, TCP_TIMER_RECOVERY, client->flight->recovery.rto_at_ns);
 	lab_run(lab, 400 * LAB_MS);
+	ck_assert_uint_eq(client->flight->recovery.board.sacked, 2 * client->mss);
 	ck_assert_uint_eq(client->flight->recovery.state, TCP_RECOVERY_LOSS);
 	ck_assert_uint_eq(client->flight->cubic.ssthresh, SEGMENTS * client->mss * 7 / 10);
 	lab_end(lab);
@@ -79,9 +77,26 @@ END_TEST
 START_TEST(rfc3168_6_1_2_flight_size_at_a_mark)
 {
 	begin();
-	acknowledge(0, 1, 3, TCP_ECE);
+	acknowledge(0, 1, 3, 0);
 	acknowledge(1, 0, 0, TCP_ECE);
 	ck_assert_uint_eq(client->flight->cubic.ssthresh, SEGMENTS * client->mss * 7 / 10);
+	lab_end(lab);
+}
+END_TEST
+
+/* No window is smaller than a segment; then it is time that is given (RFC 3168, 6.1.2). */
+START_TEST(rfc3168_6_1_2_at_one_segment)
+{
+	begin();
+	client->flight->cubic.cwnd = client->mss;
+	acknowledge(SEGMENTS, 0, 0, TCP_ECE);
+	ck_assert_uint_eq(tcp_outstanding(client), 0);
+	ck_assert_int_gt(tcp_send(client, bytes, 5000, lab->now), 0);
+	ck_assert_uint_eq(tcp_outstanding(client), 0);
+	lab_run(lab, 150 * LAB_MS);
+	ck_assert_uint_eq(tcp_outstanding(client), 0);
+	lab_run(lab, 100 * LAB_MS);
+	ck_assert_uint_gt(tcp_outstanding(client), 0);
 	lab_end(lab);
 }
 END_TEST
@@ -92,6 +107,23 @@ START_TEST(rfc5681_3_1_sacked_bytes_count_once)
 	begin();
 	acknowledge(0, 1, 3, 0);
 	ck_assert_uint_eq(tcp_cubic_window(&client->flight->cubic), SEGMENTS * client->mss);
+	acknowledge(3, 0, 0, 0);
+	ck_assert_uint_eq(tcp_cubic_window(&client->flight->cubic), (SEGMENTS + 1) * client->mss);
+	lab_end(lab);
+}
+END_TEST
+
+/* Half of the window is in use, also when some of it has arrived. */
+START_TEST(rfc5681_3_1_the_window_is_used)
+{
+	lab = lab_begin(NULL);
+	lab_pair(lab, PORT, &client, &server);
+	client->flags &= ~(uint32_t)TCP_FLAG_TIMESTAMPS;
+	lab->host[0].cut_off = true;
+	ck_assert_int_gt(tcp_send(client, bytes, 6 * client->mss, lab->now), 0);
+	lab_run(lab, 15 * LAB_MS);
+	ck_assert_uint_eq(tcp_outstanding(client), 6 * client->mss);
+	acknowledge(0, 1, 3, 0);
 	acknowledge(3, 0, 0, 0);
 	ck_assert_uint_eq(tcp_cubic_window(&client->flight->cubic), (SEGMENTS + 1) * client->mss);
 	lab_end(lab);
@@ -151,7 +183,9 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc5681_3_1_flight_size_at_a_reordering_timeout);
 	tcase_add_test(cases, rfc5681_3_1_flight_size_at_a_timeout);
 	tcase_add_test(cases, rfc3168_6_1_2_flight_size_at_a_mark);
+	tcase_add_test(cases, rfc3168_6_1_2_at_one_segment);
 	tcase_add_test(cases, rfc5681_3_1_sacked_bytes_count_once);
+	tcase_add_test(cases, rfc5681_3_1_the_window_is_used);
 	tcase_add_test(cases, rfc6298_5_7_a_lost_syn_begins_slowly);
 	tcase_add_test(cases, rfc6928_2_a_cookie_has_the_initial_window);
 }

@@ -160,6 +160,78 @@ START_TEST(rfc7323_2_3_windows_beyond_64_kib)
 }
 END_TEST
 
+/* ---- without a copy ---- */
+
+/* Fills what it gets, up to `most` bytes; returns how many. */
+static uint32_t fill_rooms(uint32_t sent, uint32_t most)
+{
+	struct tcp_room rooms[5];
+	uint32_t part = most, done = 0;
+	int count = tcp_reserve(client, rooms, ARRAY_SIZE(rooms), &part);
+
+	ck_assert_int_ge(count, 0);
+	for (int r = 0; r < count; r++)
+		for (uint32_t i = 0; i < rooms[r].bytes; i++)
+			rooms[r].data[i] = byte_at(sent + done++);
+	ck_assert_uint_eq(done, part);
+	return part;
+}
+
+START_TEST(all_bytes_arrive_without_a_copy)
+{
+	static unsigned int one_in = 50;
+	struct stream s;
+	uint32_t sent = 0;
+
+	begin();
+	lab->filter = lose_some;
+	lab->context = &one_in;
+	s = (struct stream){ client, server, 0, 0, 0 };
+	while (s.received < 500000) {
+		uint32_t part = fill_rooms(sent, 1 + (uint32_t)(unit_random(&lab->random) % 9000));
+
+		/* Not all of it is used each time. */
+		part -= part ? (uint32_t)(unit_random(&lab->random) % part) : 0;
+		tcp_commit(client, part, lab->now);
+		sent += part;
+		stream_step(&s);
+		lab_run(lab, LAB_MS);
+	}
+	lab_end(lab);
+}
+END_TEST
+
+START_TEST(rooms_are_bounded)
+{
+	struct tcp_room room;
+	uint32_t part = 1 << 20;
+
+	begin();
+	lab->host[0].cut_off = true;
+	/* Without a place for them there are no bytes. */
+	tcp_commit(client, 100, lab->now);
+	ck_assert_uint_eq(client->sending.bytes, 0);
+	ck_assert_int_eq(tcp_reserve(client, &room, 1, &part), 1);
+	ck_assert_uint_eq(part, TCP_BLOCK_BYTES);
+	ck_assert_uint_eq(lab->host[0].stack.config.memory.used, 1);
+	tcp_commit(client, 0, lab->now);
+	ck_assert_uint_eq(lab->host[0].stack.config.memory.used, 0);
+	ck_assert_int_eq(tcp_reserve(client, &room, 1, &part), 1);
+	tcp_commit(client, 1 << 20, lab->now);
+	ck_assert_uint_eq(client->sending.bytes, TCP_BLOCK_BYTES);
+	while (tcp_send(client, buffer, 10000, lab->now) > 0)
+		;
+	part = 1;
+	ck_assert_int_eq(tcp_reserve(client, &room, 1, &part), 0);
+	ck_assert_uint_eq(part, 0);
+	ck_assert(client->flags & TCP_FLAG_WANTS_ROOM);
+	tcp_shutdown(client, lab->now);
+	part = 1;
+	ck_assert_int_eq(tcp_reserve(client, &room, 1, &part), -EPIPE);
+	lab_end(lab);
+}
+END_TEST
+
 /* ---- acknowledgements ---- */
 
 START_TEST(rfc9293_3_8_6_3_ack_is_delayed)
@@ -516,6 +588,8 @@ static void add_cases(TCase *cases)
 	tcase_add_loop_test(cases, all_bytes_arrive_both_ways_with_loss, 0, 4);
 	tcase_add_test(cases, all_bytes_arrive_without_options);
 	tcase_add_test(cases, all_bytes_arrive_out_of_order);
+	tcase_add_test(cases, all_bytes_arrive_without_a_copy);
+	tcase_add_test(cases, rooms_are_bounded);
 	tcase_add_test(cases, rfc7323_2_3_windows_beyond_64_kib);
 	tcase_add_test(cases, rfc9293_3_8_6_3_ack_is_delayed);
 	tcase_add_test(cases, rfc9293_3_8_6_3_answer_carries_the_ack);

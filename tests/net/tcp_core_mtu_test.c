@@ -266,6 +266,60 @@ START_TEST(rfc4821_7_5_a_lost_probe_is_no_congestion)
 }
 END_TEST
 
+/* Nor does it make the window smaller for a while. */
+START_TEST(rfc4821_7_5_the_window_stays)
+{
+	uint32_t least = UINT32_MAX;
+
+	begin(4, 1000, true);
+	transfer(200000, 10 * LAB_S);
+	lab_run(lab, 700 * LAB_S);
+	way.mtu = 1200;
+	way.tells = false;
+	way.dropped = 0;
+	transfer(100000, 10 * LAB_S);
+	client->flight->cubic.ssthresh = 2u * client->mss;
+	for (unsigned int i = 0; i < 1000; i++) {
+		ck_assert_int_ge(tcp_send(client, bytes, 50000, lab->now), 0);
+		lab_run(lab, LAB_MS);
+		(void)!tcp_receive(server, bytes, sizeof(bytes), lab->now);
+		if (client->flight->window < least)
+			least = client->flight->window;
+	}
+	ck_assert_uint_ge(way.dropped, 2);
+	ck_assert_uint_ge(least, 10 * OF(1000));
+	lab_end(lab);
+}
+END_TEST
+
+static bool loses_one_large(struct lab *l, unsigned int from, struct tcp_segment *segment)
+{
+	bool *done = l->context;
+
+	if (from == 1 || segment->bytes <= OF(1000) || *done)
+		return true;
+	*done = true;
+	return false;
+}
+
+/* It may have been lost like any other. */
+START_TEST(rfc4821_7_6_a_probe_is_repeated)
+{
+	bool done = false;
+
+	begin(4, 1000, true);
+	transfer(200000, 10 * LAB_S);
+	lab_run(lab, 700 * LAB_S);
+	lab->filter = loses_one_large;
+	lab->context = &done;
+	transfer(900000, 10 * LAB_S);
+	ck_assert(done);
+	ck_assert_uint_eq(stats()->mtu_probes, 2);
+	ck_assert_uint_eq(client->mss, FULL);
+	lab_end(lab);
+}
+END_TEST
+
 /* ---- who says what is not so ---- */
 
 static void claim(uint32_t sequence, uint16_t mtu)
@@ -333,6 +387,94 @@ START_TEST(claims_of_larger_ones_do_nothing)
 	claim(client->snd_una, 1500);
 	ck_assert_uint_eq(client->mss, FULL);
 	ck_assert_uint_eq(lab->host[0].sent, sent);
+	lab_run(lab, LAB_S);
+	ck_assert_uint_eq(stats()->retransmissions, 0);
+	lab_end(lab);
+}
+END_TEST
+
+/* A claim that waits for a time-out makes nothing larger. */
+START_TEST(claims_do_not_raise)
+{
+	begin(4, 1500, false);
+	transfer(100000, 10 * LAB_S);
+	tcp_set_mss(client, 600);
+	lab->host[0].cut_off = true;
+	ck_assert_int_gt(tcp_send(client, bytes, 5000, lab->now), 0);
+	claim(client->snd_una, 1000);
+	ck_assert_uint_eq(client->flight->said_mss, OF(1000));
+	lab_run(lab, LAB_S);
+	ck_assert_uint_ge(stats()->timeouts, 1);
+	ck_assert_uint_le(client->mss, 588);
+	lab_end(lab);
+}
+END_TEST
+
+START_TEST(small_segments_know_of_no_black_hole)
+{
+	begin(4, 1500, false);
+	lab->host[0].cut_off = true;
+	ck_assert_int_eq(tcp_send(client, bytes, 1, lab->now), 1);
+	lab_run(lab, 10 * LAB_S);
+	ck_assert_uint_ge(stats()->timeouts, 4);
+	ck_assert_uint_eq(client->mss, FULL);
+	ck_assert_uint_eq(stats()->mtu_black_holes, 0);
+	lab_end(lab);
+}
+END_TEST
+
+/* While what was too large leaves again, an acknowledgement comes: there was no loss. */
+START_TEST(rfc8201_5_4_the_window_stays)
+{
+	uint32_t una;
+
+	begin(4, 1500, false);
+	client->flags &= ~(uint32_t)TCP_FLAG_TIMESTAMPS;
+	lab->host[0].cut_off = true;
+	tcp_set_no_delay(client, true, lab->now);
+	una = client->snd_una;
+	ck_assert_int_eq(tcp_send(client, bytes, 1, lab->now), 1);
+	ck_assert_int_gt(tcp_send(client, bytes, 9 * FULL, lab->now), 0);
+	lab_run(lab, 15 * LAB_MS);
+	claim(una + 1, 1000);
+	ck_assert_uint_eq(client->mss, 960);
+	ck_assert_uint_gt(client->flight->recovery.board.lost, 0);
+	lab_inject(lab, 0, PORT, client->rcv_nxt, una + 1, TCP_ACK, 60000, NULL, 0);
+	ck_assert_uint_eq(client->flight->cubic.ssthresh, TCP_CUBIC_SSTHRESH_NONE);
+	lab_end(lab);
+}
+END_TEST
+
+static struct {
+	bool probe;
+	uint32_t behind;
+} losing;
+
+/* A large one, and another some way behind it. */
+static bool loses_two(struct lab *l, unsigned int from, struct tcp_segment *segment)
+{
+	(void)l;
+	if (from == 1 || segment->bytes < 100)
+		return true;
+	if (segment->bytes > OF(1000) && !losing.probe) {
+		losing.probe = true;
+		return false;
+	}
+	return !losing.probe || losing.behind++ != 9;
+}
+
+START_TEST(rfc4821_7_5_another_loss_is_congestion)
+{
+	losing.probe = false;
+	losing.behind = 0;
+	begin(4, 1000, true);
+	transfer(200000, 10 * LAB_S);
+	lab_run(lab, 700 * LAB_S);
+	lab->filter = loses_two;
+	transfer(900000, 10 * LAB_S);
+	ck_assert_uint_gt(losing.behind, 9);
+	ck_assert_uint_ne(client->flight->cubic.ssthresh, TCP_CUBIC_SSTHRESH_NONE);
+	ck_assert_uint_eq(stats()->timeouts, 0);
 	lab_end(lab);
 }
 END_TEST
@@ -350,10 +492,16 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc4821_7_7_black_hole_of_ipv6);
 	tcase_add_test(cases, rfc4821_7_7_an_outage_is_none);
 	tcase_add_test(cases, rfc4821_7_5_a_lost_probe_is_no_congestion);
+	tcase_add_test(cases, rfc4821_7_5_the_window_stays);
+	tcase_add_test(cases, rfc4821_7_6_a_probe_is_repeated);
 	tcase_add_test(cases, rfc5927_7_2_large_ones_get_through);
 	tcase_add_test(cases, rfc5927_7_2_no_way_is_that_small);
 	tcase_add_test(cases, rfc8201_4_no_way_is_that_small);
 	tcase_add_test(cases, claims_of_larger_ones_do_nothing);
+	tcase_add_test(cases, claims_do_not_raise);
+	tcase_add_test(cases, small_segments_know_of_no_black_hole);
+	tcase_add_test(cases, rfc8201_5_4_the_window_stays);
+	tcase_add_test(cases, rfc4821_7_5_another_loss_is_congestion);
 }
 
 int main(void)

@@ -106,7 +106,7 @@ START_TEST(user_timeout_of_a_listener)
 	ck_assert_int_eq(tcp_send(server, "x", 1, lab->now), 1);
 	lab_run(lab, 1400 * LAB_MS);
 	ck_assert_uint_eq(server->end.state, TCP_ESTABLISHED);
-	lab_run(lab, 4 * LAB_S);
+	lab_run(lab, 200 * LAB_MS);
 	ck_assert_int_eq(tcp_error(server), -ETIMEDOUT);
 	lab_end(lab);
 }
@@ -280,6 +280,22 @@ START_TEST(send_buffer_leaves_some_memory)
 }
 END_TEST
 
+/* And gives back what it may have, when memory becomes short. */
+START_TEST(send_buffer_shrinks_when_memory_is_short)
+{
+	struct tcp_info info;
+
+	begin(NULL, NULL);
+	time_for(3000000);
+	lab->host[0].stack.config.memory.limit = lab->host[0].stack.config.memory.used + 20;
+	time_for(100000);
+	tcp_get_info(client, &info);
+	ck_assert_uint_ge(info.send_most, TCP_BUFFER_FIRST);
+	ck_assert_uint_le(info.send_most, 80000);
+	lab_end(lab);
+}
+END_TEST
+
 START_TEST(what_is_told)
 {
 	struct tcp_info info;
@@ -332,6 +348,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, pacing_has_a_limit);
 	tcase_add_test(cases, send_buffer_grows_with_the_window);
 	tcase_add_test(cases, send_buffer_leaves_some_memory);
+	tcase_add_test(cases, send_buffer_shrinks_when_memory_is_short);
 	tcase_add_test(cases, what_is_told);
 }
 

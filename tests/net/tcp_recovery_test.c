@@ -337,6 +337,40 @@ START_TEST(rfc3522_3_2_a_later_one_does_not)
 }
 END_TEST
 
+START_TEST(rfc4015_3_what_arrives_before_it_is_sent_again_was_not_lost)
+{
+	warm_up(true);
+	send(8);
+	after(RTT);
+	SACK(1000, 2000, 3000);
+	SACK(1000, 2000, 5000);
+	ck_assert(has(TCP_RECOVERY_ENTERED));
+	/* Pacing keeps it back, and it comes. */
+	after(RTT / 4);
+	ack(5000);
+	ck_assert(has(TCP_RECOVERY_SPURIOUS | TCP_RECOVERY_EXITED));
+	ck_assert_uint_eq(retransmit(), 0);
+}
+END_TEST
+
+START_TEST(rfc4015_3_but_all_of_it_has_to_arrive)
+{
+	warm_up(true);
+	send(8);
+	after(RTT);
+	SACK(1000, 3000, 4000);
+	SACK(1000, 3000, 6000);
+	ck_assert_uint_eq(result.lost, 2 * MSS);
+	after(RTT / 4);
+	SACK(2000, 3000, 6000);
+	ck_assert(!has(TCP_RECOVERY_SPURIOUS));
+	ck_assert_uint_eq(retransmit(), MSS);
+	after(RTT);
+	ack(6000);
+	ck_assert(!has(TCP_RECOVERY_SPURIOUS));
+}
+END_TEST
+
 START_TEST(rfc5682_3_1_late_originals_make_a_timeout_spurious)
 {
 	warm_up(true);
@@ -580,6 +614,8 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc3708_3_dsacks_of_what_was_sent_once_prove_nothing);
 	tcase_add_test(cases, rfc3522_3_2_a_timestamp_older_than_the_retransmission_undoes_it);
 	tcase_add_test(cases, rfc3522_3_2_a_later_one_does_not);
+	tcase_add_test(cases, rfc4015_3_what_arrives_before_it_is_sent_again_was_not_lost);
+	tcase_add_test(cases, rfc4015_3_but_all_of_it_has_to_arrive);
 	tcase_add_test(cases, rfc5682_3_1_late_originals_make_a_timeout_spurious);
 	tcase_add_test(cases, rfc5682_3_1_new_data_first_makes_it_real);
 	tcase_add_test(cases, rfc5682_2_1_with_nothing_new_to_send_it_is_not_tried);

@@ -5,6 +5,7 @@ import contextlib
 
 from harness import case, expect, expect_true
 from spaces import Space
+from stations import STARVED
 from worlds import BITS, FAR
 
 MEGABYTE = 1_000_003
@@ -39,7 +40,7 @@ def path_mtu(world, version):
         world.source(MEGABYTE, version, space=far)
         world.discard(MEGABYTE, version, space=far)
     expect_true(station.last["problems problems"] >= 1, "we were told", station.last)
-    expect(station.last["tcp timeouts"], 0, "timeouts")
+    expect_true(station.last["tcp timeouts"] <= STARVED, "no timeout told us", station.last)
 
 
 @case("ends", versions=(4, 6))

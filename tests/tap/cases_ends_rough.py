@@ -5,7 +5,7 @@ import socket
 
 from cases_ends import all_clients
 from harness import case, expect, expect_true
-from stations import together, until
+from stations import PROBES, STARVED, together, until
 from worlds import GATEWAY
 
 MEGABYTE = 1_000_003
@@ -98,7 +98,7 @@ def smaller_neighbour(world, version):
     with world.station() as station:
         world.peer.ip("link set uplink0 mtu 1280")
         world.both(MEGABYTE, version)
-    expect(station.last["tcp timeouts"], 0, "nothing was lost")
+    expect_true(station.last["tcp timeouts"] <= STARVED, "nothing was lost", station.last)
 
 
 # ---- what Linux can be set to
@@ -126,9 +126,11 @@ def ecn(world, version):
     with world.settings(ecn=1):
         with world.station("--plain", "--rough", "both:mark=2%,delay=3ms") as station:
             world.both(MEGABYTE, version)
-    expect_true(station.last["rough in marked"] > 0, "the neighbour's packets are marked",
+    for way in ("in", "out"):
+        expect_true(station.last[f"rough {way} marked"] > 0, f"packets are marked, {way}",
+                    station.last)
+    expect_true(station.last["tcp retransmissions"] <= PROBES, "nothing is sent again",
                 station.last)
-    expect(station.last["tcp retransmissions"], 0, "segments that we sent again")
 
 
 def _without(name):

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "configs/firewall/management.h"
+#include "configs/version.h"
 #include "lib/log.h"
 #include "tests/tap/box.h"
 #include "tests/tap/link_text.h"
@@ -33,6 +35,7 @@ static struct {
 	unsigned int count;
 	bool plain_uplink, plain_clients;
 	const char *rules_file, *stats_file;
+	struct params_manage manage;
 } options = {
 	.config.flows = FLOWS,
 };
@@ -47,7 +50,8 @@ static const char usage[] =
 	"firewall --uplink NAME@NAMESPACE=ADDRESS/PREFIX[,ADDRESS6/PREFIX]\n"
 	"         --gateway ADDRESS[,ADDRESS6] --rules FILE [--stats FILE]\n"
 	"         --client NAME@NAMESPACE=ADDRESS[,ADDRESS6][,MAC] ...\n"
-	"         [--mtu NAME=BYTES] [--plain all|uplink|clients] [--flows N] [--log LEVEL]\n";
+	"         [--mtu NAME=BYTES] [--plain all|uplink|clients] [--flows N] [--log LEVEL]\n"
+	"         [--manage ADDRESS[:PORT][,uplink]]\n";
 
 /* ---- options ---- */
 
@@ -141,6 +145,10 @@ static void option_read(int option)
 			die("no such level", optarg);
 		log_set_level((enum log_level)log_level_parse(optarg));
 		break;
+	case 'a':
+		if (params_parse_manage(optarg, strlen(optarg), &options.manage))
+			die("not ADDRESS[:PORT][,uplink]", optarg);
+		break;
 	case 'h':
 		help();
 		break;
@@ -161,6 +169,7 @@ static void options_read(int argc, char **argv)
 		{ "stats", required_argument, NULL, 's' },
 		{ "flows", required_argument, NULL, 'f' },
 		{ "log", required_argument, NULL, 'l' },
+		{ "manage", required_argument, NULL, 'a' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -235,6 +244,7 @@ static void stats_write(void)
 	if (!file)
 		return;
 	router_print_stats(&box.router, stats_line, file);
+	management_print_stats(stats_line, file);
 	taps_print(file);
 	fprintf(file, "valid %s\n", box_error(&box) ? box_error(&box) : "yes");
 	fclose(file);
@@ -293,7 +303,8 @@ static void signals_serve(void)
 
 static struct timespec time_to_wait(void)
 {
-	uint64_t next = router_next_ns(&box.router);
+	uint64_t router = router_next_ns(&box.router), management = management_next_ns();
+	uint64_t next = router < management ? router : management;
 	uint64_t now = now_ns();
 	uint64_t wait = next > now ? next - now : 0;
 
@@ -342,6 +353,7 @@ static void run(const sigset_t *waiting)
 			links_drain(polled);
 		else if (ready > 0)
 			links_poll(polled);
+		management_run(now_ns());
 		signals_serve();
 		router_run_timers(&box.router);
 	}
@@ -368,6 +380,34 @@ static void link_start(unsigned int i)
 		die(link->name, "cannot be attached");
 }
 
+static void *management_memory(size_t bytes)
+{
+	void *memory = NULL;
+
+	if (posix_memalign(&memory, IOPAGE_SIZE, bytes))
+		return NULL;
+	return memset(memory, 0, bytes);
+}
+
+static void management_begin(void)
+{
+	struct management_config config = {
+		.manage = options.manage,
+		.router = &box.router,
+		.random = &box.random,
+		.now_ns = now_ns,
+		.source = { .guest = "firewall",
+			    .version = ringwall_version,
+			    .now_ns = now_ns,
+			    .start_ns = now_ns(),
+			    .router = &box.router },
+		.memory = management_memory,
+	};
+
+	if (options.manage.peer.version && management_start(&config))
+		die("the management page", "cannot be made");
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t errors = 0;
@@ -383,6 +423,7 @@ int main(int argc, char **argv)
 		return 2;
 	for (unsigned int i = 0; i < options.count; i++)
 		link_start(i);
+	management_begin();
 	fprintf(stderr, "ready\n");
 	run(&waiting);
 	stats_write();

@@ -21,6 +21,9 @@ FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 DEVICE = "uplink0"
 SERVICES = ["echo=7", "discard=9", "source=19", "half=11", "udp=7"]
 TIMEOUT = 25
+# Where nothing is lost a machine that is short of CPU may still let a neighbour be silent for
+# so long that we probe the tail (RFC 8985, 7: 2 ms), or even for 200 ms.
+PROBES, STARVED = 3, 1
 
 
 class Station:

@@ -277,6 +277,31 @@ void peer_sends(struct script *s, const char *format, ...)
 	script_inject(s, s->log->packet, bytes);
 }
 
+size_t script_packet(struct script *s, uint8_t *to, const char *format, ...)
+{
+	struct segment segment;
+
+	FORMAT(text);
+	segment_parse(s, text, &segment);
+	script_note(s, "< %s, spoilt", text);
+	return wire_make(s, &segment, to);
+}
+
+size_t script_datagram(struct script *s, uint8_t *to, uint16_t from, uint16_t to_port,
+		       uint32_t bytes)
+{
+	script_note(s, "< udp %u>%u (%u), spoilt", from, to_port, bytes);
+	return wire_make_udp(s, from, to_port, bytes, to);
+}
+
+void peer_echo(struct script *s, uint32_t bytes)
+{
+	size_t all = wire_make_echo(s, bytes, s->log->packet);
+
+	script_note(s, "< echo request (%u)", bytes);
+	script_inject(s, s->log->packet, all);
+}
+
 void peer_icmp(struct script *s, enum script_icmp what, uint16_t mtu)
 {
 	size_t bytes =

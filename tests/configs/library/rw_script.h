@@ -23,7 +23,7 @@
  *
  * Files, with the RFC and the section in each test's name:
  *
- *	rfc9293_{open,close,data,window,segment,user}_test.c, rfc1122, rfc5961, rfc6191 (with
+ *	rfc9293_{open,segment,data,window,user,close}_test.c, rfc1122, rfc5961, rfc6191 (with
  *	1337), rfc4987, rfc6528 (with 6056), udp (RFC 768, 1122 4.1)
  *	rfc7323, rfc2018 (with 2883), rfc6675, rfc6298, rfc5682, rfc8985, rfc6937, rfc6582
  *	rfc5681, rfc6928, rfc9438, rfc9406, rfc3168, rfc896 (Nagle and delayed acknowledgements),
@@ -155,6 +155,20 @@ enum script_icmp {
 void peer_icmp(struct script *s, enum script_icmp what, uint16_t mtu);
 /* The same, but as if our last packet had had this sequence number (relative). */
 void peer_icmp_about(struct script *s, enum script_icmp what, uint16_t mtu, uint32_t sequence);
+
+/* An echo request with so many bytes of data. */
+void peer_echo(struct script *s, uint32_t bytes);
+/*
+ * The packet that peer_sends() would send, to be spoilt; its bytes. script_fix() makes its
+ * checksums right again, and rw_packet_in() gives it to the stack.
+ */
+size_t script_packet(struct script *s, uint8_t *to, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void script_fix(struct script *s, uint8_t *packet, size_t bytes);
+size_t script_datagram(struct script *s, uint8_t *to, uint16_t from, uint16_t to_port,
+		       uint32_t bytes);
+/* Byte `offset` of what is sent either way; of each datagram from 0 on. */
+uint8_t script_pattern(uint64_t offset);
 
 /* A UDP datagram of patterned bytes to port `to` of ours. */
 void peer_datagram(struct script *s, uint16_t from, uint16_t to, uint32_t bytes);

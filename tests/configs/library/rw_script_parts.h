@@ -59,12 +59,12 @@ void wire_read(struct script *s, const uint8_t *packet, size_t bytes, struct seg
 	       unsigned int *flow);
 size_t wire_make_udp(const struct script *s, uint16_t from, uint16_t to_port, uint32_t bytes,
 		     uint8_t *to);
+size_t wire_make_echo(const struct script *s, uint32_t bytes, uint8_t *to);
 /* Quotes `bytes` bytes of a packet of ours. */
 size_t wire_make_icmp(const struct script *s, enum script_icmp what, uint16_t mtu,
 		      const uint8_t *quoted, size_t bytes, uint8_t *to);
 /* Writes another sequence number into a packet of ours. */
 void wire_set_sequence(const struct script *s, uint8_t *packet, uint32_t sequence);
-uint8_t script_pattern(uint64_t offset);
 
 /* rw_script.c */
 void script_note(struct script *s, const char *format, ...) __attribute__((format(printf, 2, 3)));

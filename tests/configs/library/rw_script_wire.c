@@ -41,6 +41,12 @@ static uint32_t pseudo(const struct script *s, const uint8_t *ip, uint8_t protoc
 	return checksum_pseudo_ip4(ip4->source, ip4->destination, protocol, (uint16_t)bytes);
 }
 
+static uint8_t protocol_of(const struct script *s, const uint8_t *packet)
+{
+	return s->version == 6 ? ((const struct ip6_header *)packet)->next_header
+			       : ((const struct ip4_header *)packet)->protocol;
+}
+
 /* From the peer to us, with `bytes` behind it. */
 static void put_ip(const struct script *s, uint8_t *to, uint8_t protocol, size_t bytes, uint8_t tos,
 		   uint8_t ttl)
@@ -195,6 +201,31 @@ size_t wire_make_udp(const struct script *s, uint16_t from, uint16_t to_port, ui
 	return ip_bytes(s) + all;
 }
 
+/* A message of which all but the ICMP checksum is there. */
+static size_t finish_icmp(const struct script *s, size_t bytes, uint8_t *to)
+{
+	struct icmp4_header *icmp = (struct icmp4_header *)(to + ip_bytes(s));
+	bool six = s->version == 6;
+
+	put_ip(s, to, six ? IP_PROTOCOL_ICMP6 : IP_PROTOCOL_ICMP, bytes, 0, 64);
+	icmp->checksum = checksum_finish(
+		checksum_add(six ? pseudo(s, to, IP_PROTOCOL_ICMP6, bytes) : 0, icmp, bytes));
+	return ip_bytes(s) + bytes;
+}
+
+size_t wire_make_echo(const struct script *s, uint32_t bytes, uint8_t *to)
+{
+	struct icmp4_header *icmp = (struct icmp4_header *)(to + ip_bytes(s));
+
+	*icmp = (struct icmp4_header){
+		.type = s->version == 6 ? ICMP6_ECHO_REQUEST : ICMP4_ECHO_REQUEST,
+		.id = be16_of(7),
+		.sequence = be16_of(1),
+	};
+	memset(icmp + 1, 0x5a, bytes);
+	return finish_icmp(s, sizeof(*icmp) + bytes, to);
+}
+
 struct icmp_kind {
 	uint8_t type4, code4, type6, code6;
 };
@@ -212,8 +243,6 @@ size_t wire_make_icmp(const struct script *s, enum script_icmp what, uint16_t mt
 	const struct icmp_kind *kind = &icmp_kinds[what];
 	struct icmp4_header *icmp = (struct icmp4_header *)(to + ip_bytes(s));
 	bool six = s->version == 6;
-	size_t all = sizeof(*icmp) + bytes;
-	uint32_t sum = 0;
 
 	*icmp = (struct icmp4_header){
 		.type = six ? kind->type6 : kind->type4,
@@ -221,11 +250,25 @@ size_t wire_make_icmp(const struct script *s, enum script_icmp what, uint16_t mt
 		.sequence = be16_of(what == SCRIPT_TOO_BIG ? mtu : 0),
 	};
 	memcpy(icmp + 1, quoted, bytes);
-	put_ip(s, to, six ? IP_PROTOCOL_ICMP6 : IP_PROTOCOL_ICMP, all, 0, 64);
-	if (six)
-		sum = pseudo(s, to, IP_PROTOCOL_ICMP6, all);
-	icmp->checksum = checksum_finish(checksum_add(sum, icmp, all));
-	return ip_bytes(s) + all;
+	return finish_icmp(s, sizeof(*icmp) + bytes, to);
+}
+
+void script_fix(struct script *s, uint8_t *packet, size_t bytes)
+{
+	uint8_t *transport = packet + ip_bytes(s);
+	struct ip4_header *ip4 = (struct ip4_header *)packet;
+	bool udp = protocol_of(s, packet) == IP_PROTOCOL_UDP;
+	be16 *field = udp ? &((struct udp_header *)transport)->checksum
+			  : &((struct tcp_header *)transport)->checksum;
+	size_t all = bytes - ip_bytes(s);
+
+	if (s->version == 4) {
+		ip4->checksum = (be16){ 0 };
+		ip4->checksum = checksum_finish(checksum_add(0, ip4, sizeof(*ip4)));
+	}
+	*field = (be16){ 0 };
+	*field = checksum_finish(
+		checksum_add(pseudo(s, packet, protocol_of(s, packet), all), transport, all));
 }
 
 void wire_set_sequence(const struct script *s, uint8_t *packet, uint32_t sequence)
@@ -266,12 +309,6 @@ static uint8_t tos_of(const struct script *s, const uint8_t *packet)
 	if (s->version == 6)
 		return (uint8_t)(be32_get(ip6->version_class_flow) >> 20);
 	return ((const struct ip4_header *)packet)->tos;
-}
-
-static uint8_t protocol_of(const struct script *s, const uint8_t *packet)
-{
-	return s->version == 6 ? ((const struct ip6_header *)packet)->next_header
-			       : ((const struct ip4_header *)packet)->protocol;
 }
 
 /* By ports; what belongs to no flow is that of a flow whose port is not known yet. */
