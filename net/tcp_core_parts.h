@@ -166,7 +166,9 @@ static inline bool tcp_is_unaccepted(const struct tcp_connection *c)
 struct tcp_end *tcp_find(const struct tcp_stack *stack, const struct tcp_key *key);
 void tcp_end_insert(struct tcp_stack *stack, struct tcp_end *end);
 void tcp_end_remove(struct tcp_stack *stack, struct tcp_end *end);
-/* In the table, closed, without timers; NULL: none is free. */
+/* Is there a place for one more? */
+bool tcp_connection_has_room(const struct tcp_stack *stack);
+/* In the table, closed, without timers, perhaps in an orphan's place; NULL: none is free. */
 struct tcp_connection *tcp_connection_make(struct tcp_stack *stack, const struct tcp_key *key,
 					   void *route, uint64_t now);
 /* Over: off the table, timers and memory gone. The application's stays, closed, to be read. */
