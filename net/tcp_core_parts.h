@@ -81,6 +81,14 @@ static inline bool tcp_is_orphan(const struct tcp_connection *c)
 	return !tcp_has(c, TCP_FLAG_OWNED | TCP_FLAG_UNACCEPTED);
 }
 
+/* Of the memory for buffers most is in use. */
+static inline bool tcp_memory_is_short(const struct tcp_stack *stack)
+{
+	const struct tcp_memory *memory = &stack->config.memory;
+
+	return memory->used > memory->limit / 4 * 3;
+}
+
 /* Both SYNs have been seen and acknowledged. */
 static inline bool tcp_is_synchronized(const struct tcp_connection *c)
 {

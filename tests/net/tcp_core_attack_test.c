@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "net/tcp_core_parts.h"
 #include "tests/net/test_tcp.h"
 
 #define PORT 1000
@@ -388,6 +389,33 @@ START_TEST(rfc6429_orphans_end_without_progress)
 }
 END_TEST
 
+static void little_memory(struct tcp_config *config)
+{
+	config->memory.limit = 20;
+}
+
+/* Sooner where they hold what others need. */
+START_TEST(orphans_end_soon_where_memory_is_short)
+{
+	static const uint8_t data[100000];
+
+	lab = lab_begin(little_memory);
+	lab_pair(lab, PORT, &client, &server);
+	lab->host[0].cut_off = _i == 0;
+	for (unsigned int i = 0; i < 100; i++) {
+		(void)!tcp_send(server, data, sizeof(data), lab->now);
+		lab_run(lab, 20 * LAB_MS);
+	}
+	ck_assert(tcp_memory_is_short(&lab->host[1].stack));
+	tcp_close(server, lab->now);
+	lab_run(lab, 40 * LAB_S);
+	ck_assert_uint_eq(lab->host[1].stack.connection_used, 0);
+	ck_assert_uint_eq(lab->host[1].stack.config.memory.used, 0);
+	lab->host[0].cut_off = false;
+	lab_end(lab);
+}
+END_TEST
+
 static bool loses_data_and_ends(struct lab *l, unsigned int from, struct tcp_segment *segment)
 {
 	(void)l;
@@ -453,6 +481,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, rfc5927_4_problems_must_quote_what_is_under_way);
 	tcase_add_loop_test(cases, rfc6429_orphans_end_without_progress, 0, 2);
 	tcase_add_loop_test(cases, orphans_make_room, 0, 2);
+	tcase_add_loop_test(cases, orphans_end_soon_where_memory_is_short, 0, 2);
 }
 
 int main(void)
