@@ -516,21 +516,40 @@ static void set_options(const struct http_server *server, struct socket *socket)
 	(void)!socket_set(socket, SOCKET_RECEIVE_BYTES, RECEIVE_BYTES);
 }
 
+/* What connections hold in buffers may run out before their places do. */
+static bool memory_is_short(const struct http_server *server)
+{
+	struct sockets_use use = sockets_use(server->config.sockets);
+
+	return use.buffer_bytes > use.buffer_bytes_most / 4 * 3;
+}
+
+/* A place for a connection of that address; NULL: there is none. */
+static struct http_connection *make_room(struct http_server *server,
+					 const struct ip_address *address)
+{
+	struct http_connection *unused = free_place(server), *evicted;
+
+	if (unused && !memory_is_short(server))
+		return unused;
+	evicted = to_evict(server, count_of(server, address));
+	if (!evicted)
+		return unused;
+	server->stats.evicted++;
+	cut(evicted);
+	return evicted;
+}
+
 static void take_connection(struct http_server *server, struct socket *socket)
 {
 	struct ip_address address = peer_key(socket);
-	struct http_connection *connection = free_place(server);
+	struct http_connection *connection = make_room(server, &address);
 
 	server->stats.connections++;
 	if (!connection) {
-		connection = to_evict(server, count_of(server, &address));
-		if (!connection) {
-			server->stats.refused++;
-			socket_abort(socket);
-			return;
-		}
-		server->stats.evicted++;
-		cut(connection);
+		server->stats.refused++;
+		socket_abort(socket);
+		return;
 	}
 	connection->socket = socket;
 	connection->peer = peer_of(server, &address);

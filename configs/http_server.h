@@ -6,8 +6,9 @@
  *
  * What a peer costs is bounded when the server is made: so many connections, each with one
  * buffer, which holds its request and then its answer; a page of any length goes through it
- * piece by piece. When all are in use a new connection takes the place of one of the address
- * that has most, if it has more than the newcomer's would; /64s of IPv6 count as one address.
+ * piece by piece. When all are in use, or most of the memory of sockets is, a new connection takes
+ * the place of one of the address that has most, if it has more than the newcomer's would; /64s of
+ * IPv6 count as one address.
  */
 #pragma once
 

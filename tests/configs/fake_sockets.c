@@ -10,6 +10,7 @@
 static struct socket fakes[FAKE_SOCKETS];
 static uint32_t fake_count;
 static struct socket listener;
+static uint32_t buffer_percent;
 
 void fake_sockets_reset(void)
 {
@@ -19,6 +20,12 @@ void fake_sockets_reset(void)
 	}
 	memset(&listener, 0, sizeof(listener));
 	fake_count = 0;
+	buffer_percent = 0;
+}
+
+void fake_buffers(uint32_t percent)
+{
+	buffer_percent = percent;
 }
 
 static bool is_gone(const struct socket *socket)
@@ -72,6 +79,12 @@ void fake_take(struct socket *socket, uint32_t bytes)
 }
 
 /* ---- net/socket.h ---- */
+
+struct sockets_use sockets_use(const struct sockets *sockets)
+{
+	(void)sockets;
+	return (struct sockets_use){ .buffer_bytes = buffer_percent, .buffer_bytes_most = 100 };
+}
 
 struct socket *socket_listen(struct sockets *sockets, const struct socket_listen *how,
 			     socket_callback *ready, void *context, int *error)

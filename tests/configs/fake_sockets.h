@@ -44,3 +44,5 @@ void fake_end(struct socket *socket);
 
 /* The peer takes `bytes` more, and the owner is called. */
 void fake_take(struct socket *socket, uint32_t bytes);
+/* So much of the memory for buffers is in use. */
+void fake_buffers(uint32_t percent);

@@ -391,6 +391,27 @@ START_TEST(room_is_shared_by_address)
 }
 END_TEST
 
+/* Who fills the buffers of few connections keeps nobody out either. */
+START_TEST(memory_is_shared_like_places)
+{
+	struct socket *first = fake_connect("10.0.0.1"), *second = fake_connect("10.0.0.1");
+	struct socket *other;
+
+	fake_buffers(75);
+	other = fake_connect("10.0.0.2");
+	ck_assert(!first->aborted && !second->aborted && !other->aborted);
+	fake_end(other);
+	ck_assert(other->closed);
+	fake_buffers(76);
+	other = fake_connect("10.0.0.2");
+	ck_assert(first->aborted && !second->aborted && !other->aborted);
+	ck_assert_uint_eq(http_server_stats(server)->evicted, 1);
+	/* Nobody has more than he: there is a place still. */
+	ck_assert(!fake_connect("10.0.0.3")->aborted);
+	ck_assert(!second->aborted && !other->aborted);
+}
+END_TEST
+
 START_TEST(a_net_of_ipv6_is_one_address)
 {
 	struct socket *first = fake_connect("2001:db8::1");
@@ -450,6 +471,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, slow_requests);
 	tcase_add_test(cases, slow_readers);
 	tcase_add_test(cases, room_is_shared_by_address);
+	tcase_add_test(cases, memory_is_shared_like_places);
 	tcase_add_test(cases, a_net_of_ipv6_is_one_address);
 	tcase_add_test(cases, only_addresses_as_hosts);
 	tcase_add_test(cases, cannot_listen);
