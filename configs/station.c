@@ -52,6 +52,7 @@
 #define TX_PAGES_MOST 1024u
 /* Twice two: a net VM may keep the rings while another one takes its place. */
 #define RING_PAGES 4u
+#define SOCKETS_PAGES_MOST (1u << 18) /* memory is counted in 32 bits */
 /* Of all memory for bytes, what one direction of one connection may have. */
 #define BUFFER_SHARE 4u
 #define BUFFER_MOST (1u << 20)
@@ -132,7 +133,8 @@ static struct sockets_config sockets_sizes(size_t free_pages)
 	uint32_t buffer;
 
 	if (!config.memory_bytes)
-		config.memory_bytes = (uint32_t)(free_pages * SOCKETS_SHARE / 100 * PAGE_BYTES);
+		config.memory_bytes = (uint32_t)(PAGE_BYTES * share(free_pages, SOCKETS_SHARE, 0,
+								    SOCKETS_PAGES_MOST));
 	buffer = config.memory_bytes / BUFFER_SHARE;
 	buffer = buffer < BUFFER_MOST ? buffer : BUFFER_MOST;
 	if (!config.send_bytes)
