@@ -508,6 +508,7 @@ static void connection_ready(struct socket *socket, uint32_t ready, void *contex
 
 /* ---- the server ---- */
 
+/* Of the listener: for all connections, whose windows are what they are to be from the SYN on. */
 static void set_options(const struct http_server *server, struct socket *socket)
 {
 	/* What is refused stays at its default, which is safe. */
@@ -556,7 +557,6 @@ static void take_connection(struct http_server *server, struct socket *socket)
 	connection->peer->count++;
 	connection->scan = (struct http_scan){ 0 };
 	server->stats.open++;
-	set_options(server, socket);
 	socket_set_callback(socket, connection_ready, connection);
 	/* Who connects and says nothing has no longer than who says a little. */
 	lasts(connection, HTTP_IDLE, server->config.request_ms);
@@ -651,6 +651,9 @@ int http_server_init(const struct http_server_config *config, void *memory,
 		server->connections[i].server = server;
 	server->listener =
 		socket_listen(config->sockets, &config->listen, listener_ready, server, &error);
+	if (!server->listener)
+		return error;
+	set_options(server, server->listener);
 	*made = server;
-	return server->listener ? 0 : error;
+	return 0;
 }

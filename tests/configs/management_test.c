@@ -11,6 +11,7 @@
 #define PORT 8080u
 #define MORE_FRAGMENTS 0x20u
 #define FRAGMENT_OFFSET 20u /* in an Ethernet frame of IPv4 */
+#define WINDOW_OFFSET 48u   /* the same of TCP */
 
 static struct test_net *net;
 static struct frame frame;
@@ -125,6 +126,21 @@ START_TEST(the_host_outside_alone)
 }
 END_TEST
 
+/* Requests are short: nobody gets to fill more than what is meant for them. */
+START_TEST(window_is_small_from_the_beginning)
+{
+	struct ends ends = ends_out(0, OUR_IP);
+	const struct frame *sent;
+
+	begin(NULL, CLIENT_IP(0), false);
+	syn(&ends, PORT, 0);
+	sent = answer(&net->client[0]);
+	ck_assert(is_syn_ack(sent));
+	ck_assert_uint_eq(get16(sent->bytes + WINDOW_OFFSET), 16384);
+	end();
+}
+END_TEST
+
 /* Nothing is put together for the firewall itself, so a part is no segment either. */
 START_TEST(parts_of_segments_are_none)
 {
@@ -144,6 +160,7 @@ static void add_cases(TCase *cases)
 {
 	tcase_add_loop_test(cases, one_client_alone, 0, 2);
 	tcase_add_test(cases, the_host_outside_alone);
+	tcase_add_test(cases, window_is_small_from_the_beginning);
 	tcase_add_test(cases, parts_of_segments_are_none);
 }
 
