@@ -160,13 +160,17 @@ void router_share(struct router *router)
 	share_flows(router);
 }
 
-/* For struct nat. */
+/* For struct nat. Services take nothing that is to none of our own addresses. */
 static bool is_ours(void *context, const struct flow_tuple *reply)
 {
 	const struct router *router = context;
+	struct ip_address own;
 	struct packet_info info;
 
 	if (!router->service)
+		return false;
+	own = router_tuple_destination(reply);
+	if (!router_is_own(router, &router->interfaces[reply->key.interface], &own))
 		return false;
 	info = (struct packet_info){ .tuple = *reply };
 	return service_that_holds(router->service, &info);

@@ -472,6 +472,27 @@ START_TEST(translation_and_sockets_share_no_port)
 }
 END_TEST
 
+/* Ports of ours are those of our own addresses. */
+START_TEST(translation_to_other_addresses_has_all_ports)
+{
+	struct socket_address own = { .port = 4002 };
+	struct ends out = ends_out(1, IP(192, 0, 2, 1));
+	const struct frame *sent;
+	struct socket *socket;
+	int error;
+
+	begin("pass\npass out on uplink nat-to 10.137.0.9 static-port\n", true);
+	socket = socket_open_udp(ours, &own, NULL, NULL, NULL, &error);
+	ck_assert_ptr_nonnull(socket);
+	frame_udp(&frame, &out, 4002, 80, 10);
+	sent = test_pass(net, &net->client[1], &net->uplink, &frame);
+	ck_assert_uint_eq(frame_source(sent), IP(10, 137, 0, 9));
+	ck_assert_uint_eq(frame_source_port(sent), 4002);
+	socket_close(socket);
+	end();
+}
+END_TEST
+
 START_TEST(nothing_leaves_from_an_address_of_the_past)
 {
 	struct router_uplink4 other = { be32_of(OUR_IP + 1), 24, be32_of(GATEWAY_IP), 0 };
@@ -722,6 +743,7 @@ static void add_cases(TCase *cases)
 	tcase_add_loop_test(cases, icmp_errors_reach_udp, 0, 2);
 	tcase_add_loop_test(cases, icmp_errors_reach_tcp, 0, 2);
 	tcase_add_test(cases, translation_and_sockets_share_no_port);
+	tcase_add_test(cases, translation_to_other_addresses_has_all_ports);
 	tcase_add_test(cases, nothing_leaves_from_an_address_of_the_past);
 	tcase_add_loop_test(cases, a_listener_for_one_link_hears_no_other, 0, 2);
 	tcase_add_loop_test(cases, new_rules_end_what_they_forbid, 0, 3);
