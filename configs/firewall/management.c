@@ -26,6 +26,7 @@ static struct {
 	struct http_server *server;
 	struct router_service *inner; /* that of the sockets */
 	struct router_service gate;
+	struct socket_links links; /* of the router, to both sides */
 	const struct http_page *pages[STATUS_PAGES_MOST];
 	uint64_t refused; /* attempts to connect by others */
 	bool more;	  /* the sockets have more to do at once */
@@ -52,12 +53,16 @@ static bool is_from_peer(const struct packet_info *info)
 }
 
 /* A client's address may be taken by anybody out there while the client is away. */
+static bool is_its_side(const struct router_interface *interface)
+{
+	return (interface->kind == ROUTER_UPLINK) == management.config.manage.uplink;
+}
+
 static bool is_from_its_side(const struct packet_info *info)
 {
 	const struct router *router = management.config.router;
-	const struct router_interface *in = &router->interfaces[info->key.interface];
 
-	return (in->kind == ROUTER_UPLINK) == management.config.manage.uplink;
+	return is_its_side(&router->interfaces[info->key.interface]);
 }
 
 static bool may(const struct packet_info *info)
@@ -106,12 +111,19 @@ static void input(void *context, struct netdev *netdev, struct packet *packet,
 	management.inner->input(management.inner->context, netdev, packet, info);
 }
 
+/* Nor does what he has asked for leave to them then. */
+static struct netdev *way(void *context, const struct ip_address *peer, struct ip_address *own)
+{
+	struct netdev *netdev = management.links.way(context, peer, own);
+
+	return netdev && is_its_side(netdev->stack) ? netdev : NULL;
+}
+
 /* ---- making it ---- */
 
 static int sockets_make(void)
 {
 	struct sockets_config config = {
-		.links = router_socket_links(management.config.router),
 		.random = management.config.random,
 		.connections = CONNECTIONS + 4,
 		.listeners = 1,
@@ -125,6 +137,9 @@ static int sockets_make(void)
 
 	if (!memory)
 		return -ENOMEM;
+	management.links = router_socket_links(management.config.router);
+	config.links = management.links;
+	config.links.way = way;
 	management.sockets = sockets_init(&config, memory, management.config.now_ns());
 	return management.sockets ? 0 : -ENOMEM;
 }

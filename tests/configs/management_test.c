@@ -126,6 +126,26 @@ START_TEST(the_host_outside_alone)
 }
 END_TEST
 
+/* What one client has asked for goes nowhere else when it has gone. */
+START_TEST(nothing_leaves_on_the_other_side)
+{
+	struct ends ends = ends_out(0, OUR_IP);
+
+	begin("pass\n", CLIENT_IP(0), false);
+	syn(&ends, PORT, 0);
+	ck_assert(is_syn_ack(answer(&net->client[0])));
+	test_link_skip(&net->uplink);
+	router_detach(&net->router, &net->client[0].netdev);
+	for (unsigned int i = 0; i < 5; i++) {
+		test_net_advance(net, TEST_SECOND);
+		management_run(net->now_ns);
+		router_run_timers(&net->router);
+	}
+	ck_assert_ptr_null(test_link_take(&net->uplink));
+	end();
+}
+END_TEST
+
 /* Requests are short: nobody gets to fill more than what is meant for them. */
 START_TEST(window_is_small_from_the_beginning)
 {
@@ -160,6 +180,7 @@ static void add_cases(TCase *cases)
 {
 	tcase_add_loop_test(cases, one_client_alone, 0, 2);
 	tcase_add_test(cases, the_host_outside_alone);
+	tcase_add_test(cases, nothing_leaves_on_the_other_side);
 	tcase_add_test(cases, window_is_small_from_the_beginning);
 	tcase_add_test(cases, parts_of_segments_are_none);
 }
