@@ -433,6 +433,7 @@ static void drivers_start(uint32_t rx_pages, uint32_t tx_pages)
 					 .max_queues = 1,
 					 .rx_pages = rx_pages,
 					 .tx_pages = tx_pages,
+					 .max_waiting = tx_pages,
 					 .attached = uplink_attached,
 					 .detached = uplink_detached };
 
