@@ -74,6 +74,13 @@ def loss_of_large_packets(world, version):
 
 
 @case("ends")
+def mtu_68(world, _version):
+    """The smallest that IPv4 has; the neighbour only asks, for more he would send in fragments."""
+    with world.station("--plain", mtu=68):
+        world.source(20_000)
+
+
+@case("ends")
 def mtu_88(world, _version):
     """The smallest with which Linux makes no fragments: it never sends less than 48 bytes."""
     with world.station("--plain", mtu=88):
