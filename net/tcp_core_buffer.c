@@ -14,7 +14,7 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-static void *take(struct tcp_memory *memory)
+void *tcp_memory_take(struct tcp_memory *memory)
 {
 	void *block;
 
@@ -26,7 +26,7 @@ static void *take(struct tcp_memory *memory)
 	return block;
 }
 
-static void give(struct tcp_memory *memory, void *block)
+void tcp_memory_give(struct tcp_memory *memory, void *block)
 {
 	memory->used--;
 	memory->give(memory->context, block);
@@ -47,7 +47,7 @@ static uint8_t *block_at(const struct tcp_buffer *buffer, uint32_t place)
 
 static bool deepen(struct tcp_buffer *buffer, struct tcp_memory *memory)
 {
-	uint8_t **directory = take(memory);
+	uint8_t **directory = tcp_memory_take(memory);
 
 	if (!directory)
 		return false;
@@ -67,7 +67,7 @@ static uint8_t *block_make(struct tcp_buffer *buffer, struct tcp_memory *memory,
 		return block;
 	if (!buffer->deep && place >= TCP_BLOCK_BYTES && !deepen(buffer, memory))
 		return NULL;
-	block = take(memory);
+	block = tcp_memory_take(memory);
 	if (!block)
 		return NULL;
 	buffer->blocks++;
@@ -187,7 +187,7 @@ static void drop_block(struct tcp_buffer *buffer, struct tcp_memory *memory, uin
 	else
 		buffer->root = NULL;
 	buffer->blocks--;
-	give(memory, block);
+	tcp_memory_give(memory, block);
 }
 
 void tcp_buffer_release(struct tcp_buffer *buffer, struct tcp_memory *memory, uint32_t bytes,
@@ -212,9 +212,9 @@ void tcp_buffer_free(struct tcp_buffer *buffer, struct tcp_memory *memory)
 		/* Blocks lie from the first place on; what is out of order may leave gaps. */
 		for (uint32_t slot = 0; slot < TCP_DIRECTORY_SLOTS && buffer->blocks; slot++)
 			drop_block(buffer, memory, buffer->first + slot * TCP_BLOCK_BYTES);
-		give(memory, buffer->root);
+		tcp_memory_give(memory, buffer->root);
 	} else if (buffer->root) {
-		give(memory, buffer->root);
+		tcp_memory_give(memory, buffer->root);
 	}
 	buffer->root = NULL;
 	buffer->deep = false;

@@ -6,25 +6,13 @@
  */
 #include "net/tcp_core_parts.h"
 
-static void *take(struct tcp_memory *memory)
-{
-	void *block;
-
-	if (memory->used >= memory->limit)
-		return NULL;
-	block = memory->take(memory->context);
-	if (block)
-		memory->used++;
-	return block;
-}
-
 struct tcp_flight *tcp_flight_get(struct tcp_connection *c, uint64_t now)
 {
 	struct tcp_flight *flight = c->flight;
 
 	if (flight)
 		return flight;
-	flight = take(&c->stack->config.memory);
+	flight = tcp_memory_take(&c->stack->config.memory);
 	if (!flight) {
 		c->stack->stats.no_buffer_memory++;
 		return NULL;
@@ -123,8 +111,7 @@ void tcp_flight_release(struct tcp_connection *c)
 
 	if (!c->flight)
 		return;
-	memory->give(memory->context, c->flight);
-	memory->used--;
+	tcp_memory_give(memory, c->flight);
 	c->flight = NULL;
 }
 
