@@ -24,7 +24,7 @@
 #define ALPHA_DIVIDEND 9u
 #define ALPHA_DIVISOR 17u
 
-_Static_assert(sizeof(struct tcp_cubic) <= 96, "there is one in each connection");
+_Static_assert(sizeof(struct tcp_cubic) <= 96, "there is one in each flight");
 
 typedef unsigned __int128 product; /* of a window and the cube of a time */
 
