@@ -4,14 +4,10 @@
 
 #include <stddef.h>
 
+#include "net/tcp_core_segment.h"
+
 /* What times of sending within one moment may differ by (net/tcp_scoreboard.h). */
 #define STAMP_SLACK_NS 1000u
-
-/* Is sequence number a before b? (RFC 9293, 3.4) */
-static bool before(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b) < 0;
-}
 
 static uint64_t min_of(uint64_t a, uint64_t b)
 {
@@ -44,7 +40,7 @@ void tcp_rack_on_sample(struct tcp_rack *rack, uint64_t rtt_ns, uint64_t now_ns)
 /* RACK_sent_after (6.2 step 2). */
 static bool sent_after(uint64_t ns, uint32_t end, uint64_t other_ns, uint32_t other_end)
 {
-	return ns > other_ns || (ns == other_ns && before(other_end, end));
+	return ns > other_ns || (ns == other_ns && tcp_before(other_end, end));
 }
 
 static void update_newest(struct tcp_rack *rack, const struct tcp_delivery *delivery,
@@ -65,9 +61,9 @@ static void update_reordering(struct tcp_rack *rack, const struct tcp_delivery *
 {
 	if (!delivery->delivered)
 		return;
-	if (delivery->has_original && before(delivery->original_lowest_end, rack->fack))
+	if (delivery->has_original && tcp_before(delivery->original_lowest_end, rack->fack))
 		rack->reordering_seen = true;
-	if (before(rack->fack, delivery->highest_end))
+	if (tcp_before(rack->fack, delivery->highest_end))
 		rack->fack = delivery->highest_end;
 }
 
@@ -76,7 +72,7 @@ void tcp_rack_on_delivery(struct tcp_rack *rack, const struct tcp_scoreboard *bo
 {
 	update_newest(rack, delivery, now_ns);
 	update_reordering(rack, delivery);
-	if (rack->in_dsack_round && !before(board->una, rack->dsack_round))
+	if (rack->in_dsack_round && !tcp_before(board->una, rack->dsack_round))
 		rack->in_dsack_round = false;
 	if (rack->in_dsack_round || !is_dsack_sound)
 		return;
@@ -174,14 +170,14 @@ void tcp_tlp_on_probe(struct tcp_tlp *tlp, uint32_t nxt, bool is_retransmit)
 bool tcp_tlp_on_ack(struct tcp_tlp *tlp, uint32_t ack, const struct tcp_delivery *delivery,
 		    bool is_plain_duplicate)
 {
-	if (!tlp->is_out || before(ack, tlp->end))
+	if (!tlp->is_out || tcp_before(ack, tlp->end))
 		return false;
 	if (!tlp->is_retransmit || (delivery->has_dsack && delivery->dsack_end == tlp->end)) {
 		/* New data has arrived, or the probe did and so had what it repeated. */
 		tlp->is_out = false;
 		return false;
 	}
-	if (before(tlp->end, ack)) {
+	if (tcp_before(tlp->end, ack)) {
 		tlp->is_out = false;
 		return true;
 	}
