@@ -7,12 +7,9 @@
 
 #include <string.h>
 
-#define SPAN ((uint32_t)(TCP_DIRECTORY_SLOTS * TCP_BLOCK_BYTES))
+#include "lib/minmax.h"
 
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
+#define SPAN ((uint32_t)(TCP_DIRECTORY_SLOTS * TCP_BLOCK_BYTES))
 
 void *tcp_memory_take(struct tcp_memory *memory)
 {
@@ -80,7 +77,7 @@ static uint8_t *block_make(struct tcp_buffer *buffer, struct tcp_memory *memory,
 
 void tcp_buffer_init(struct tcp_buffer *buffer, uint32_t limit)
 {
-	*buffer = (struct tcp_buffer){ .limit = smaller(limit, TCP_BUFFER_MAX) };
+	*buffer = (struct tcp_buffer){ .limit = min32(limit, TCP_BUFFER_MAX) };
 }
 
 uint32_t tcp_buffer_write(struct tcp_buffer *buffer, struct tcp_memory *memory, uint32_t offset,
@@ -92,7 +89,7 @@ uint32_t tcp_buffer_write(struct tcp_buffer *buffer, struct tcp_memory *memory, 
 	while (done < bytes) {
 		uint32_t place = buffer->first + offset + done;
 		uint32_t in_block = place % TCP_BLOCK_BYTES;
-		uint32_t part = smaller(bytes - done, TCP_BLOCK_BYTES - in_block);
+		uint32_t part = min32(bytes - done, TCP_BLOCK_BYTES - in_block);
 		uint8_t *block = block_make(buffer, memory, place);
 
 		if (!block)
@@ -113,7 +110,7 @@ unsigned int tcp_buffer_reserve(struct tcp_buffer *buffer, struct tcp_memory *me
 	while (done < *bytes && count < max) {
 		uint32_t place = buffer->first + offset + done;
 		uint32_t in_block = place % TCP_BLOCK_BYTES;
-		uint32_t part = smaller(*bytes - done, TCP_BLOCK_BYTES - in_block);
+		uint32_t part = min32(*bytes - done, TCP_BLOCK_BYTES - in_block);
 		uint8_t *block = block_make(buffer, memory, place);
 
 		if (!block)
@@ -134,7 +131,7 @@ uint32_t tcp_buffer_reserved(const struct tcp_buffer *buffer, uint32_t offset, u
 
 		if (!block_at(buffer, place))
 			break;
-		done += smaller(bytes - done, TCP_BLOCK_BYTES - place % TCP_BLOCK_BYTES);
+		done += min32(bytes - done, TCP_BLOCK_BYTES - place % TCP_BLOCK_BYTES);
 	}
 	return done;
 }
@@ -148,7 +145,7 @@ unsigned int tcp_buffer_pieces(const struct tcp_buffer *buffer, uint32_t offset,
 	while (done < *bytes && count < max) {
 		uint32_t place = buffer->first + offset + done;
 		uint32_t in_block = place % TCP_BLOCK_BYTES;
-		uint32_t part = smaller(*bytes - done, TCP_BLOCK_BYTES - in_block);
+		uint32_t part = min32(*bytes - done, TCP_BLOCK_BYTES - in_block);
 
 		pieces[count].data = block_at(buffer, place) + in_block;
 		pieces[count++].bytes = part;

@@ -13,6 +13,7 @@
  */
 #include "net/tcp_cubic.h"
 
+#include "lib/minmax.h"
 #include "net/tcp_core_segment.h"
 
 #define K_BITS 30u
@@ -29,16 +30,6 @@
 _Static_assert(sizeof(struct tcp_cubic) <= 96, "there is one in each flight");
 
 typedef unsigned __int128 product; /* of a window and the cube of a time */
-
-static uint32_t min32(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint32_t max32(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
 
 /* ---- the curve ---- */
 

@@ -4,15 +4,11 @@
 
 #include <stddef.h>
 
+#include "lib/minmax.h"
 #include "net/tcp_core_segment.h"
 
 /* What times of sending within one moment may differ by (net/tcp_scoreboard.h). */
 #define STAMP_SLACK_NS 1000u
-
-static uint64_t min_of(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 void tcp_rack_init(struct tcp_rack *rack, uint32_t una)
 {
@@ -26,7 +22,7 @@ uint64_t tcp_rack_retransmitted_until(const struct tcp_rack *rack, uint64_t now_
 
 	if (rack->min_rtt_ns <= now_ns)
 		until = now_ns - rack->min_rtt_ns + STAMP_SLACK_NS;
-	return echo_ns ? min_of(until, echo_ns) : until;
+	return echo_ns ? min64(until, echo_ns) : until;
 }
 
 void tcp_rack_on_sample(struct tcp_rack *rack, uint64_t rtt_ns, uint64_t now_ns)
@@ -98,7 +94,7 @@ uint64_t tcp_rack_reordering_window(const struct tcp_rack *rack, const struct tc
 	if (!rack->reordering_seen && (in_recovery || board->sacked_ranges >= TCP_RACK_DUP_THRESH ||
 				       board->sacked > (uint64_t)(TCP_RACK_DUP_THRESH - 1) * mss))
 		return 0;
-	return min_of(rack->min_rtt_ns / 4 * rack->mult, srtt_ns ? srtt_ns : rack->min_rtt_ns);
+	return min64(rack->min_rtt_ns / 4 * rack->mult, srtt_ns ? srtt_ns : rack->min_rtt_ns);
 }
 
 uint64_t tcp_rack_detect_loss(const struct tcp_rack *rack, struct tcp_scoreboard *board,
@@ -157,7 +153,7 @@ uint64_t tcp_tlp_timeout_ns(uint64_t srtt_ns, bool is_one, uint64_t rto_left_ns)
 		timeout = 2 * srtt_ns;
 		timeout += is_one ? TCP_TLP_ACK_DELAY_NS : TCP_TLP_PTO_MIN_NS;
 	}
-	return min_of(timeout, rto_left_ns);
+	return min64(timeout, rto_left_ns);
 }
 
 void tcp_tlp_on_probe(struct tcp_tlp *tlp, uint32_t nxt, bool is_retransmit)

@@ -9,12 +9,8 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "lib/minmax.h"
 #include "net/tcp_core_segment.h"
-
-static uint32_t min_of(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
 
 static void add_up(uint32_t *to, uint32_t bytes)
 {
@@ -53,14 +49,14 @@ void tcp_recovery_set_sack(struct tcp_recovery *r, bool has_sack)
 
 void tcp_recovery_set_mss(struct tcp_recovery *r, uint32_t mss)
 {
-	r->mss = mss ? min_of(mss, UINT16_MAX) : 1;
+	r->mss = mss ? min32(mss, UINT16_MAX) : 1;
 }
 
 uint32_t tcp_recovery_pipe(const struct tcp_recovery *r)
 {
 	uint32_t pipe = tcp_scoreboard_pipe(&r->board);
 
-	return pipe - min_of(pipe, r->dup_bytes);
+	return pipe - min32(pipe, r->dup_bytes);
 }
 
 /* Nothing has happened yet. */
@@ -154,11 +150,11 @@ bool tcp_recovery_next(const struct tcp_recovery *r, uint32_t max_bytes, uint32_
 	if (i == TCP_RANGE_NONE || !max_bytes || r->frto.step == TCP_FRTO_SECOND)
 		return false;
 	*begin = r->board.ranges[i].begin;
-	*bytes = min_of(r->board.ranges[i].end - *begin, max_bytes);
+	*bytes = min32(r->board.ranges[i].end - *begin, max_bytes);
 	if (r->frto.step != TCP_FRTO_FIRST)
 		return true;
 	/* One segment, until it is known what the timeout was (RFC 5682, 2.1 step 1). */
-	*bytes = min_of(*bytes, r->mss);
+	*bytes = min32(*bytes, r->mss);
 	return *begin == r->board.una;
 }
 
@@ -171,7 +167,7 @@ bool tcp_recovery_probe(const struct tcp_recovery *r, uint32_t *begin, uint32_t 
 	last = &r->board.ranges[r->board.last];
 	if (last->flags & TCP_RANGE_SACKED)
 		return false;
-	*bytes = min_of(last->end - last->begin, r->mss);
+	*bytes = min32(last->end - last->begin, r->mss);
 	*begin = last->end - *bytes;
 	return true;
 }
@@ -363,7 +359,7 @@ static uint32_t count_duplicates(struct tcp_recovery *r, const struct tcp_delive
 	uint32_t bytes;
 
 	if (is_duplicate && r->state != TCP_RECOVERY_LOSS) {
-		bytes = min_of(r->mss, tcp_recovery_pipe(r));
+		bytes = min32(r->mss, tcp_recovery_pipe(r));
 		r->dup_bytes += bytes;
 		if (r->dup_acks < UINT16_MAX)
 			r->dup_acks++;
@@ -372,7 +368,7 @@ static uint32_t count_duplicates(struct tcp_recovery *r, const struct tcp_delive
 	if (!delivery->acked)
 		return 0;
 	/* All but the one segment that was missing had been counted by the duplicates. */
-	bytes = delivery->acked > r->mss ? min_of(delivery->acked - r->mss, r->dup_bytes) : 0;
+	bytes = delivery->acked > r->mss ? min32(delivery->acked - r->mss, r->dup_bytes) : 0;
 	r->dup_bytes -= bytes;
 	if (r->state != TCP_RECOVERY_FAST)
 		r->dup_bytes = r->dup_acks = 0;
