@@ -25,6 +25,7 @@
 #include "configs/uplink.h"
 #include "drivers/netfront.h"
 #include "lib/log.h"
+#include "lib/minmax.h"
 #include "lib/panic.h"
 #include "lib/params.h"
 #include "net/router.h"
@@ -312,11 +313,6 @@ static void timer_run(struct loop_timer *timer, uint64_t now_ns)
 		fiber_event_signal(&guest.ended);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static uint64_t timer_next(struct loop_timer *timer)
 {
 	uint64_t next;
@@ -324,15 +320,15 @@ static uint64_t timer_next(struct loop_timer *timer)
 	(void)timer;
 	if (guest.more || is_over(loop_now_ns()))
 		return 0;
-	next = earlier(router_next_ns(&guest.router),
-		       router_clock_ns(&guest.router, uplink_next_ns()));
-	next = earlier(next, sockets_next_ns(guest.sockets));
+	next = min64(router_next_ns(&guest.router),
+		     router_clock_ns(&guest.router, uplink_next_ns()));
+	next = min64(next, sockets_next_ns(guest.sockets));
 	if (guest.ending_ns)
-		next = earlier(next, guest.ending_ns);
+		next = min64(next, guest.ending_ns);
 	if (guest.first_address_ns && !guest.begun)
-		next = earlier(next, guest.first_address_ns + OTHER_VERSION_NS);
+		next = min64(next, guest.first_address_ns + OTHER_VERSION_NS);
 	if (guest.begun && station_app.next_ns)
-		next = earlier(next, station_app.next_ns());
+		next = min64(next, station_app.next_ns());
 	return next;
 }
 
@@ -435,6 +431,7 @@ static void drivers_start(uint32_t rx_pages, uint32_t tx_pages)
 					 .max_queues = 1,
 					 .rx_pages = rx_pages,
 					 .tx_pages = tx_pages,
+					 .max_waiting = tx_pages,
 					 .attached = uplink_attached,
 					 .detached = uplink_detached };
 

@@ -37,6 +37,12 @@ struct netfront_config {
 	 */
 	uint32_t rx_pages;
 	uint32_t tx_pages; /* pages of class UPLINK_READ that netback and the stack use */
+	/*
+	 * Packets that may wait for slots of the ring, all queues together; beyond it the last is
+	 * dropped. 0: few, for what is forwarded should not grow old here. Who makes all packets
+	 * himself is held back by his pages, and would lose by his own hand what he sends again.
+	 */
+	uint32_t max_waiting;
 	/* Connected; set netdev->input before returning. */
 	void (*attached)(struct netdev *netdev, void *context);
 	/* Gone, perhaps to come back: drop every packet that waits for it. */

@@ -235,8 +235,9 @@ static void waiting_send(struct netfront_queue *queue)
 static void packet_wait(struct netfront_queue *queue, struct packet *packet)
 {
 	struct netfront *front = queue->front;
+	uint32_t most = front->config.max_waiting;
 
-	if (front->waiting_packets >= NETFRONT_QUEUE_PACKETS) {
+	if (front->waiting_packets >= (most ? most : NETFRONT_QUEUE_PACKETS)) {
 		packet_refuse(front, packet, DROP_RING_FULL);
 		return;
 	}

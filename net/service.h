@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What runs on the firewall itself and takes packets: how the router asks it, without
+ * What runs on a router itself and takes packets: how the router asks it, without
  * knowing it. The counterpart of own.h, by which it sends.
  */
 #pragma once

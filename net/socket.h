@@ -144,6 +144,7 @@ uint64_t sockets_next_ns(const struct sockets *sockets);
 
 const struct tcp_stats *sockets_tcp_stats(const struct sockets *sockets);
 const struct socket_stats *sockets_stats(const struct sockets *sockets);
+
 /* Sockets in use, half open and in TIME-WAIT; bytes in buffers, of how many. */
 struct sockets_use {
 	uint32_t connections, connections_most;
@@ -234,8 +235,10 @@ must_check int socket_receive_from(struct socket *socket, struct socket_address 
 
 uint32_t socket_ready(const struct socket *socket);
 
-/* Why it is over: 0 (both sides have ended), -ECONNRESET, -ECONNREFUSED, -ETIMEDOUT,
- * -EHOSTUNREACH, -ENETUNREACH; -ECONNABORTED: new rules do not let such a connection in. */
+/*
+ * Why it is over: 0 (both sides have ended), -ECONNRESET, -ECONNREFUSED, -ETIMEDOUT,
+ * -EHOSTUNREACH, -ENETUNREACH; -ECONNABORTED: new rules do not let such a connection in.
+ */
 int socket_error(const struct socket *socket);
 
 struct socket_address socket_own(const struct socket *socket);

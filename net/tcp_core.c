@@ -36,13 +36,12 @@ static void set_defaults(struct tcp_config *config)
 	if (!config->options.user_timeout_ms)
 		config->options.user_timeout_ms = 900000;
 	if (config->options.send_bytes)
-		config->send_bytes = tcp_min(config->send_bytes, config->options.send_bytes);
+		config->send_bytes = min32(config->send_bytes, config->options.send_bytes);
 	if (config->options.receive_bytes)
-		config->receive_bytes =
-			tcp_min(config->receive_bytes, config->options.receive_bytes);
-	config->send_bytes = tcp_min(config->send_bytes, TCP_BUFFER_MAX);
-	config->receive_bytes = tcp_min(config->receive_bytes, TCP_BUFFER_MAX);
-	config->gso_bytes = tcp_min(config->gso_bytes, TCP_GSO_MAX);
+		config->receive_bytes = min32(config->receive_bytes, config->options.receive_bytes);
+	config->send_bytes = min32(config->send_bytes, TCP_BUFFER_MAX);
+	config->receive_bytes = min32(config->receive_bytes, TCP_BUFFER_MAX);
+	config->gso_bytes = min32(config->gso_bytes, TCP_GSO_MAX);
 }
 
 static void expired(struct wheel_timer *timer, uint64_t scaled_now)
@@ -181,7 +180,7 @@ struct tcp_connection *tcp_connection_make(struct tcp_stack *stack, const struct
 	list_init(&c->link);
 	list_init(&c->event_link);
 	wheel_timer_init(&c->timer, expired);
-	tcp_buffer_init(&c->sending, tcp_min(TCP_BUFFER_FIRST, stack->config.send_bytes));
+	tcp_buffer_init(&c->sending, min32(TCP_BUFFER_FIRST, stack->config.send_bytes));
 	tcp_buffer_init(&c->receiving, TCP_BUFFER_MAX); /* the window is the limit */
 	c->flags = TCP_FLAG_LIVE;
 	c->heard_ms = tcp_ms(now);

@@ -59,11 +59,11 @@ enum tcp_event {
 
 /* Timers of a connection; one wheel timer serves all of them. */
 enum tcp_timer {
-	TCP_TIMER_AGAIN,    /* a SYN again; a probe of a zero window; `send` had no room */
+	TCP_TIMER_AGAIN,    /* a SYN again; a probe of a window that is closed or small */
 	TCP_TIMER_RECOVERY, /* RTO, RACK's reordering time or a tail loss probe (RFC 8985) */
 	TCP_TIMER_ACK,	    /* a delayed acknowledgement (RFC 9293, 3.8.6.3) */
-	TCP_TIMER_PACE,	    /* the next burst may leave */
-	TCP_TIMER_LIFE,	    /* keep-alive, or the end of an orphan in FIN-WAIT-2 */
+	TCP_TIMER_PACE,	    /* the next burst may leave; `send` or the memory had no room */
+	TCP_TIMER_LIFE,	    /* keep-alive; an orphan in FIN-WAIT-2; the flight is given back */
 	TCP_TIMER_COUNT
 };
 
@@ -90,8 +90,8 @@ enum tcp_flags {
 	TCP_FLAG_FIN_SEEN = 1 << 19,	/* the peer's, perhaps before all of its data */
 	TCP_FLAG_UNACCEPTED = 1 << 20,	/* it has a listener, and no application yet */
 	TCP_FLAG_SYN_LOST = 1 << 21,	/* opening took more than one SYN (RFC 6298, 5.7) */
-	TCP_FLAG_UNREACHABLE = 1 << 23, /* ICMP said so, and nothing has been acknowledged since */
 	TCP_FLAG_COOKIE = 1 << 22,	/* nothing is known of when its SYN+ACK left */
+	TCP_FLAG_UNREACHABLE = 1 << 23, /* ICMP said so, and nothing has been acknowledged since */
 };
 
 struct tcp_stack;
@@ -335,7 +335,8 @@ void tcp_input(struct tcp_stack *stack, const struct tcp_segment *segment, void 
 /*
  * ICMP said that something of ours did not arrive. False: `sequence` is not under way, nothing was
  * done (RFC 5927). A hard problem ends what only begins (RFC 5461, 4.1); any other makes the
- * error of a time-out -EHOSTUNREACH (RFC 9293, 3.9.2.2).
+ * error of a time-out -EHOSTUNREACH (RFC 9293, 3.9.2.2). `mtu`, of what was too big: the largest
+ * IP packet that the router passes on; 0: it does not say (RFC 1191, 5).
  */
 enum tcp_problem { TCP_PROBLEM_NONE, TCP_PROBLEM_SOFT, TCP_PROBLEM_HARD, TCP_PROBLEM_TOO_BIG };
 

@@ -31,7 +31,7 @@ static void update_window(struct tcp_connection *c, const struct tcp_segment *se
 	c->snd_wnd = window_of(c, segment);
 	c->snd_wl1 = segment->sequence;
 	c->snd_wl2 = segment->acknowledgement;
-	c->snd_wnd_max = tcp_max(c->snd_wnd_max, c->snd_wnd);
+	c->snd_wnd_max = max32(c->snd_wnd_max, c->snd_wnd);
 }
 
 /*
@@ -102,7 +102,7 @@ static void free_sent(struct tcp_connection *c, uint32_t acked, uint64_t now)
 {
 	uint32_t room;
 
-	tcp_buffer_release(&c->sending, &c->stack->config.memory, tcp_min(acked, c->sending.bytes),
+	tcp_buffer_release(&c->sending, &c->stack->config.memory, min32(acked, c->sending.bytes),
 			   true);
 	c->snd_una += acked;
 	if (tcp_before(c->snd_sml, c->snd_una))
@@ -122,7 +122,7 @@ static void free_sent(struct tcp_connection *c, uint32_t acked, uint64_t now)
 static bool may_send_new(const struct tcp_connection *c)
 {
 	uint32_t unsent = tcp_unsent(c), out = tcp_outstanding(c);
-	uint32_t bytes = tcp_min(unsent, c->snd_wnd > out ? c->snd_wnd - out : 0);
+	uint32_t bytes = min32(unsent, c->snd_wnd > out ? c->snd_wnd - out : 0);
 
 	return bytes >= c->mss ||
 	       (bytes && bytes == unsent && tcp_has(c, TCP_FLAG_NO_DELAY | TCP_FLAG_FIN_QUEUED));

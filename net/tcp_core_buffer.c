@@ -7,14 +7,11 @@
 
 #include <string.h>
 
+#include "lib/minmax.h"
+
 #define SPAN ((uint32_t)(TCP_DIRECTORY_SLOTS * TCP_BLOCK_BYTES))
 
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
-static void *take(struct tcp_memory *memory)
+void *tcp_memory_take(struct tcp_memory *memory)
 {
 	void *block;
 
@@ -26,7 +23,7 @@ static void *take(struct tcp_memory *memory)
 	return block;
 }
 
-static void give(struct tcp_memory *memory, void *block)
+void tcp_memory_give(struct tcp_memory *memory, void *block)
 {
 	memory->used--;
 	memory->give(memory->context, block);
@@ -47,7 +44,7 @@ static uint8_t *block_at(const struct tcp_buffer *buffer, uint32_t place)
 
 static bool deepen(struct tcp_buffer *buffer, struct tcp_memory *memory)
 {
-	uint8_t **directory = take(memory);
+	uint8_t **directory = tcp_memory_take(memory);
 
 	if (!directory)
 		return false;
@@ -67,7 +64,7 @@ static uint8_t *block_make(struct tcp_buffer *buffer, struct tcp_memory *memory,
 		return block;
 	if (!buffer->deep && place >= TCP_BLOCK_BYTES && !deepen(buffer, memory))
 		return NULL;
-	block = take(memory);
+	block = tcp_memory_take(memory);
 	if (!block)
 		return NULL;
 	buffer->blocks++;
@@ -80,7 +77,7 @@ static uint8_t *block_make(struct tcp_buffer *buffer, struct tcp_memory *memory,
 
 void tcp_buffer_init(struct tcp_buffer *buffer, uint32_t limit)
 {
-	*buffer = (struct tcp_buffer){ .limit = smaller(limit, TCP_BUFFER_MAX) };
+	*buffer = (struct tcp_buffer){ .limit = min32(limit, TCP_BUFFER_MAX) };
 }
 
 uint32_t tcp_buffer_write(struct tcp_buffer *buffer, struct tcp_memory *memory, uint32_t offset,
@@ -92,7 +89,7 @@ uint32_t tcp_buffer_write(struct tcp_buffer *buffer, struct tcp_memory *memory, 
 	while (done < bytes) {
 		uint32_t place = buffer->first + offset + done;
 		uint32_t in_block = place % TCP_BLOCK_BYTES;
-		uint32_t part = smaller(bytes - done, TCP_BLOCK_BYTES - in_block);
+		uint32_t part = min32(bytes - done, TCP_BLOCK_BYTES - in_block);
 		uint8_t *block = block_make(buffer, memory, place);
 
 		if (!block)
@@ -113,7 +110,7 @@ unsigned int tcp_buffer_reserve(struct tcp_buffer *buffer, struct tcp_memory *me
 	while (done < *bytes && count < max) {
 		uint32_t place = buffer->first + offset + done;
 		uint32_t in_block = place % TCP_BLOCK_BYTES;
-		uint32_t part = smaller(*bytes - done, TCP_BLOCK_BYTES - in_block);
+		uint32_t part = min32(*bytes - done, TCP_BLOCK_BYTES - in_block);
 		uint8_t *block = block_make(buffer, memory, place);
 
 		if (!block)
@@ -134,7 +131,7 @@ uint32_t tcp_buffer_reserved(const struct tcp_buffer *buffer, uint32_t offset, u
 
 		if (!block_at(buffer, place))
 			break;
-		done += smaller(bytes - done, TCP_BLOCK_BYTES - place % TCP_BLOCK_BYTES);
+		done += min32(bytes - done, TCP_BLOCK_BYTES - place % TCP_BLOCK_BYTES);
 	}
 	return done;
 }
@@ -148,7 +145,7 @@ unsigned int tcp_buffer_pieces(const struct tcp_buffer *buffer, uint32_t offset,
 	while (done < *bytes && count < max) {
 		uint32_t place = buffer->first + offset + done;
 		uint32_t in_block = place % TCP_BLOCK_BYTES;
-		uint32_t part = smaller(*bytes - done, TCP_BLOCK_BYTES - in_block);
+		uint32_t part = min32(*bytes - done, TCP_BLOCK_BYTES - in_block);
 
 		pieces[count].data = block_at(buffer, place) + in_block;
 		pieces[count++].bytes = part;
@@ -187,7 +184,7 @@ static void drop_block(struct tcp_buffer *buffer, struct tcp_memory *memory, uin
 	else
 		buffer->root = NULL;
 	buffer->blocks--;
-	give(memory, block);
+	tcp_memory_give(memory, block);
 }
 
 void tcp_buffer_release(struct tcp_buffer *buffer, struct tcp_memory *memory, uint32_t bytes,
@@ -212,9 +209,9 @@ void tcp_buffer_free(struct tcp_buffer *buffer, struct tcp_memory *memory)
 		/* Blocks lie from the first place on; what is out of order may leave gaps. */
 		for (uint32_t slot = 0; slot < TCP_DIRECTORY_SLOTS && buffer->blocks; slot++)
 			drop_block(buffer, memory, buffer->first + slot * TCP_BLOCK_BYTES);
-		give(memory, buffer->root);
+		tcp_memory_give(memory, buffer->root);
 	} else if (buffer->root) {
-		give(memory, buffer->root);
+		tcp_memory_give(memory, buffer->root);
 	}
 	buffer->root = NULL;
 	buffer->deep = false;

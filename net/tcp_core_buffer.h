@@ -41,6 +41,10 @@ struct tcp_buffer {
 	bool deep;	 /* root is a directory */
 };
 
+/* A block within the limit, or NULL; and back. */
+must_check void *tcp_memory_take(struct tcp_memory *memory);
+void tcp_memory_give(struct tcp_memory *memory, void *block);
+
 void tcp_buffer_init(struct tcp_buffer *buffer, uint32_t limit);
 
 /*

@@ -6,25 +6,13 @@
  */
 #include "net/tcp_core_parts.h"
 
-static void *take(struct tcp_memory *memory)
-{
-	void *block;
-
-	if (memory->used >= memory->limit)
-		return NULL;
-	block = memory->take(memory->context);
-	if (block)
-		memory->used++;
-	return block;
-}
-
 struct tcp_flight *tcp_flight_get(struct tcp_connection *c, uint64_t now)
 {
 	struct tcp_flight *flight = c->flight;
 
 	if (flight)
 		return flight;
-	flight = take(&c->stack->config.memory);
+	flight = tcp_memory_take(&c->stack->config.memory);
 	if (!flight) {
 		c->stack->stats.no_buffer_memory++;
 		return NULL;
@@ -105,16 +93,16 @@ void tcp_send_tune(struct tcp_connection *c)
 {
 	const struct tcp_memory *memory = &c->stack->config.memory;
 	uint32_t most = tcp_or(c->send_max, c->stack->config.send_bytes);
-	uint32_t first = tcp_min(TCP_BUFFER_FIRST, most), wanted = first;
+	uint32_t first = min32(TCP_BUFFER_FIRST, most), wanted = first;
 	uint64_t share = (uint64_t)(memory->limit - memory->used) * TCP_BLOCK_BYTES / 2;
 
 	if (c->flight)
-		wanted = tcp_min(tcp_max(first, 2 * c->flight->window), most);
-	wanted = tcp_max(wanted, tcp_min(c->sending.limit, most));
+		wanted = min32(max32(first, 2 * c->flight->window), most);
+	wanted = max32(wanted, min32(c->sending.limit, most));
 	share += c->sending.bytes;
 	if (wanted > first && wanted > share)
-		wanted = tcp_max(first, (uint32_t)share);
-	c->sending.limit = tcp_min(wanted, TCP_BUFFER_MAX);
+		wanted = max32(first, (uint32_t)share);
+	c->sending.limit = min32(wanted, TCP_BUFFER_MAX);
 }
 
 void tcp_flight_release(struct tcp_connection *c)
@@ -123,17 +111,13 @@ void tcp_flight_release(struct tcp_connection *c)
 
 	if (!c->flight)
 		return;
-	memory->give(memory->context, c->flight);
-	memory->used--;
+	tcp_memory_give(memory, c->flight);
 	c->flight = NULL;
 }
 
 void tcp_flight_sample(struct tcp_connection *c, uint64_t rtt_ns)
 {
-	c->srtt_us = (uint32_t)tcp_max(1, (uint32_t)tcp_min(rtt_ns / 1000 > UINT32_MAX
-								    ? UINT32_MAX
-								    : (uint32_t)(rtt_ns / 1000),
-							    60000000u));
+	c->srtt_us = max32(1, (uint32_t)min64(rtt_ns / 1000, 60000000u));
 }
 
 uint64_t tcp_rto_now(const struct tcp_connection *c)

@@ -66,7 +66,7 @@ static void put_sacks(struct tcp_connection *c, struct tcp_options *options, uin
 	if (bytes) {
 		uint32_t room = c->mss > bytes ? c->mss - bytes : 0;
 
-		max = tcp_min(max, room < 12 ? 0 : (room - 4) / 8);
+		max = min32(max, room < 12 ? 0 : (room - 4) / 8);
 	}
 	options->sack_count = (uint8_t)tcp_reassembly_sacks(&c->reassembly, options->sacks, max);
 }
@@ -141,7 +141,7 @@ bool tcp_transmit_syn(struct tcp_connection *c, uint64_t now)
 		t.flags |= answer ? TCP_ECE : TCP_ECE | TCP_CWR;
 	t.option_bytes = (uint8_t)tcp_options_write(&options, t.options);
 	t.window = answer ? tcp_window_offer(&c->window, c->rcv_nxt, 0, true)
-			  : (uint16_t)tcp_min(TCP_BUFFER_FIRST, most);
+			  : (uint16_t)min32(TCP_BUFFER_FIRST, most);
 	if (!send(c->stack, &t))
 		return false;
 	if (answer)

@@ -82,7 +82,7 @@ void tcp_mtu_begin(struct tcp_connection *c, uint64_t now)
 void tcp_mss_change(struct tcp_connection *c, uint16_t mss)
 {
 	c->mss = mss;
-	c->mss_high = (uint16_t)tcp_max(tcp_min(c->mss_high, c->mss_max), mss);
+	c->mss_high = (uint16_t)max32(min32(c->mss_high, c->mss_max), mss);
 	if (!c->flight)
 		return;
 	c->flight->has_full = false;
@@ -150,7 +150,7 @@ static void probe_failed(struct tcp_connection *c, uint64_t now)
 		return;
 	flight->probe_fails = 0;
 	flight->probe_halves = true;
-	c->mss_high = (uint16_t)tcp_max(c->mss, tcp_min(c->mss_high, bytes - 1u));
+	c->mss_high = (uint16_t)max32(c->mss, min32(c->mss_high, bytes - 1u));
 	if (c->mss_high < c->mss + WORTH)
 		search_is_over(c, now);
 }
@@ -164,7 +164,7 @@ static void probe_arrived(struct tcp_connection *c, uint64_t now)
 	flight->probe_fails = 0;
 	if (bytes <= c->mss)
 		return;
-	tcp_mss_change(c, (uint16_t)tcp_min(bytes, c->mss_max));
+	tcp_mss_change(c, (uint16_t)min32(bytes, c->mss_max));
 	c->mss_acked = c->mss;
 	if (c->mss_high < c->mss + WORTH || c->mss == c->mss_max)
 		search_is_over(c, now);
@@ -204,7 +204,7 @@ void tcp_mtu_acked(struct tcp_connection *c, uint64_t now)
 
 	if (flight->has_full && !tcp_before(c->snd_una, flight->full_end)) {
 		flight->has_full = false;
-		c->mss_acked = (uint16_t)tcp_max(c->mss_acked, c->mss);
+		c->mss_acked = (uint16_t)max32(c->mss_acked, c->mss);
 	}
 	/* It did get through, whatever was said of it. */
 	if (flight->said_mss && tcp_after(c->snd_una, flight->said_sequence))
@@ -236,7 +236,7 @@ static void believe(struct tcp_connection *c, uint16_t mss, uint64_t now)
 	tcp_mss_change(c, mss);
 	c->flight->said_mss = 0;
 	c->flight->probe_mss = 0;
-	c->mss_acked = (uint16_t)tcp_min(c->mss_acked, mss);
+	c->mss_acked = (uint16_t)min32(c->mss_acked, mss);
 	search_is_over(c, now);
 }
 
@@ -303,9 +303,9 @@ static void too_big(struct tcp_connection *c, uint32_t sequence, uint16_t mtu, u
 		return; /* RFC 8201, 4 */
 	if (c->end.key.version == 4 && mtu < 68)
 		mtu = plateau_below(tcp_mtu_now(c)); /* RFC 1191, 5 */
-	mss = mss_of(c, (uint16_t)tcp_max(mtu, LEAST_MTU4));
+	mss = mss_of(c, (uint16_t)max32(mtu, LEAST_MTU4));
 	if (is_probe && mss < flight->probe_mss) {
-		c->mss_high = (uint16_t)tcp_max(mss, c->mss);
+		c->mss_high = (uint16_t)max32(mss, c->mss);
 		flight->probe_mss = 0;
 		flight->probe_fails = 0;
 		if (c->mss_high < c->mss + WORTH)

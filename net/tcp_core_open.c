@@ -113,7 +113,7 @@ static void want(struct tcp_connection *c, const struct tcp_options_set *options
 	c->window.mss = tcp_mss_offered(c->stack, &c->end.key, options, c->route);
 	c->window.max = config->receive_bytes;
 	if (options->receive_bytes)
-		c->window.max = tcp_min(options->receive_bytes, c->window.max);
+		c->window.max = min32(options->receive_bytes, c->window.max);
 	if (options->keepalive || config->options.keepalive)
 		c->flags |= TCP_FLAG_KEEPALIVE;
 	if (options->no_delay || config->options.no_delay)
@@ -151,8 +151,8 @@ static void receive_from(struct tcp_connection *c, uint32_t irs)
 	c->rcv_nxt = irs + 1;
 	c->acknowledged = c->rcv_nxt;
 	tcp_reassembly_init(&c->reassembly, &c->stack->spans, TCP_SPANS_FOR_ONE, c->rcv_nxt);
-	tcp_window_init(&c->window, &c->stack->windows, tcp_min(TCP_BUFFER_FIRST, most), most,
-			scale, c->window.mss, c->rcv_nxt);
+	tcp_window_init(&c->window, &c->stack->windows, min32(TCP_BUFFER_FIRST, most), most, scale,
+			c->window.mss, c->rcv_nxt);
 }
 
 /* The peer's window as a SYN has it: never scaled (RFC 7323, 2.2). */
@@ -269,8 +269,8 @@ static void send_cookie(struct tcp_stack *stack, const struct tcp_listener *list
 			const struct tcp_segment *segment, const struct tcp_options *peer,
 			void *route, uint64_t now)
 {
-	uint32_t most = tcp_min(tcp_or(listener->options.receive_bytes, UINT32_MAX),
-				stack->config.receive_bytes);
+	uint32_t most = min32(tcp_or(listener->options.receive_bytes, UINT32_MAX),
+			      stack->config.receive_bytes);
 	struct tcp_transmission t = { .key = segment->key, .route = route };
 	struct tcp_options options = { .present = TCP_HAS_MSS };
 	uint32_t timestamp =
@@ -281,7 +281,7 @@ static void send_cookie(struct tcp_stack *stack, const struct tcp_listener *list
 				     &timestamp, now);
 	t.acknowledgement = segment->sequence + 1;
 	t.flags = TCP_SYN | TCP_ACK;
-	t.window = (uint16_t)tcp_min(TCP_BUFFER_FIRST, most);
+	t.window = (uint16_t)min32(TCP_BUFFER_FIRST, most);
 	options.mss = tcp_mss_offered(stack, &segment->key, &listener->options, route);
 	if (peer->present & TCP_HAS_TIMESTAMPS) {
 		/* Without them a cookie has no room for the rest. */

@@ -54,7 +54,7 @@ void tcp_set_user_timeout(struct tcp_connection *c, uint32_t ms)
 
 void tcp_set_send_bytes(struct tcp_connection *c, uint32_t bytes)
 {
-	c->send_max = tcp_min(bytes, c->stack->config.send_bytes);
+	c->send_max = min32(bytes, c->stack->config.send_bytes);
 	tcp_send_tune(c);
 }
 
@@ -63,7 +63,7 @@ void tcp_set_receive_bytes(struct tcp_connection *c, uint32_t bytes)
 	uint32_t most = c->stack->config.receive_bytes;
 
 	if (bytes)
-		most = tcp_min(bytes, most);
+		most = min32(bytes, most);
 	if (c->window.budget)
 		tcp_window_set_max(&c->window, most, c->rcv_nxt, c->receiving.bytes);
 	else
@@ -74,13 +74,13 @@ void tcp_set_mss(struct tcp_connection *c, uint16_t mss)
 {
 	uint16_t options = tcp_has(c, TCP_FLAG_TIMESTAMPS) ? TCP_TIMESTAMP_BYTES : 0;
 
-	mss = (uint16_t)tcp_max(mss, TCP_MSS_MIN);
+	mss = (uint16_t)max32(mss, TCP_MSS_MIN);
 	if (!tcp_is_synchronized(c)) {
 		/* It counts when the SYNs have been seen. */
-		c->window.mss = (uint16_t)tcp_min(c->window.mss, mss);
+		c->window.mss = (uint16_t)min32(c->window.mss, mss);
 		return;
 	}
-	c->mss_max = (uint16_t)tcp_min(c->mss_max, mss - options);
+	c->mss_max = (uint16_t)min32(c->mss_max, mss - options);
 	if (c->mss > c->mss_max)
 		tcp_mss_change(c, c->mss_max);
 }

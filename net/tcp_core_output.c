@@ -19,11 +19,11 @@ enum stop {
 /* Payload bytes that one transmission may have: whole segments. */
 static uint32_t burst_bytes(const struct tcp_connection *c)
 {
-	uint32_t most = tcp_max(c->stack->config.gso_bytes, c->mss);
+	uint32_t most = max32(c->stack->config.gso_bytes, c->mss);
 	uint32_t quantum = tcp_pacing_quantum(&c->flight->pacing);
 
 	if (quantum)
-		most = tcp_min(most, tcp_max(quantum, c->mss));
+		most = min32(most, max32(quantum, c->mss));
 	return most - most % c->mss;
 }
 
@@ -99,7 +99,7 @@ static uint32_t congestion_room(const struct tcp_flight *flight)
 	uint32_t pipe = tcp_recovery_pipe(&flight->recovery);
 	uint32_t room = flight->window > pipe ? flight->window - pipe : 0;
 
-	return tcp_max(room, flight->extra);
+	return max32(room, flight->extra);
 }
 
 /* May a segment leave that is not full, and ends what there is to send? (Nagle, Minshall) */
@@ -116,7 +116,7 @@ static bool may_send_small(const struct tcp_connection *c)
  */
 static uint32_t worth_sending(const struct tcp_connection *c, uint32_t unsent, uint32_t limit)
 {
-	uint32_t bytes = tcp_min(unsent, limit);
+	uint32_t bytes = min32(unsent, limit);
 	uint32_t small = bytes % c->mss;
 
 	if (small == 0)
@@ -146,7 +146,7 @@ static void sent_new(struct tcp_connection *c, uint32_t bytes, bool fin, uint64_
 		c->snd_sml = c->snd_nxt;
 	tcp_mtu_sent(c, bytes);
 	c->flags &= ~(uint32_t)TCP_FLAG_PUSH_SMALL;
-	c->flight->extra -= tcp_min(c->flight->extra, bytes);
+	c->flight->extra -= min32(c->flight->extra, bytes);
 }
 
 /* One transmission of new data, and FIN when it is the last. */
@@ -160,10 +160,10 @@ static enum stop send_new_once(struct tcp_connection *c, bool probe, uint64_t no
 	if (!unsent && !fin)
 		return STOP_EMPTY;
 	if (probe)
-		room = tcp_max(room, c->mss);
-	if (room < tcp_min(tcp_max(unsent, 1), c->mss))
+		room = max32(room, c->mss);
+	if (room < min32(max32(unsent, 1), c->mss))
 		return STOP_WINDOW;
-	bytes = worth_sending(c, unsent, tcp_min(tcp_min(peer, room), burst_bytes(c)));
+	bytes = worth_sending(c, unsent, min32(min32(peer, room), burst_bytes(c)));
 	fin = fin && bytes == unsent && peer > bytes;
 	if (bytes == 0 && !fin)
 		return STOP_PEER;
@@ -231,7 +231,7 @@ static void watch_window(struct tcp_connection *c, uint64_t now)
 		c->progress_ms = tcp_ms(now);
 		c->backoff = 0;
 	}
-	wait = tcp_rto_now(c) << tcp_min(c->backoff, 16);
+	wait = tcp_rto_now(c) << min32(c->backoff, 16);
 	if (wait > TCP_PROBE_MAX_NS)
 		wait = TCP_PROBE_MAX_NS;
 	tcp_timer_set(c, TCP_TIMER_AGAIN, now + wait);
@@ -245,7 +245,7 @@ static uint32_t user_timeout(const struct tcp_connection *c)
 
 	if (!tcp_is_orphan(c))
 		return limit;
-	return tcp_min(limit, tcp_memory_is_short(c->stack) ? orphan / ORPHAN_SHORT : orphan);
+	return min32(limit, tcp_memory_is_short(c->stack) ? orphan / ORPHAN_SHORT : orphan);
 }
 
 /* When what is under way has not moved for too long. */

@@ -4,8 +4,8 @@
 
 #include <errno.h>
 
+#include "lib/minmax.h"
 #include "lib/panic.h"
-
 #include "net/tcp_core.h"
 #include "net/tcp_cubic.h"
 #include "net/tcp_options.h"
@@ -59,16 +59,6 @@ static_assert(sizeof(struct tcp_flight) + 64 * sizeof(struct tcp_range) <= TCP_B
 	      "a flight is one block");
 /* With its socket an idle connection costs 512 bytes. */
 static_assert(sizeof(struct tcp_connection) <= 464, "what an idle connection costs");
-
-static inline uint32_t tcp_min(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
-static inline uint32_t tcp_max(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
 
 static inline bool tcp_has(const struct tcp_connection *c, uint32_t flags)
 {

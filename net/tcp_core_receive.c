@@ -28,7 +28,7 @@ static uint32_t write_pieces(struct tcp_connection *c, const struct tcp_segment 
 			offset -= piece->bytes;
 			continue;
 		}
-		part = tcp_min(piece->bytes - offset, bytes - done);
+		part = min32(piece->bytes - offset, bytes - done);
 		wrote = tcp_buffer_write(&c->receiving, &c->stack->config.memory, at + done,
 					 piece->data + offset, part);
 		done += wrote;
@@ -50,7 +50,7 @@ static uint32_t write(void *context, uint32_t sequence, uint32_t offset, uint32_
 	if (at >= c->receiving.limit)
 		return 0;
 	return write_pieces(c, arriving->segment, at, offset,
-			    tcp_min(bytes, c->receiving.limit - at));
+			    min32(bytes, c->receiving.limit - at));
 }
 
 /* An acknowledgement at once for every second full segment, else within TCP_ACK_DELAY_NS. */
@@ -70,7 +70,7 @@ static void measure(struct tcp_connection *c, const struct tcp_segment *segment)
 	uint32_t bytes =
 		segment->segments > 1 ? segment->bytes / segment->segments : segment->bytes;
 
-	bytes = tcp_min(bytes, c->window.mss);
+	bytes = min32(bytes, c->window.mss);
 	if (bytes > c->mss_receive)
 		c->mss_receive = (uint16_t)bytes;
 }

@@ -36,7 +36,7 @@ int tcp_reserve(struct tcp_connection *c, struct tcp_room *rooms, unsigned int m
 
 	if (error)
 		return error;
-	*bytes = tcp_min(wanted, tcp_send_room(c));
+	*bytes = min32(wanted, tcp_send_room(c));
 	count = tcp_buffer_reserve(&c->sending, &c->stack->config.memory, c->sending.bytes, bytes,
 				   rooms, max);
 	if (*bytes < wanted && count < max)
@@ -47,7 +47,7 @@ int tcp_reserve(struct tcp_connection *c, struct tcp_room *rooms, unsigned int m
 void tcp_commit(struct tcp_connection *c, uint32_t bytes, uint64_t now)
 {
 	c->stack->now = now;
-	bytes = tcp_min(bytes, tcp_send_room(c));
+	bytes = min32(bytes, tcp_send_room(c));
 	bytes = tcp_buffer_reserved(&c->sending, c->sending.bytes, bytes);
 	tcp_buffer_extend(&c->sending, bytes);
 	if (bytes)
@@ -64,7 +64,7 @@ int tcp_send(struct tcp_connection *c, const void *data, uint32_t bytes, uint64_
 	if (error)
 		return error;
 	c->stack->now = now;
-	taken = tcp_min(bytes, tcp_send_room(c));
+	taken = min32(bytes, tcp_send_room(c));
 	taken = tcp_buffer_write(&c->sending, &c->stack->config.memory, c->sending.bytes, data,
 				 taken);
 	tcp_buffer_extend(&c->sending, taken);
@@ -90,7 +90,7 @@ void tcp_consume(struct tcp_connection *c, uint32_t bytes, uint64_t now)
 {
 	bool open = c->end.state != TCP_CLOSED;
 
-	bytes = tcp_min(bytes, c->receiving.bytes);
+	bytes = min32(bytes, c->receiving.bytes);
 	c->stack->now = now;
 	tcp_buffer_release(&c->receiving, &c->stack->config.memory, bytes,
 			   !open || tcp_reassembly_is_empty(&c->reassembly));
@@ -104,7 +104,7 @@ void tcp_consume(struct tcp_connection *c, uint32_t bytes, uint64_t now)
 
 int tcp_receive(struct tcp_connection *c, void *to, uint32_t bytes, uint64_t now)
 {
-	uint32_t part = tcp_min(bytes, c->receiving.bytes);
+	uint32_t part = min32(bytes, c->receiving.bytes);
 
 	if (part == 0 && bytes) {
 		struct tcp_piece piece;

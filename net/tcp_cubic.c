@@ -13,6 +13,9 @@
  */
 #include "net/tcp_cubic.h"
 
+#include "lib/minmax.h"
+#include "net/tcp_core_segment.h"
+
 #define K_BITS 30u
 #define T_MAX_NS (1ull << 41) /* 37 minutes: beyond the curve's end, whatever K is */
 #define RTO_MIN_NS 1000000u
@@ -24,25 +27,9 @@
 #define ALPHA_DIVIDEND 9u
 #define ALPHA_DIVISOR 17u
 
-_Static_assert(sizeof(struct tcp_cubic) <= 96, "there is one in each connection");
+_Static_assert(sizeof(struct tcp_cubic) <= 96, "there is one in each flight");
 
 typedef unsigned __int128 product; /* of a window and the cube of a time */
-
-/* Is sequence number a before b? (RFC 9293, 3.4) */
-static bool before(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b) < 0;
-}
-
-static uint32_t min32(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint32_t max32(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
 
 /* ---- the curve ---- */
 
@@ -312,7 +299,7 @@ void tcp_cubic_on_ack(struct tcp_cubic *cubic, const struct tcp_cubic_ack *ack)
 	uint32_t delivered = ack->delivered;
 	enum tcp_hystart_phase phase;
 
-	if (cubic->has_recover && !before(ack->una, cubic->recover)) {
+	if (cubic->has_recover && !tcp_before(ack->una, cubic->recover)) {
 		cubic->has_recover = false;
 		cubic->after_rto = false;
 	}
@@ -337,7 +324,7 @@ void tcp_cubic_on_ack(struct tcp_cubic *cubic, const struct tcp_cubic_ack *ack)
 /* Has the window been reduced for the data that this ACK is about? */
 static bool is_answered(const struct tcp_cubic *cubic, uint32_t una)
 {
-	return cubic->has_recover && before(una, cubic->recover);
+	return cubic->has_recover && tcp_before(una, cubic->recover);
 }
 
 static void save_undo(struct tcp_cubic *cubic)

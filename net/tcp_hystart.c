@@ -4,11 +4,7 @@
 
 #include <stdbool.h>
 
-/* Is sequence number a before b? (RFC 9293, 3.4) */
-static bool before(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b) < 0;
-}
+#include "net/tcp_core_segment.h"
 
 void tcp_hystart_init(struct tcp_hystart *hystart, uint32_t nxt)
 {
@@ -90,7 +86,7 @@ enum tcp_hystart_phase tcp_hystart_on_ack(struct tcp_hystart *hystart, uint32_t 
 		if (hystart->samples >= TCP_HYSTART_RTT_SAMPLES)
 			judge(hystart);
 	}
-	if (!before(una, hystart->window_end))
+	if (!tcp_before(una, hystart->window_end))
 		end_round(hystart, nxt);
 	return hystart->phase;
 }

@@ -2,10 +2,7 @@
 /* See net/tcp_prr.h; the names of RFC 9937, section 6, are in the comments there. */
 #include "net/tcp_prr.h"
 
-static uint32_t min_of(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
+#include "lib/minmax.h"
 
 static uint32_t excess(uint32_t a, uint32_t b)
 {
@@ -45,7 +42,7 @@ uint32_t tcp_prr_on_ack(struct tcp_prr *prr, uint32_t delivered, uint32_t pipe, 
 			quota = delivered;
 		if (is_safe)
 			quota = sum(quota, mss);
-		quota = min_of(quota, prr->ssthresh - pipe);
+		quota = min32(quota, prr->ssthresh - pipe);
 	}
 	/* The first retransmission always goes. */
 	if (!prr->out && !quota)

@@ -4,19 +4,11 @@
 
 #include <stddef.h>
 
+#include "lib/minmax.h"
+#include "net/tcp_core_segment.h"
+
 /* What times of sending within one moment may differ by (net/tcp_scoreboard.h). */
 #define STAMP_SLACK_NS 1000u
-
-/* Is sequence number a before b? (RFC 9293, 3.4) */
-static bool before(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b) < 0;
-}
-
-static uint64_t min_of(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 void tcp_rack_init(struct tcp_rack *rack, uint32_t una)
 {
@@ -30,7 +22,7 @@ uint64_t tcp_rack_retransmitted_until(const struct tcp_rack *rack, uint64_t now_
 
 	if (rack->min_rtt_ns <= now_ns)
 		until = now_ns - rack->min_rtt_ns + STAMP_SLACK_NS;
-	return echo_ns ? min_of(until, echo_ns) : until;
+	return echo_ns ? min64(until, echo_ns) : until;
 }
 
 void tcp_rack_on_sample(struct tcp_rack *rack, uint64_t rtt_ns, uint64_t now_ns)
@@ -44,7 +36,7 @@ void tcp_rack_on_sample(struct tcp_rack *rack, uint64_t rtt_ns, uint64_t now_ns)
 /* RACK_sent_after (6.2 step 2). */
 static bool sent_after(uint64_t ns, uint32_t end, uint64_t other_ns, uint32_t other_end)
 {
-	return ns > other_ns || (ns == other_ns && before(other_end, end));
+	return ns > other_ns || (ns == other_ns && tcp_before(other_end, end));
 }
 
 static void update_newest(struct tcp_rack *rack, const struct tcp_delivery *delivery,
@@ -65,9 +57,9 @@ static void update_reordering(struct tcp_rack *rack, const struct tcp_delivery *
 {
 	if (!delivery->delivered)
 		return;
-	if (delivery->has_original && before(delivery->original_lowest_end, rack->fack))
+	if (delivery->has_original && tcp_before(delivery->original_lowest_end, rack->fack))
 		rack->reordering_seen = true;
-	if (before(rack->fack, delivery->highest_end))
+	if (tcp_before(rack->fack, delivery->highest_end))
 		rack->fack = delivery->highest_end;
 }
 
@@ -76,7 +68,7 @@ void tcp_rack_on_delivery(struct tcp_rack *rack, const struct tcp_scoreboard *bo
 {
 	update_newest(rack, delivery, now_ns);
 	update_reordering(rack, delivery);
-	if (rack->in_dsack_round && !before(board->una, rack->dsack_round))
+	if (rack->in_dsack_round && !tcp_before(board->una, rack->dsack_round))
 		rack->in_dsack_round = false;
 	if (rack->in_dsack_round || !is_dsack_sound)
 		return;
@@ -102,7 +94,7 @@ uint64_t tcp_rack_reordering_window(const struct tcp_rack *rack, const struct tc
 	if (!rack->reordering_seen && (in_recovery || board->sacked_ranges >= TCP_RACK_DUP_THRESH ||
 				       board->sacked > (uint64_t)(TCP_RACK_DUP_THRESH - 1) * mss))
 		return 0;
-	return min_of(rack->min_rtt_ns / 4 * rack->mult, srtt_ns ? srtt_ns : rack->min_rtt_ns);
+	return min64(rack->min_rtt_ns / 4 * rack->mult, srtt_ns ? srtt_ns : rack->min_rtt_ns);
 }
 
 uint64_t tcp_rack_detect_loss(const struct tcp_rack *rack, struct tcp_scoreboard *board,
@@ -161,7 +153,7 @@ uint64_t tcp_tlp_timeout_ns(uint64_t srtt_ns, bool is_one, uint64_t rto_left_ns)
 		timeout = 2 * srtt_ns;
 		timeout += is_one ? TCP_TLP_ACK_DELAY_NS : TCP_TLP_PTO_MIN_NS;
 	}
-	return min_of(timeout, rto_left_ns);
+	return min64(timeout, rto_left_ns);
 }
 
 void tcp_tlp_on_probe(struct tcp_tlp *tlp, uint32_t nxt, bool is_retransmit)
@@ -174,14 +166,14 @@ void tcp_tlp_on_probe(struct tcp_tlp *tlp, uint32_t nxt, bool is_retransmit)
 bool tcp_tlp_on_ack(struct tcp_tlp *tlp, uint32_t ack, const struct tcp_delivery *delivery,
 		    bool is_plain_duplicate)
 {
-	if (!tlp->is_out || before(ack, tlp->end))
+	if (!tlp->is_out || tcp_before(ack, tlp->end))
 		return false;
 	if (!tlp->is_retransmit || (delivery->has_dsack && delivery->dsack_end == tlp->end)) {
 		/* New data has arrived, or the probe did and so had what it repeated. */
 		tlp->is_out = false;
 		return false;
 	}
-	if (before(tlp->end, ack)) {
+	if (tcp_before(tlp->end, ack)) {
 		tlp->is_out = false;
 		return true;
 	}

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "lib/minmax.h"
 #include "net/tcp_core_segment.h"
 
 /* A segment on its way to its place. */
@@ -12,11 +13,6 @@ struct arriving {
 	void *context;
 	struct tcp_arrival *arrival;
 };
-
-static uint32_t min32(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
 
 void tcp_reassembly_init(struct tcp_reassembly *reassembly, struct tcp_span_pool *pool,
 			 uint16_t limit, uint32_t next)

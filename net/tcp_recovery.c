@@ -9,16 +9,8 @@
 #include <errno.h>
 #include <stddef.h>
 
-/* Is sequence number a before b? (RFC 9293, 3.4) */
-static bool before(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b) < 0;
-}
-
-static uint32_t min_of(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
+#include "lib/minmax.h"
+#include "net/tcp_core_segment.h"
 
 static void add_up(uint32_t *to, uint32_t bytes)
 {
@@ -57,14 +49,14 @@ void tcp_recovery_set_sack(struct tcp_recovery *r, bool has_sack)
 
 void tcp_recovery_set_mss(struct tcp_recovery *r, uint32_t mss)
 {
-	r->mss = mss ? min_of(mss, UINT16_MAX) : 1;
+	r->mss = mss ? min32(mss, UINT16_MAX) : 1;
 }
 
 uint32_t tcp_recovery_pipe(const struct tcp_recovery *r)
 {
 	uint32_t pipe = tcp_scoreboard_pipe(&r->board);
 
-	return pipe - min_of(pipe, r->dup_bytes);
+	return pipe - min32(pipe, r->dup_bytes);
 }
 
 /* Nothing has happened yet. */
@@ -125,7 +117,7 @@ static int on_retransmit(struct tcp_recovery *r, uint32_t begin, uint32_t bytes,
 		r->retransmit_ns = now_ns;
 		r->resent_begin = begin;
 	}
-	if (before(r->resent_end, begin + bytes))
+	if (tcp_before(r->resent_end, begin + bytes))
 		r->resent_end = begin + bytes;
 	/* The more careful way of RFC 6675, 6: a long recovery is no silence. */
 	if (r->state == TCP_RECOVERY_FAST || is_first)
@@ -158,11 +150,11 @@ bool tcp_recovery_next(const struct tcp_recovery *r, uint32_t max_bytes, uint32_
 	if (i == TCP_RANGE_NONE || !max_bytes || r->frto.step == TCP_FRTO_SECOND)
 		return false;
 	*begin = r->board.ranges[i].begin;
-	*bytes = min_of(r->board.ranges[i].end - *begin, max_bytes);
+	*bytes = min32(r->board.ranges[i].end - *begin, max_bytes);
 	if (r->frto.step != TCP_FRTO_FIRST)
 		return true;
 	/* One segment, until it is known what the timeout was (RFC 5682, 2.1 step 1). */
-	*bytes = min_of(*bytes, r->mss);
+	*bytes = min32(*bytes, r->mss);
 	return *begin == r->board.una;
 }
 
@@ -175,7 +167,7 @@ bool tcp_recovery_probe(const struct tcp_recovery *r, uint32_t *begin, uint32_t 
 	last = &r->board.ranges[r->board.last];
 	if (last->flags & TCP_RANGE_SACKED)
 		return false;
-	*bytes = min_of(last->end - last->begin, r->mss);
+	*bytes = min32(last->end - last->begin, r->mss);
 	*begin = last->end - *bytes;
 	return true;
 }
@@ -289,8 +281,8 @@ static bool judge_dsack(struct tcp_recovery *r, const struct tcp_delivery *deliv
 /* Everything that was sent again in the last recovery has arrived twice (RFC 3708, 2). */
 static bool is_undone_by_dsack(struct tcp_recovery *r, const struct tcp_delivery *delivery)
 {
-	if (!r->may_undo || !r->undo_bytes || before(delivery->dsack_begin, r->undo_begin) ||
-	    before(r->recover, delivery->dsack_end))
+	if (!r->may_undo || !r->undo_bytes || tcp_before(delivery->dsack_begin, r->undo_begin) ||
+	    tcp_before(r->recover, delivery->dsack_end))
 		return false;
 	take_off(&r->undo_bytes, delivery->dsack_end - delivery->dsack_begin);
 	return !r->undo_bytes && r->retransmit_ns;
@@ -301,7 +293,7 @@ static bool is_undone_by_timestamp(const struct tcp_recovery *r, const struct tc
 				   const struct tcp_delivery *delivery)
 {
 	return r->state != TCP_RECOVERY_OPEN && r->may_undo && r->retransmit_ns && ack->echo_ns &&
-	       delivery->acked_retransmitted && before(r->resent_begin, r->board.una) &&
+	       delivery->acked_retransmitted && tcp_before(r->resent_begin, r->board.una) &&
 	       ack->echo_ns < r->retransmit_ns;
 }
 
@@ -322,11 +314,12 @@ static void follow_frto(struct tcp_recovery *r, const struct tcp_recovery_ack *a
 		.advances = delivery->acked,
 		.is_duplicate = result->is_duplicate,
 		.delivers_old = delivery->has_original &&
-				!before(r->frto.recover, delivery->original_lowest_end),
-		.covers_new = delivery->delivered && before(r->frto.recover, delivery->highest_end),
+				!tcp_before(r->frto.recover, delivery->original_lowest_end),
+		.covers_new =
+			delivery->delivered && tcp_before(r->frto.recover, delivery->highest_end),
 		.may_send_new = ack->may_send_new,
 		.has_sack = r->has_sack,
-		.covers_resent = !before(r->board.una, r->resent_end),
+		.covers_resent = !tcp_before(r->board.una, r->resent_end),
 	};
 
 	bool is_second = r->frto.step == TCP_FRTO_SECOND;
@@ -366,7 +359,7 @@ static uint32_t count_duplicates(struct tcp_recovery *r, const struct tcp_delive
 	uint32_t bytes;
 
 	if (is_duplicate && r->state != TCP_RECOVERY_LOSS) {
-		bytes = min_of(r->mss, tcp_recovery_pipe(r));
+		bytes = min32(r->mss, tcp_recovery_pipe(r));
 		r->dup_bytes += bytes;
 		if (r->dup_acks < UINT16_MAX)
 			r->dup_acks++;
@@ -375,7 +368,7 @@ static uint32_t count_duplicates(struct tcp_recovery *r, const struct tcp_delive
 	if (!delivery->acked)
 		return 0;
 	/* All but the one segment that was missing had been counted by the duplicates. */
-	bytes = delivery->acked > r->mss ? min_of(delivery->acked - r->mss, r->dup_bytes) : 0;
+	bytes = delivery->acked > r->mss ? min32(delivery->acked - r->mss, r->dup_bytes) : 0;
 	r->dup_bytes -= bytes;
 	if (r->state != TCP_RECOVERY_FAST)
 		r->dup_bytes = r->dup_acks = 0;
@@ -389,7 +382,7 @@ static void detect_loss_newreno(struct tcp_recovery *r, const struct tcp_deliver
 	bool is_partial = r->state == TCP_RECOVERY_FAST && delivery->acked;
 	bool is_third = r->state == TCP_RECOVERY_OPEN && r->dup_acks == TCP_RACK_DUP_THRESH &&
 			result->is_duplicate &&
-			(!r->has_recover || before(r->recover, r->board.una));
+			(!r->has_recover || tcp_before(r->recover, r->board.una));
 
 	if (is_partial || is_third)
 		result->lost += tcp_scoreboard_mark_first_lost(&r->board, r->mss);
@@ -464,7 +457,7 @@ void tcp_recovery_on_ack(struct tcp_recovery *r, const struct tcp_recovery_ack *
 		r->is_timeout_pending = false;
 	on_delivery(r, ack, &delivery, flight, result);
 
-	if (r->state != TCP_RECOVERY_OPEN && !before(r->board.una, r->recover))
+	if (r->state != TCP_RECOVERY_OPEN && !tcp_before(r->board.una, r->recover))
 		leave(r, result);
 	if (r->has_sack)
 		detect_loss(r, ack->now_ns, result);

@@ -70,14 +70,14 @@ enum tcp_recovery_event {
 	TCP_RECOVERY_SEND_NEW = 128,
 	/* The peer has thrown SACKed data away; it is sent again. */
 	TCP_RECOVERY_RENEGED = 256,
+	/* A D-SACK came that fits what was sent again. */
+	TCP_RECOVERY_DSACK = 512,
 	/*
 	 * F-RTO's second ACK says that the timeout was real: two round trips have passed since, so
 	 * the window may be three segments (RFC 5682, 2.1 and 3.1, step 3a), without which what is
 	 * lost would wait behind the new data that was sent.
 	 */
 	TCP_RECOVERY_IS_REAL = 1024,
-	/* A D-SACK came that fits what was sent again. */
-	TCP_RECOVERY_DSACK = 512,
 };
 
 /* An ACK that RFC 9293 and RFC 5961 accept: SND.UNA - MAX.SND.WND <= ack <= SND.NXT. */

@@ -9,17 +9,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "net/tcp_core_segment.h"
 #include "net/tcp_range_tree.h"
 #include "net/tcp_scoreboard.h"
 
 #define KEPT_FOR_RETRANSMISSION 2u
 #define KEPT_FOR_SACK 4u
-
-/* Is sequence number a before b? (RFC 9293, 3.4) */
-static bool before(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b) < 0;
-}
 
 static uint32_t length_of(const struct tcp_range *range)
 {
@@ -406,12 +401,12 @@ static void note_arrival(const struct tcp_range *range, uint32_t end, struct tcp
 			(!(range->flags & TCP_RANGE_MERGED) || end == range->end);
 	uint32_t bytes = end - range->begin;
 
-	if (!delivery->delivered || before(delivery->highest_end, end))
+	if (!delivery->delivered || tcp_before(delivery->highest_end, end))
 		delivery->highest_end = end;
 	delivery->delivered += bytes;
 	if (is_original) {
 		delivery->originals += bytes;
-		if (!delivery->has_original || before(end, delivery->original_lowest_end))
+		if (!delivery->has_original || tcp_before(end, delivery->original_lowest_end))
 			delivery->original_lowest_end = end;
 		delivery->has_original = true;
 	}
@@ -422,7 +417,7 @@ static void note_arrival(const struct tcp_range *range, uint32_t end, struct tcp
 	else if (range->sent_ns > delivery->retransmitted_until_ns)
 		return;
 	if (!delivery->has_newest || range->sent_ns > delivery->newest_ns ||
-	    (range->sent_ns == delivery->newest_ns && before(delivery->newest_end, end))) {
+	    (range->sent_ns == delivery->newest_ns && tcp_before(delivery->newest_end, end))) {
 		delivery->has_newest = true;
 		delivery->newest_ns = range->sent_ns;
 		delivery->newest_end = end;
@@ -463,10 +458,10 @@ void tcp_scoreboard_on_ack(struct tcp_scoreboard *board, uint32_t ack,
 		return;
 	delivery->acked += ack - board->una;
 	/* What the first range is measured by is its own begin; una moves with it for the tree. */
-	while (before(board->una, ack)) {
+	while (tcp_before(board->una, ack)) {
 		uint32_t end = board->ranges[board->first].end;
 
-		if (before(ack, end))
+		if (tcp_before(ack, end))
 			end = ack;
 		acknowledge_first(board, end, delivery);
 		board->una = end;
@@ -502,8 +497,8 @@ static uint16_t sack_range(struct tcp_scoreboard *board, uint16_t i, struct tcp_
  */
 static uint16_t cut(struct tcp_scoreboard *board, uint16_t i, uint32_t begin, uint32_t end)
 {
-	bool cuts_front = before(board->ranges[i].begin, begin);
-	bool cuts_back = before(end, board->ranges[i].end);
+	bool cuts_front = tcp_before(board->ranges[i].begin, begin);
+	bool cuts_back = tcp_before(end, board->ranges[i].end);
 
 	if (spare(board) < KEPT_FOR_RETRANSMISSION + (cuts_front ? 1u : 0u) + (cuts_back ? 1u : 0u))
 		return cuts_front || cuts_back ? TCP_RANGE_NONE : i;
@@ -521,7 +516,7 @@ static bool sack_block(struct tcp_scoreboard *board, uint32_t begin, uint32_t en
 	uint16_t i = tcp_scoreboard_find(board, begin), next;
 	bool is_noted = true;
 
-	for (; i != TCP_RANGE_NONE && before(board->ranges[i].begin, end); i = next) {
+	for (; i != TCP_RANGE_NONE && tcp_before(board->ranges[i].begin, end); i = next) {
 		next = board->ranges[i].next;
 		if (board->ranges[i].flags & TCP_RANGE_SACKED)
 			continue;
@@ -585,9 +580,9 @@ void tcp_scoreboard_on_sack(struct tcp_scoreboard *board, uint32_t ack,
 			continue;
 		}
 		/* A segment that was overtaken by a later acknowledgement: the rest still holds. */
-		if (before(begin, board->una))
+		if (tcp_before(begin, board->una))
 			begin = board->una;
-		if (before(begin, end) && !sack_block(board, begin, end, delivery))
+		if (tcp_before(begin, end) && !sack_block(board, begin, end, delivery))
 			board->sacks_refused++;
 	}
 }

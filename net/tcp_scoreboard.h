@@ -27,8 +27,7 @@
 #include "net/tcp_sack.h"
 
 #define TCP_RANGE_NONE UINT16_MAX
-#define TCP_SCOREBOARD_RANGES_MIN 8u	 /* fewer cannot hold what one retransmission needs */
-#define TCP_SCOREBOARD_RANGES_MAX 32768u /* 1 MiB of them */
+#define TCP_SCOREBOARD_RANGES_MIN 8u /* fewer cannot hold what one retransmission needs */
 #define TCP_SCOREBOARD_BYTES_MAX (1u << 30)
 
 enum tcp_range_flags {
@@ -93,7 +92,7 @@ struct tcp_delivery {
 
 /*
  * Empty, at the initial send sequence number. `ranges` stays the caller's, lent for as long as
- * the scoreboard is used; capacity within TCP_SCOREBOARD_RANGES_MIN and _MAX.
+ * the scoreboard is used; capacity at least TCP_SCOREBOARD_RANGES_MIN.
  */
 void tcp_scoreboard_init(struct tcp_scoreboard *board, struct tcp_range *ranges, uint16_t capacity,
 			 uint32_t una);
@@ -108,11 +107,6 @@ void tcp_scoreboard_move(struct tcp_scoreboard *board, struct tcp_range *ranges,
 static inline uint32_t tcp_scoreboard_pipe(const struct tcp_scoreboard *board)
 {
 	return board->nxt - board->una - board->sacked - board->lost;
-}
-
-static inline bool tcp_scoreboard_is_empty(const struct tcp_scoreboard *board)
-{
-	return board->nxt == board->una;
 }
 
 /*

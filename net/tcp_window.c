@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "net/tcp_window.h"
 
+#include "lib/minmax.h"
 #include "net/tcp_core_segment.h"
 
 #define FIELD_MAX 65535u
 #define GROW_SEGMENTS 16u /* more than twice what was read, so that small windows grow fast */
-
-static uint32_t min32(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint32_t max32(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
 
 static uint32_t unit_of(const struct tcp_window *window)
 {

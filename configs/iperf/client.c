@@ -6,6 +6,7 @@
 
 #include "configs/iperf/greeting.h"
 #include "configs/iperf/report.h"
+#include "lib/minmax.h"
 
 #define GREET_NS IPERF_NS_PER_SECOND
 #define DEFAULT_TCP_BLOCK 131072u
@@ -289,16 +290,11 @@ void iperf_client_run(struct iperf_client *client, uint64_t now_ns)
 	over_check(client, now_ns);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 uint64_t iperf_client_next_ns(const struct iperf_client *client)
 {
-	uint64_t next = earlier(iperf_test_next_ns(&client->test), limit_ns(client));
+	uint64_t next = min64(iperf_test_next_ns(&client->test), limit_ns(client));
 
-	return client->greet_ns ? earlier(next, client->greet_ns) : next;
+	return client->greet_ns ? min64(next, client->greet_ns) : next;
 }
 
 int iperf_client_begin(struct iperf_client *client, const struct iperf_place *place,

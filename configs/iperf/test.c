@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "configs/iperf/report.h"
+#include "lib/minmax.h"
 
 void iperf_test_init(struct iperf_test *test, const struct iperf_place *place, bool server)
 {
@@ -116,11 +117,6 @@ void iperf_test_run(struct iperf_test *test, uint64_t now_ns)
 	}
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 uint64_t iperf_test_next_ns(const struct iperf_test *test)
 {
 	uint64_t next = UINT64_MAX;
@@ -132,15 +128,15 @@ uint64_t iperf_test_next_ns(const struct iperf_test *test)
 	if (test->interval_ns)
 		next = test->line_ns;
 	if (test->omitting)
-		next = earlier(next,
-			       test->begin_ns + test->settings.omit_seconds * IPERF_NS_PER_SECOND);
+		next = min64(next,
+			     test->begin_ns + test->settings.omit_seconds * IPERF_NS_PER_SECOND);
 	else if (test->settings.seconds)
-		next = earlier(next, test->begin_ns + test->settings.seconds * IPERF_NS_PER_SECOND);
+		next = min64(next, test->begin_ns + test->settings.seconds * IPERF_NS_PER_SECOND);
 	/* Only what has a rate has a time. */
 	for (uint32_t i = 0; (test->settings.rate || test->settings.udp) && i < test->stream_count;
 	     i++)
 		if (test->streams[i].due_ns)
-			next = earlier(next, test->streams[i].due_ns);
+			next = min64(next, test->streams[i].due_ns);
 	return next;
 }
 

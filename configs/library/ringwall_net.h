@@ -91,7 +91,10 @@ int rw_getpeername(struct rw_stack *stack, int fd, struct sockaddr *address, soc
 /* Fills revents as poll(2) would with a time-out of 0; how many have any. */
 int rw_poll(struct rw_stack *stack, struct pollfd *fds, unsigned int count);
 
-/* TCP_INFO of a connection; states as in RFC 9293, 3.3.2, in the order of enum tcp_state. */
+/*
+ * TCP_INFO of a connection. `state` by RFC 9293, 3.3.2: 0 CLOSED, 1 SYN-SENT, 2 SYN-RECEIVED,
+ * 3 ESTABLISHED, 4 FIN-WAIT-1, 5 FIN-WAIT-2, 6 CLOSE-WAIT, 7 CLOSING, 8 LAST-ACK, 9 TIME-WAIT.
+ */
 struct rw_tcp_info {
 	uint32_t state;
 	uint32_t rtt_us;

@@ -124,7 +124,7 @@ static void shorten(struct tcp_segment *segment, uint32_t bytes)
 	if (bytes >= segment->bytes)
 		return;
 	for (unsigned int i = 0; i < segment->piece_count; i++) {
-		segment->pieces[i].bytes = tcp_min(segment->pieces[i].bytes, left);
+		segment->pieces[i].bytes = min32(segment->pieces[i].bytes, left);
 		left -= segment->pieces[i].bytes;
 	}
 	segment->bytes = bytes;

@@ -143,7 +143,7 @@ static void fly(unsigned int from, const struct tcp_transmission *t, uint32_t of
 			skip -= part;
 			continue;
 		}
-		part = tcp_min(part - skip, left);
+		part = min32(part - skip, left);
 		segment->pieces[segment->piece_count++] =
 			(struct tcp_piece){ copy_of(t->pieces[i].data + skip, part), part };
 		skip = 0;
@@ -171,7 +171,7 @@ static bool sends(void *context, const struct tcp_transmission *t)
 	host->empty += t->bytes == 0;
 	host->bytes += t->bytes;
 	do {
-		uint32_t bytes = tcp_min(t->bytes - offset, step);
+		uint32_t bytes = min32(t->bytes - offset, step);
 		uint8_t flags = t->flags;
 
 		if (offset + bytes < t->bytes)
@@ -483,7 +483,7 @@ void hosts_receive(struct hosts_stream *stream, uint32_t bytes, bool in_place)
 	} else {
 		got = tcp_receive(stream->connection, data, bytes, hosts.now);
 		fuzz_assert(got <= (int)bytes);
-		fuzz_assert(got == (int)tcp_min(had, bytes) || (!had && got <= 0));
+		fuzz_assert(got == (int)min32(had, bytes) || (!had && got <= 0));
 		if (got > 0)
 			verify(stream, data, (uint32_t)got);
 	}

@@ -56,7 +56,7 @@ def rough_clients(world, _version):
 @case("ends", versions=(4, 6))
 def loss_of_large_packets(world, version):
     """With offloads 64 KiB are lost at once, in the neighbour's own filter."""
-    drop = "numgen random mod 100 < 3 counter drop"
+    drop = "numgen inc mod 23 == 11 counter drop"
     with world.station() as station:
         world.peer.run("nft", "add table inet lossy; "
                        "add chain inet lossy in { type filter hook input priority 0; }; "
@@ -71,6 +71,13 @@ def loss_of_large_packets(world, version):
 
 
 # ---- small packets
+
+
+@case("ends")
+def mtu_68(world, _version):
+    """The smallest that IPv4 has; the neighbour only asks, for more he would send in fragments."""
+    with world.station("--plain", mtu=68):
+        world.source(20_000)
 
 
 @case("ends")
