@@ -476,6 +476,7 @@ static const struct family families[] = {
 	TCP("no_connection_memory", "Connections that found no place.", no_connection_memory),
 	TCP("no_buffer_memory", "Segments that found no buffer.", no_buffer_memory),
 	TCP("time_wait_evicted", "TIME-WAITs that made room for another.", time_wait_evicted),
+	TCP("orphans_evicted", "Closed connections that made room for another.", orphans_evicted),
 	TCP("malformed", "Segments that made no sense.", malformed),
 	SOCKET("udp_in", "Datagrams that came.", udp_in),
 	SOCKET("udp_out", "Datagrams that left.", udp_out),

@@ -215,6 +215,8 @@ struct router_service *sockets_service(struct sockets *sockets)
 
 void sockets_set_now(struct sockets *sockets, uint64_t now)
 {
+	if (now < sockets->now)
+		return;
 	sockets->now = now;
 	sockets->packets.now = now;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The rules have changed: connections that others have begun and that could not begin now end.
- * In silence, as flows do: what still comes of them the rules judge.
+ * In silence, as flows do: what still comes of them the rules judge. Cookies that are out end, too:
+ * their ACKs would come in as parts of what was let in.
  */
 #include <errno.h>
 
@@ -36,6 +37,8 @@ void socket_rejudge(void *context, service_may_begin *may_begin, void *judge)
 {
 	struct sockets *sockets = context;
 
+	/* Nobody knows whom they were made for. */
+	tcp_cookies_forget(&sockets->tcp.cookies);
 	for (uint32_t i = 0; i < sockets->config.connections; i++) {
 		struct tcp_connection *c = &sockets->connections[i];
 		struct packet_info info;

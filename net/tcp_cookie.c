@@ -42,6 +42,13 @@ void tcp_cookies_init(struct tcp_cookies *cookies, struct random *random)
 	cookies->previous = new_key(cookies);
 }
 
+void tcp_cookies_forget(struct tcp_cookies *cookies)
+{
+	cookies->key = new_key(cookies);
+	cookies->previous = new_key(cookies);
+	cookies->made = false;
+}
+
 static void renew(struct tcp_cookies *cookies, uint64_t now_ns)
 {
 	uint64_t period = now_ns / TCP_COOKIE_PERIOD_NS;

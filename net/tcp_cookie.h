@@ -39,6 +39,9 @@ struct tcp_cookies {
 
 void tcp_cookies_init(struct tcp_cookies *cookies, struct random *random);
 
+/* Those that are out are good for nothing any more. */
+void tcp_cookies_forget(struct tcp_cookies *cookies);
+
 /*
  * The sequence number of the SYN-ACK to a SYN of sequence number `client_isn`, whose options
  * are `syn` and that asks for ECN or not. `timestamp`: our timestamp for the answer, in: now,

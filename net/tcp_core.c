@@ -69,6 +69,7 @@ int tcp_stack_init(struct tcp_stack *stack, const struct tcp_config *config, uin
 	stack->windows.total = (uint64_t)config->memory.limit * TCP_BLOCK_BYTES * WINDOW_OVERCOMMIT;
 	wheel_init(&stack->wheel, now << TCP_WHEEL_SHIFT);
 	list_init(&stack->free);
+	list_init(&stack->orphans);
 	list_init(&stack->free_waits);
 	list_init(&stack->time_waits);
 	list_init(&stack->events);
@@ -136,12 +137,37 @@ void tcp_end_remove(struct tcp_stack *stack, struct tcp_end *end)
 
 /* ---- connections ---- */
 
+bool tcp_connection_has_room(const struct tcp_stack *stack)
+{
+	return !list_is_empty(&stack->free) || !list_is_empty(&stack->orphans);
+}
+
+/*
+ * A peer decides how long one lasts that its owner has closed: it takes no place from others.
+ * Who has all our bytes will not miss it; to any other it is a reset.
+ */
+static void evict_orphan(struct tcp_stack *stack, uint64_t now)
+{
+	struct tcp_connection *c;
+
+	if (list_is_empty(&stack->orphans))
+		return;
+	c = list_entry(stack->orphans.next, struct tcp_connection, link);
+	if (c->end.state != TCP_FIN_WAIT_2)
+		tcp_send_reset(c, now);
+	stack->stats.orphans_evicted++;
+	tcp_connection_end(c, 0);
+}
+
 struct tcp_connection *tcp_connection_make(struct tcp_stack *stack, const struct tcp_key *key,
 					   void *route, uint64_t now)
 {
-	struct list *link = list_pop_front(&stack->free);
 	struct tcp_connection *c;
+	struct list *link;
 
+	if (list_is_empty(&stack->free))
+		evict_orphan(stack, now);
+	link = list_pop_front(&stack->free);
 	if (!link) {
 		stack->stats.no_connection_memory++;
 		return NULL;

@@ -247,6 +247,7 @@ struct tcp_stats {
 	uint64_t no_connection_memory;
 	uint64_t no_buffer_memory;
 	uint64_t time_wait_evicted;
+	uint64_t orphans_evicted; /* closed by their owner; they made room for another */
 	uint64_t malformed;
 	uint64_t mtu_probes;
 	uint64_t mtu_black_holes; /* smaller segments after time-outs */
@@ -304,6 +305,7 @@ struct tcp_stack {
 	struct wheel wheel;
 	struct list free; /* connections */
 	struct list free_waits;
+	struct list orphans;	/* connections that their owner has closed, the oldest first */
 	struct list time_waits; /* in order of their end */
 	struct list events;	/* connections with events */
 	struct list listeners;

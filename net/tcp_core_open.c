@@ -370,7 +370,7 @@ void tcp_listen_input(struct tcp_stack *stack, struct tcp_listener *listener,
 		stack->stats.backlog_full++;
 		return;
 	}
-	if (listener->half_open >= listener->backlog || list_is_empty(&stack->free)) {
+	if (listener->half_open >= listener->backlog || !tcp_connection_has_room(stack)) {
 		if (listener->cookies) {
 			send_cookie(stack, listener, segment, options, route, now);
 			return;

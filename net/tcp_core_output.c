@@ -5,6 +5,8 @@
  */
 #include "net/tcp_core_parts.h"
 
+#define ORPHAN_SHORT 16u /* so much sooner an orphan ends where memory is short */
+
 /* Why sending stopped. */
 enum stop {
 	STOP_EMPTY,  /* nothing is left */
@@ -234,11 +236,15 @@ static void watch_window(struct tcp_connection *c, uint64_t now)
 	tcp_timer_set(c, TCP_TIMER_AGAIN, now + wait);
 }
 
+/* What nobody but us waits for takes no memory from others for long. */
 static uint32_t user_timeout(const struct tcp_connection *c)
 {
 	uint32_t limit = tcp_or(c->user_timeout_ms, c->stack->config.options.user_timeout_ms);
+	uint32_t orphan = c->stack->config.orphan_ms;
 
-	return tcp_is_orphan(c) ? min32(limit, c->stack->config.orphan_ms) : limit;
+	if (!tcp_is_orphan(c))
+		return limit;
+	return min32(limit, tcp_memory_is_short(c->stack) ? orphan / ORPHAN_SHORT : orphan);
 }
 
 /* When what is under way has not moved for too long. */

@@ -71,6 +71,14 @@ static inline bool tcp_is_orphan(const struct tcp_connection *c)
 	return !tcp_has(c, TCP_FLAG_OWNED | TCP_FLAG_UNACCEPTED);
 }
 
+/* Of the memory for buffers most is in use. */
+static inline bool tcp_memory_is_short(const struct tcp_stack *stack)
+{
+	const struct tcp_memory *memory = &stack->config.memory;
+
+	return memory->used > memory->limit / 4 * 3;
+}
+
 /* Both SYNs have been seen and acknowledged. */
 static inline bool tcp_is_synchronized(const struct tcp_connection *c)
 {
@@ -156,7 +164,9 @@ static inline bool tcp_is_unaccepted(const struct tcp_connection *c)
 struct tcp_end *tcp_find(const struct tcp_stack *stack, const struct tcp_key *key);
 void tcp_end_insert(struct tcp_stack *stack, struct tcp_end *end);
 void tcp_end_remove(struct tcp_stack *stack, struct tcp_end *end);
-/* In the table, closed, without timers; NULL: none is free. */
+/* Is there a place for one more? */
+bool tcp_connection_has_room(const struct tcp_stack *stack);
+/* In the table, closed, without timers, perhaps in an orphan's place; NULL: none is free. */
 struct tcp_connection *tcp_connection_make(struct tcp_stack *stack, const struct tcp_key *key,
 					   void *route, uint64_t now);
 /* Over: off the table, timers and memory gone. The application's stays, closed, to be read. */

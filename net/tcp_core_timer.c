@@ -33,13 +33,12 @@ static uint64_t orphan_at(const struct tcp_connection *c, uint64_t now)
 /* When the flight is given back; at once when memory is short. */
 static uint64_t flight_at(const struct tcp_connection *c, uint64_t now)
 {
-	const struct tcp_memory *memory = &c->stack->config.memory;
 	uint64_t heard = when(c->heard_ms, now), progress = when(c->progress_ms, now);
 	uint64_t last = heard > progress ? heard : progress;
 
 	if (!c->flight || tcp_outstanding(c) || tcp_unsent(c))
 		return 0;
-	return memory->used > memory->limit / 4 * 3 ? last : last + TCP_FLIGHT_IDLE_NS;
+	return tcp_memory_is_short(c->stack) ? last : last + TCP_FLIGHT_IDLE_NS;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)

@@ -171,6 +171,7 @@ void tcp_close(struct tcp_connection *c, uint64_t now)
 	c->flags &= ~(uint32_t)TCP_FLAG_OWNED;
 	list_remove(&c->event_link);
 	c->context = NULL;
+	list_push_back(&c->stack->orphans, &c->link);
 	if (c->end.state == TCP_FIN_WAIT_2)
 		c->progress_ms = tcp_ms(now);
 	queue_fin(c, now);

@@ -36,6 +36,9 @@ $(UNIT_BUILD)/bin/configs/socket_fiber_test: $(UNIT_BUILD)/configs/socket_fiber.
 $(UNIT_BUILD)/bin/configs/metrics_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c \
 	configs/http_server.c configs/metrics.c configs/metrics_source.c configs/status.c \
 	configs/status_rows.c configs/text_out.c)
+# Its pages are played by the test.
+$(UNIT_BUILD)/bin/configs/management_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c \
+	configs/http_server.c configs/firewall/management.c)
 # The server on sockets that the test plays.
 UNIT_HTTP = $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c configs/http_server.c)
 $(UNIT_BUILD)/bin/configs/http_request_test $(UNIT_BUILD)/bin/configs/http_server_test: \

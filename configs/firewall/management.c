@@ -35,7 +35,8 @@ static struct {
 
 static bool is_tcp(const struct packet_info *info)
 {
-	return info->key.protocol == IP_PROTOCOL_TCP && info->kind == PACKET_ORDINARY;
+	return info->key.protocol == IP_PROTOCOL_TCP && info->kind == PACKET_ORDINARY &&
+	       !packet_is_fragment(info);
 }
 
 static bool is_to_port(const struct packet_info *info)

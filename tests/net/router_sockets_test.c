@@ -524,6 +524,35 @@ START_TEST(cookies_pass_rules_for_syns)
 }
 END_TEST
 
+/* A SYN that the old rules let in is no way past the new ones. */
+START_TEST(cookies_do_not_outlive_rules)
+{
+	static const char allowing[] = "block\npass in on uplink proto tcp to self port 80\n";
+	struct socket_listen how = { .own.port = 80, .backlog = 1 };
+	struct ends ends = ends_in(IP(192, 0, 2, 1));
+	struct socket *listener;
+	uint32_t cookie;
+	int error;
+
+	begin(allowing, true);
+	listener = socket_listen(ours, &how, NULL, NULL, &error);
+	frame_tcp(&frame, &ends, 1000, 80, SYN, 1, 0, 0); /* stays half open */
+	test_link_input(&net->uplink, &frame);
+	test_link_skip(&net->uplink);
+	frame_tcp(&frame, &ends, 1001, 80, SYN, 1, 0, 0);
+	test_link_input(&net->uplink, &frame);
+	router_run_timers(&net->router);
+	ck_assert_uint_eq(sockets_tcp_stats(ours)->cookies_sent, 1);
+	cookie = frame_tcp_sequence(test_link_take(&net->uplink));
+	test_net_set_rules(net, _i ? allowing : "block\n");
+	frame_tcp(&frame, &ends, 1001, 80, ACK, 2, cookie + 1, 0);
+	test_drop(net, &net->uplink, &frame, DROP_BLOCKED);
+	ck_assert_uint_eq(sockets_tcp_stats(ours)->cookies_taken, 0);
+	socket_close(listener);
+	end();
+}
+END_TEST
+
 /* As with flows: what new rules forbid ends, what they allow notices nothing. */
 START_TEST(new_rules_end_what_they_forbid)
 {
@@ -674,6 +703,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, what_was_for_others_is_for_no_socket);
 	tcase_add_test(cases, time_wait_is_ours_but_for_syns);
 	tcase_add_test(cases, cookies_pass_rules_for_syns);
+	tcase_add_loop_test(cases, cookies_do_not_outlive_rules, 0, 2);
 }
 
 int main(void)

@@ -511,6 +511,41 @@ START_TEST(bytes_arrive_though_packets_run_out)
 }
 END_TEST
 
+static uint32_t timestamp_of(const struct packet *packet)
+{
+	const uint8_t *options = packet->data + packet->l4_offset + sizeof(struct tcp_header);
+	be32 value;
+
+	ck_assert_uint_eq(options[2], 8);
+	memcpy(&value, options + 4, sizeof(value));
+	return be32_get(value);
+}
+
+/* Peers drop what seems older than the last (RFC 7323, 5). */
+START_TEST(time_never_goes_back)
+{
+	struct test_side *side = &test_sides[0];
+	struct socket *client, *server;
+	uint32_t first;
+
+	test_sockets_begin(&defaults);
+	client = test_sockets_pair(4, &server);
+	ck_assert_int_eq(socket_set(client, SOCKET_NO_DELAY, 1), 0);
+	sockets_set_now(side->sockets, test_now + 5 * TEST_MS);
+	ck_assert_int_eq(socket_send(client, "a", 1), 1);
+	first = timestamp_of(side->queue[side->queued - 1]);
+	sockets_set_now(side->sockets, test_now);
+	ck_assert_int_eq(socket_send(client, "b", 1), 1);
+	ck_assert_uint_eq(side->queued, 2);
+	ck_assert_uint_eq(timestamp_of(side->queue[1]), first);
+	test_sockets_run(20);
+	socket_close(client);
+	socket_close(server);
+	test_sockets_run(5);
+	test_sockets_end();
+}
+END_TEST
+
 START_TEST(a_configuration_must_be_whole)
 {
 	static uint8_t seed[RANDOM_SEED_BYTES];
@@ -631,6 +666,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, callbacks_may_close_any_socket);
 	tcase_add_test(cases, senders_without_memory_are_told_when_there_is_some);
 	tcase_add_test(cases, bytes_arrive_though_packets_run_out);
+	tcase_add_test(cases, time_never_goes_back);
 	tcase_add_test(cases, a_configuration_must_be_whole);
 	tcase_add_test(cases, options_have_values);
 	tcase_add_test(cases, the_mtu_of_the_way_holds);

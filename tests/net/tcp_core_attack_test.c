@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "net/tcp_core_parts.h"
 #include "tests/net/test_tcp.h"
 
 #define PORT 1000
@@ -388,6 +389,74 @@ START_TEST(rfc6429_orphans_end_without_progress)
 }
 END_TEST
 
+static void little_memory(struct tcp_config *config)
+{
+	config->memory.limit = 20;
+}
+
+/* Sooner where they hold what others need. */
+START_TEST(orphans_end_soon_where_memory_is_short)
+{
+	static const uint8_t data[100000];
+
+	lab = lab_begin(little_memory);
+	lab_pair(lab, PORT, &client, &server);
+	lab->host[0].cut_off = _i == 0;
+	for (unsigned int i = 0; i < 100; i++) {
+		(void)!tcp_send(server, data, sizeof(data), lab->now);
+		lab_run(lab, 20 * LAB_MS);
+	}
+	ck_assert(tcp_memory_is_short(&lab->host[1].stack));
+	tcp_close(server, lab->now);
+	lab_run(lab, 40 * LAB_S);
+	ck_assert_uint_eq(lab->host[1].stack.connection_used, 0);
+	ck_assert_uint_eq(lab->host[1].stack.config.memory.used, 0);
+	lab->host[0].cut_off = false;
+	lab_end(lab);
+}
+END_TEST
+
+static bool loses_data_and_ends(struct lab *l, unsigned int from, struct tcp_segment *segment)
+{
+	(void)l;
+	return from == 0 || !(segment->bytes || segment->flags & TCP_FIN);
+}
+
+/* Nor do they keep a place of somebody who would come in: the longest closed one goes. */
+START_TEST(orphans_make_room)
+{
+	struct tcp_stack *stack;
+	uint32_t before;
+
+	lab = lab_begin(NULL);
+	stack = &lab->host[1].stack;
+	/* Of the first kind the peer has it all, of the second nothing. */
+	if (_i)
+		lab->filter = loses_data_and_ends;
+	for (uint16_t i = 0; i < LAB_CONNECTIONS; i++) {
+		lab_pair(lab, (uint16_t)(PORT + i), &client, &server);
+		if (_i)
+			(void)!tcp_send(server, lab, 1000, lab->now);
+		tcp_close(server, lab->now);
+		lab_run(lab, 50 * LAB_MS);
+		tcp_forget(client, 0, lab->now);
+		tcp_abort(client, lab->now);
+	}
+	ck_assert_uint_eq(stack->connection_used, LAB_CONNECTIONS);
+	lab->host[0].cut_off = true;
+	before = lab->host[1].sent;
+	lab_inject(lab, 1, 5000, 1, 0, TCP_SYN, 1000, NULL, 0);
+	ck_assert_uint_eq(stack->connection_used, LAB_CONNECTIONS);
+	ck_assert_uint_eq(stack->stats.orphans_evicted, 1);
+	ck_assert_uint_eq(stack->stats.no_connection_memory, 0);
+	ck_assert_uint_eq(lab->host[1].sent, before + (_i ? 2 : 1));
+	ck_assert_uint_eq(lab_last(lab, 1, 0)->flags & (TCP_SYN | TCP_ACK), TCP_SYN | TCP_ACK);
+	if (_i)
+		ck_assert_uint_ne(lab_last(lab, 1, 1)->flags & TCP_RST, 0);
+	lab_end(lab);
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
 	tcase_add_loop_test(cases, rfc9293_3_10_7_4_acceptable_segments, 0,
@@ -411,6 +480,8 @@ static void add_cases(TCase *cases)
 	tcase_add_loop_test(cases, rfc5461_4_1_problems_of_a_syn, 0, 2);
 	tcase_add_test(cases, rfc5927_4_problems_must_quote_what_is_under_way);
 	tcase_add_loop_test(cases, rfc6429_orphans_end_without_progress, 0, 2);
+	tcase_add_loop_test(cases, orphans_make_room, 0, 2);
+	tcase_add_loop_test(cases, orphans_end_soon_where_memory_is_short, 0, 2);
 }
 
 int main(void)

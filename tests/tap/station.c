@@ -258,6 +258,7 @@ static void tcp_print(FILE *file)
 		{ "no_connection_memory", tcp->no_connection_memory },
 		{ "no_buffer_memory", tcp->no_buffer_memory },
 		{ "time_wait_evicted", tcp->time_wait_evicted },
+		{ "orphans_evicted", tcp->orphans_evicted },
 		{ "malformed", tcp->malformed },
 	};
 
