@@ -55,6 +55,5 @@ void netback_close_all(void);
 /* One line a client and one in sum, for the stats; nothing when it was not started. */
 void netback_print_stats(void (*line)(void *context, const char *text), void *context);
 
-/* The same as numbers, of the client at place `index`, which changes as clients go; false: no more.
- */
+/* The same as numbers, of the client at place `index`, which changes as clients go; false: none. */
 must_check bool netback_info(uint32_t index, struct netif_info *info);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What an interface's rings look like now, for counters; the same for both sides of the protocol.
- */
+/* What an interface's rings look like now, for counters: the same for both ends. */
 #pragma once
 
 #include <stdbool.h>

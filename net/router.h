@@ -23,17 +23,17 @@
  * `up` is false, or goes down and up without being detached, is told with
  * router_link_changed().
  *
- * What it does to a packet, in this order: Ethernet, ARP and neighbour discovery; one
- * parse; the real addresses of a client that has others of its own; spoofing and martians;
- * fragments by virtual reassembly; a look-up in the flow table; for a new flow who belongs
- * behind us (router_set_downstream()) and the rules, `in` on the interface it came from (group
- *"clients" or "uplink"), then `out` on the one it leaves by; translation as the rules say, or of
- *the source to the uplink's address; TTL, MTU, checksums by difference; the egress vector. Rules
- *see addresses and ports as the sender wrote them, before translation, in both directions, but for
- *those of name servers (router_set_dns()). Packets that the router makes itself (ARP, ICMP errors,
- *resets, echo replies) are not judged; a request to the router itself is judged `in` only, and what
- *belongs to something of its own that is under way (service.h) not at all. What
- *goes to the uplink or is translated keeps state, also where a rule says "no state".
+ * What it does to a packet, in this order: Ethernet, ARP and neighbour discovery; one parse; the
+ * real addresses of a client that has others of its own; spoofing and martians; fragments by
+ * virtual reassembly; a look-up in the flow table; for a new flow who belongs behind us
+ * (router_set_downstream()) and the rules, `in` on the interface it came from (group "clients" or
+ * "uplink"), then `out` on the one it leaves by; translation as the rules say, or of the source to
+ * the uplink's address; TTL, MTU, checksums by difference; the egress vector. Rules see addresses
+ * and ports as the sender wrote them, before translation, in both directions, but for those of name
+ * servers (router_set_dns()). Packets that the router makes itself (ARP, ICMP errors, resets, echo
+ * replies) are not judged; a request to the router itself is judged `in` only, and what belongs to
+ * something of its own that is under way (service.h) not at all. What goes to the uplink or is
+ * translated keeps state, also where a rule says "no state".
  *
  * Fails closed: without rules nothing passes, and taking the rules away ends every
  * flow. No call allocates, blocks, or logs per packet.

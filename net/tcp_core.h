@@ -128,7 +128,7 @@ struct tcp_end {
 /* TIME-WAIT, without the connection: what an answer and a reopening need (RFC 6191). */
 struct tcp_time_wait {
 	struct tcp_end end;
-	uint8_t flags; /* TCP_TIME_WAIT_* */
+	uint8_t flags; /* tcp_core_wait.c's */
 	uint8_t scale; /* of `window` */
 	uint32_t next_send;
 	uint32_t next_receive;
@@ -439,7 +439,7 @@ void tcp_abort(struct tcp_connection *connection, uint64_t now);
 uint32_t tcp_send_room(const struct tcp_connection *connection);
 uint32_t tcp_receivable(const struct tcp_connection *connection);
 
-/* Why it is over: 0, -ECONNRESET, -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH. */
+/* Why it is over: 0, -ECONNRESET, -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH; or tcp_forget()'s. */
 int tcp_error(const struct tcp_connection *connection);
 
 /* Nagle off or on; a change sends what waits. */

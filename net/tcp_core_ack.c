@@ -63,8 +63,7 @@ static void hear_congestion(struct tcp_connection *c, uint32_t outstanding, uint
 		tcp_pacing_hold(&c->flight->pacing, now + tcp_rto_now(c));
 }
 
-/* `outstanding`: SND.NXT - SND.UNA before the acknowledgement, as RFC 5681, 3.1 and RFC 9438 mean.
- */
+/* `outstanding`: SND.NXT - SND.UNA before the acknowledgement (RFC 5681, 3.1; RFC 9438). */
 static void tell_cubic(struct tcp_connection *c, const struct tcp_recovery_result *result,
 		       uint32_t outstanding, bool ece, uint64_t now)
 {

@@ -214,8 +214,7 @@ static bool has_something(const struct tcp_connection *c)
 	return tcp_unsent(c) || (tcp_has(c, TCP_FLAG_FIN_QUEUED) && !tcp_has(c, TCP_FLAG_FIN_SENT));
 }
 
-/* Nothing is under way that an acknowledgement could follow, and the peer's window is the reason.
- */
+/* When nothing is under way that could be acknowledged, because of the peer's window. */
 static void watch_window(struct tcp_connection *c, uint64_t now)
 {
 	uint64_t wait;

@@ -46,8 +46,7 @@ void tcp_pacing_init(struct tcp_pacing *pacing, uint32_t mss);
 void tcp_pacing_set(struct tcp_pacing *pacing, uint32_t cwnd, uint32_t mss, uint64_t srtt_ns,
 		    bool slow_start);
 
-/* The rate is never more than `most` bytes a second from the next tcp_pacing_set on; 0: anything.
- */
+/* From the next tcp_pacing_set on never more than `most` bytes a second; 0: anything. */
 static inline void tcp_pacing_limit(struct tcp_pacing *pacing, uint64_t most)
 {
 	pacing->most = most;

@@ -68,8 +68,7 @@ struct tcp_scoreboard {
  * of it alone the time of its sending is certain (Karn). Begin with tcp_delivery_begin().
  */
 struct tcp_delivery {
-	/* In: ranges sent again after this cannot be what the peer has seen (RFC 8985, 6.2 step 2).
-	 */
+	/* In: what was sent again after this the peer cannot have seen (RFC 8985, 6.2 step 2). */
 	uint64_t retransmitted_until_ns;
 	/* Out. */
 	uint32_t acked;		  /* bytes by which SND.UNA advances */

@@ -174,32 +174,6 @@ static struct socket *connect_to(struct sockets *sockets, struct socket_address 
 	return socket;
 }
 
-static void transfer(struct socket *from, struct socket *to, uint32_t bytes)
-{
-	static uint8_t buffer[20000];
-	uint32_t sent = 0, got = 0;
-
-	for (unsigned int i = 0; i < 3000 && got < bytes; i++) {
-		uint32_t part = bytes - sent < sizeof(buffer) ? bytes - sent : sizeof(buffer);
-		int result;
-
-		for (uint32_t b = 0; b < part; b++)
-			buffer[b] = (uint8_t)((sent + b) * 2654435761u >> 24);
-		result = part ? socket_send(from, buffer, part) : 0;
-		ck_assert(result >= 0 || result == -EAGAIN);
-		sent += result > 0 ? (uint32_t)result : 0;
-		run(1);
-		while ((result = socket_receive(to, buffer, sizeof(buffer))) > 0) {
-			bool right = true;
-
-			for (int b = 0; b < result; b++, got++)
-				right &= buffer[b] == (uint8_t)(got * 2654435761u >> 24);
-			ck_assert(right);
-		}
-	}
-	ck_assert_uint_eq(got, bytes);
-}
-
 START_TEST(a_listener_is_reached_as_the_rules_say)
 {
 	bool on_uplink = _i & 1;
@@ -214,8 +188,8 @@ START_TEST(a_listener_is_reached_as_the_rules_say)
 	run(5);
 	server = socket_accept(listener, NULL, NULL);
 	ck_assert_ptr_nonnull(server);
-	transfer(client, server, 100000);
-	transfer(server, client, 200000);
+	test_sockets_transfer(client, server, 100000, run);
+	test_sockets_transfer(server, client, 200000, run);
 	ck_assert_uint_gt(gso_seen, 0);
 	ck_assert_uint_eq(net->router.flows.used, 0);
 	socket_close(client);
@@ -279,8 +253,8 @@ START_TEST(we_connect_without_rules)
 	ck_assert_uint_eq(socket_ready(client), SOCKET_WRITABLE);
 	server = socket_accept(listener, NULL, NULL);
 	ck_assert_ptr_nonnull(server);
-	transfer(client, server, 50000);
-	transfer(server, client, 50000);
+	test_sockets_transfer(client, server, 50000, run);
+	test_sockets_transfer(server, client, 50000, run);
 	socket_close(client);
 	socket_close(server);
 	socket_close(listener);
@@ -617,7 +591,7 @@ START_TEST(new_rules_end_what_they_forbid)
 	run(5);
 	server = socket_accept(listener, NULL, NULL);
 	test_net_set_rules(net, "block\npass in on uplink proto tcp to self port 80\n");
-	transfer(client, server, 10000);
+	test_sockets_transfer(client, server, 10000, run);
 	ck_assert_uint_eq(socket_ready(server), SOCKET_WRITABLE);
 	(void)connect_to(far, our_address(4, 80)); /* waits to be accepted */
 	run(5);

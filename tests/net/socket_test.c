@@ -11,39 +11,6 @@
 
 static const struct sockets_config defaults;
 
-static uint8_t byte_at(uint32_t i)
-{
-	return (uint8_t)(i * 2654435761u >> 24);
-}
-
-/* `bytes` bytes from one to the other, checked. */
-static void transfer(struct socket *from, struct socket *to, uint32_t bytes)
-{
-	static uint8_t buffer[10000];
-	uint32_t sent = 0, got = 0;
-
-	for (unsigned int i = 0; i < 20000 && got < bytes; i++) {
-		uint32_t part = bytes - sent < sizeof(buffer) ? bytes - sent : sizeof(buffer);
-		int result;
-
-		for (uint32_t b = 0; b < part; b++)
-			buffer[b] = byte_at(sent + b);
-		result = part ? socket_send(from, buffer, part) : 0;
-		ck_assert(result >= 0 || result == -EAGAIN);
-		sent += result > 0 ? (uint32_t)result : 0;
-		test_sockets_run(1);
-		while ((result = socket_receive(to, buffer, sizeof(buffer))) > 0) {
-			bool right = true;
-
-			for (int b = 0; b < result; b++)
-				right &= buffer[b] == byte_at(got++);
-			ck_assert(right);
-		}
-		ck_assert_int_eq(result, -EAGAIN);
-	}
-	ck_assert_uint_eq(got, bytes);
-}
-
 START_TEST(bytes_go_both_ways)
 {
 	struct socket *client, *server;
@@ -53,15 +20,16 @@ START_TEST(bytes_go_both_ways)
 	client = test_sockets_pair(_i ? 6 : 4, &server);
 	ck_assert_uint_eq(socket_ready(client), SOCKET_WRITABLE);
 	ck_assert_uint_eq(socket_ready(server), SOCKET_WRITABLE);
-	transfer(client, server, 300000);
-	transfer(server, client, 300000);
+	test_sockets_transfer(client, server, 300000, test_sockets_run);
+	test_sockets_transfer(server, client, 300000, test_sockets_run);
 	socket_shutdown(client);
 	ck_assert_int_eq(socket_send(client, "x", 1), -EPIPE);
 	test_sockets_run(5);
 	ck_assert_uint_eq(socket_ready(server),
 			  SOCKET_WRITABLE | SOCKET_READABLE | SOCKET_PEER_DONE);
 	ck_assert_int_eq(socket_receive(server, &byte, 1), 0);
-	transfer(server, client, 1000); /* the other half is still open */
+	test_sockets_transfer(server, client, 1000,
+			      test_sockets_run); /* the other half is still open */
 	socket_close(server);
 	test_sockets_run(5);
 	ck_assert_int_eq(socket_receive(client, &byte, 1), 0);
@@ -534,7 +502,7 @@ START_TEST(bytes_arrive_though_packets_run_out)
 		count++;
 	for (unsigned int i = 0; i < 3; i++)
 		packet_free(taken[--count]);
-	transfer(client, server, 60000);
+	test_sockets_transfer(client, server, 60000, test_sockets_run);
 	while (count)
 		packet_free(taken[--count]);
 	socket_close(client);

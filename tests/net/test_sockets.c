@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "tests/net/test_sockets.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -241,4 +242,37 @@ struct socket *test_sockets_pair(uint8_t version, struct socket **server)
 	ck_assert_ptr_nonnull(*server);
 	socket_close(listener);
 	return client;
+}
+
+static uint8_t byte_at(uint32_t i)
+{
+	return (uint8_t)(i * 2654435761u >> 24);
+}
+
+void test_sockets_transfer(struct socket *from, struct socket *to, uint32_t bytes,
+			   void (*run)(uint32_t ms))
+{
+	static uint8_t buffer[20000];
+	uint32_t sent = 0, got = 0;
+
+	for (unsigned int i = 0; i < 20000 && got < bytes; i++) {
+		uint32_t part = bytes - sent < sizeof(buffer) ? bytes - sent : sizeof(buffer);
+		int result;
+
+		for (uint32_t b = 0; b < part; b++)
+			buffer[b] = byte_at(sent + b);
+		result = part ? socket_send(from, buffer, part) : 0;
+		ck_assert(result >= 0 || result == -EAGAIN);
+		sent += result > 0 ? (uint32_t)result : 0;
+		run(1);
+		while ((result = socket_receive(to, buffer, sizeof(buffer))) > 0) {
+			bool right = true;
+
+			for (int b = 0; b < result; b++)
+				right &= buffer[b] == byte_at(got++);
+			ck_assert(right);
+		}
+		ck_assert_int_eq(result, -EAGAIN);
+	}
+	ck_assert_uint_eq(got, bytes);
 }

@@ -47,5 +47,8 @@ bool test_sockets_deliver_any(unsigned int side, struct packet *packet);
 
 /* The address of that side. */
 struct socket_address test_address(unsigned int side, uint8_t version, uint16_t port);
+/* `bytes` bytes from one to the other, each of them checked; `run` lets milliseconds pass. */
+void test_sockets_transfer(struct socket *from, struct socket *to, uint32_t bytes,
+			   void (*run)(uint32_t ms));
 /* A socket of side 0 that is connected to one of side 1, which becomes *server. */
 struct socket *test_sockets_pair(uint8_t version, struct socket **server);
