@@ -132,8 +132,10 @@ must_check struct sockets *sockets_init(const struct sockets_config *config, voi
 /* For the router, or another owner of packets. Lives as long as the instance. */
 struct router_service *sockets_service(struct sockets *sockets);
 
-/* The time for all that follows; before packets of a round are given in. It never goes back: one
- * that is earlier than the last, as when a round began, says nothing. */
+/*
+ * The time for all that follows; before packets of a round are given in. It never goes back: one
+ * that is earlier than the last, as when a round began, says nothing.
+ */
 void sockets_set_now(struct sockets *sockets, uint64_t now);
 
 /* Timers that are due, then callbacks, at most a bounded number; true: there is more. */
