@@ -181,6 +181,7 @@ static void params_take(struct iperf_server *server, const struct iperf_event *e
 static void test_end_take(struct iperf_server *server)
 {
 	iperf_test_stop(&server->test);
+	iperf_test_hang_up(&server->test);
 	if (!say(server, IPERF_EXCHANGE_RESULTS))
 		return;
 	phase_set(server, IPERF_SERVER_RESULTS);

@@ -273,6 +273,13 @@ void iperf_stream_omit(struct iperf_stream *stream)
 	stream->counts = stream->shown = zero;
 }
 
+void iperf_stream_close(struct iperf_stream *stream)
+{
+	if (stream->socket)
+		socket_close(stream->socket);
+	stream->socket = NULL;
+}
+
 void iperf_stream_end(struct iperf_stream *stream)
 {
 	if (stream->socket)

@@ -41,6 +41,9 @@ void iperf_stream_look(struct iperf_stream *stream);
 /* What counts from now on: all counters begin anew. */
 void iperf_stream_omit(struct iperf_stream *stream);
 
+/* The socket goes; what is queued is still sent. */
+void iperf_stream_close(struct iperf_stream *stream);
+
 /* The socket goes, with what is queued. */
 void iperf_stream_end(struct iperf_stream *stream);
 

@@ -224,6 +224,12 @@ void iperf_test_stop(struct iperf_test *test)
 		iperf_report_interval(test, test->line_begin_ns - test->begin_ns, test->ns);
 }
 
+void iperf_test_hang_up(struct iperf_test *test)
+{
+	for (uint32_t i = 0; i < test->stream_count && !test->settings.udp; i++)
+		iperf_stream_close(&test->streams[i]);
+}
+
 void iperf_test_results(const struct iperf_test *test, struct iperf_results *results)
 {
 	results->count = test->stream_count;

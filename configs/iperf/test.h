@@ -46,6 +46,12 @@ bool iperf_test_is_over(const struct iperf_test *test, uint64_t now_ns);
 /* No more is sent or counted; what has come is. */
 void iperf_test_stop(struct iperf_test *test);
 
+/*
+ * For the server, when the client has said that the test is over: its TCP streams end behind what
+ * is queued. iperf3 reads whole blocks, and would wait for the rest of one for ever.
+ */
+void iperf_test_hang_up(struct iperf_test *test);
+
 void iperf_test_results(const struct iperf_test *test, struct iperf_results *results);
 void iperf_test_take_results(struct iperf_test *test, const struct iperf_results *results);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Clients that vanish, say nonsense, or come while another one is served. */
+#include <errno.h>
 #include <string.h>
 
 #include "tests/configs/iperf/world.h"
@@ -159,6 +160,28 @@ static uint32_t by_hand(struct socket **sockets, int step)
 	return 2;
 }
 
+/* The client reads blocks as a whole: the end must come, wherever in one sending has stopped. */
+START_TEST(streams_end_with_the_test)
+{
+	struct socket *sockets[2];
+	static uint8_t data[100000];
+	int got = -EAGAIN;
+
+	world_begin();
+	by_hand(sockets, 3);
+	for (int i = 0; i < 1000 && got; i++) {
+		got = socket_receive(sockets[1], data, sizeof(data));
+		ck_assert(got >= 0 || got == -EAGAIN);
+		world_run(1);
+	}
+	ck_assert_int_eq(got, 0);
+	socket_close(sockets[1]);
+	socket_abort(sockets[0]);
+	world_run(100);
+	expect_serves();
+}
+END_TEST
+
 START_TEST(vanishes)
 {
 	struct socket *sockets[2];
@@ -264,6 +287,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, our_client_is_refused);
 	tcase_add_loop_test(cases, params, 0, sizeof(bad_params) / sizeof(bad_params[0]));
 	tcase_add_loop_test(cases, text_too_long, 0, 3);
+	tcase_add_test(cases, streams_end_with_the_test);
 	tcase_add_loop_test(cases, vanishes, 0, 5);
 	tcase_add_loop_test(cases, falls_silent, 0, 5);
 	tcase_add_loop_test(cases, wrong_state, 0, 5);
