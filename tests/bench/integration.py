@@ -424,7 +424,7 @@ class Suite(EndTests, HostileTests, QubesTests, RelayTests, StackTests, StormTes
 # Those that show the drivers more than the way they are booted run in one mode only.
 BOTH = ("pv", "pvh")
 TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes": BOTH,
-         "closed_blocks": BOTH, "fault": BOTH, "trap": BOTH, "churn": ("pv",),
+         "closed_blocks": BOTH, "fault": BOTH, "trap": BOTH, "churn": BOTH,
          "qubes_start": BOTH, "qubes": ("pvh",), "qubes_churn": ("pvh",), "qubes_netvm": ("pvh",),
          "uplink_returns": BOTH, "relay": ("pv",), "relay_rules": ("pvh",),
          "relay_fronts": ("pv",), "hostile_client": ("pv",),
