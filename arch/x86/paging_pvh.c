@@ -114,10 +114,15 @@ static void pvh_finish(uint64_t ram_end, uint64_t window)
 	for (uint64_t a = 0; a < FOUR_GIB || a < ram_end; a += LARGE_BYTES) {
 		bool present =
 			a < ram_end || (a >= (SPECIAL_START & ~(LARGE_BYTES - 1)) && a < FOUR_GIB);
+		uint64_t entry = present ? a | PAGING_RW_NX | PTE_LARGE : 0;
 
-		*directory_entry(a) = present ? a | PAGING_RW_NX | PTE_LARGE : 0;
+		/*
+		 * We are running in the first, which must not be without its rights for an
+		 * instruction: that is when the hypervisor may flush what the CPU remembers.
+		 */
 		if (a == 0)
-			*directory_entry(a) &= ~PTE_NX; /* we are running there */
+			entry &= ~PTE_NX;
+		*directory_entry(a) = entry;
 	}
 	for (uint64_t a = 0; a < (uint64_t)image_end; a += PAGE_BYTES)
 		*page_entry(a) = paging_rights(a) ? a | paging_rights(a) : 0;
