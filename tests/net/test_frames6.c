@@ -19,6 +19,8 @@ struct six six(const char *text)
 	return address;
 }
 
+#define NO_NEXT_HEADER 59u /* RFC 8200, 4.7 */
+
 bool six_equal(struct six a, struct six b)
 {
 	return memcmp(&a, &b, sizeof(a)) == 0;
@@ -50,6 +52,11 @@ uint32_t frame6_transport(const struct frame *frame, uint8_t *protocol)
 	       (*protocol == 0 || *protocol == 43 || *protocol == 44 || *protocol == 60)) {
 		uint32_t size = *protocol == 44 ? 8 : 8 * (frame->bytes[at + 1] + 1u);
 
+		/* Made of anything it may lead out of the frame: then there is no transport. */
+		if (size > frame->length - at) {
+			*protocol = NO_NEXT_HEADER;
+			return at;
+		}
 		*protocol = frame->bytes[at];
 		at += size;
 	}
