@@ -176,6 +176,18 @@ uint8_t *packet_append(struct packet *packet, size_t bytes)
 	return end;
 }
 
+struct packet *packet_append_zeroes(struct packet *packet, size_t bytes)
+{
+	uint8_t *data = packet ? packet_append(packet, bytes) : NULL;
+
+	if (!data) {
+		packet_free(packet);
+		return NULL;
+	}
+	memset(data, 0, bytes);
+	return packet;
+}
+
 static void head_trim(struct packet *packet, uint32_t length)
 {
 	if (packet->head_page)

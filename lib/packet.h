@@ -140,6 +140,12 @@ must_check uint8_t *packet_pull(struct packet *packet, size_t bytes);
 must_check uint8_t *packet_append(struct packet *packet, size_t bytes);
 
 /*
+ * The same with zeroes, for who makes a packet: the packet, or NULL when there is no such room
+ * and it has been freed. NULL stays NULL.
+ */
+must_check struct packet *packet_append_zeroes(struct packet *packet, size_t bytes);
+
+/*
  * Cuts the packet to `length` bytes in all, freeing fragments that fall away. What is cut
  * off stays in no page that the uplink's backend may read.
  */

@@ -316,18 +316,7 @@ void router_send_udp(struct router *router, const struct ip_address *to, uint16_
 
 struct packet *router_own_make(void *context, struct netdev *netdev, size_t bytes)
 {
-	struct packet *packet = alloc_for(context, netdev->stack, bytes);
-	uint8_t *data;
-
-	if (!packet)
-		return NULL;
-	data = packet_append(packet, bytes);
-	if (!data) {
-		packet_free(packet);
-		return NULL;
-	}
-	memset(data, 0, bytes);
-	return packet;
+	return packet_append_zeroes(alloc_for(context, netdev->stack, bytes), bytes);
 }
 
 void router_own_send(void *context, struct netdev *netdev, struct packet *packet)

@@ -100,13 +100,21 @@ static struct tcp_end **bucket_of(const struct tcp_stack *stack, const struct tc
 	return &stack->config.buckets[hash & (stack->config.bucket_count - 1)];
 }
 
-struct tcp_end *tcp_find(const struct tcp_stack *stack, const struct tcp_key *key)
+static struct tcp_end *find_in_table(const struct tcp_stack *stack, const struct tcp_key *key)
 {
 	struct tcp_end *end = *bucket_of(stack, key);
 
 	while (end && !tcp_key_equal(&end->key, key))
 		end = end->next;
 	return end;
+}
+
+/* One packet is asked about several times, and the next one is often for the same. */
+struct tcp_end *tcp_find(const struct tcp_stack *stack, const struct tcp_key *key)
+{
+	if (stack->recent && tcp_key_equal(&stack->recent->key, key))
+		return stack->recent;
+	return find_in_table(stack, key);
 }
 
 enum tcp_state tcp_state_of(const struct tcp_stack *stack, const struct tcp_key *key)
@@ -133,6 +141,8 @@ void tcp_end_remove(struct tcp_stack *stack, struct tcp_end *end)
 	if (*at)
 		*at = end->next;
 	end->next = NULL;
+	if (stack->recent == end)
+		stack->recent = NULL;
 }
 
 /* ---- connections ---- */
@@ -319,6 +329,8 @@ bool tcp_stack_is_valid(const struct tcp_stack *stack)
 		used++;
 	used = stack->config.connection_count - used;
 	if (used != stack->connection_used)
+		return false;
+	if (stack->recent && find_in_table(stack, &stack->recent->key) != stack->recent)
 		return false;
 	for (uint32_t i = 0; i < stack->config.connection_count; i++) {
 		const struct tcp_connection *c = &stack->config.connections[i];

@@ -298,6 +298,7 @@ struct tcp_config {
 struct tcp_stack {
 	struct tcp_config config;
 	struct siphash_key table_key;
+	struct tcp_end *recent; /* that the last segment was for; NULL: none, or it has gone */
 	struct tcp_isn isn;
 	struct tcp_cookies cookies;
 	struct tcp_span_pool spans;

@@ -257,6 +257,7 @@ void tcp_input(struct tcp_stack *stack, const struct tcp_segment *segment, void 
 	struct tcp_listener *listener;
 	struct tcp_options options;
 
+	stack->recent = end;
 	stack->now = now;
 	stack->stats.segments_in += segment->segments > 1 ? segment->segments : 1;
 	stack->stats.bytes_in += segment->bytes;

@@ -25,19 +25,9 @@
 static struct packet *make(void *context, struct netdev *netdev, size_t bytes)
 {
 	struct rw_stack *stack = context;
-	struct packet *packet = packet_alloc_page(&stack->packets, IOPAGE_PRIVATE);
-	uint8_t *data;
 
 	(void)netdev;
-	if (!packet)
-		return NULL;
-	data = packet_append(packet, bytes);
-	if (!data) {
-		packet_free(packet);
-		return NULL;
-	}
-	memset(data, 0, bytes);
-	return packet;
+	return packet_append_zeroes(packet_alloc_page(&stack->packets, IOPAGE_PRIVATE), bytes);
 }
 
 /* As our link promises: here the bytes lie together, so this is the place to sum them. */

@@ -64,16 +64,10 @@ static struct end *other_end(const struct end *end)
 static struct packet *own_packet_make(void *context, struct netdev *netdev, size_t bytes)
 {
 	const struct end *end = netdev->stack;
-	struct packet *packet = packet_alloc_page(&end->memory->packets, IOPAGE_UPLINK_READ);
-	uint8_t *data = packet ? packet_append(packet, bytes) : NULL;
 
 	(void)context;
-	if (!data) {
-		packet_free(packet);
-		return NULL;
-	}
-	memset(data, 0, bytes);
-	return packet;
+	return packet_append_zeroes(packet_alloc_page(&end->memory->packets, IOPAGE_UPLINK_READ),
+				    bytes);
 }
 
 static void own_packet_send(void *context, struct netdev *netdev, struct packet *packet)

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #include "net/parse.h"
@@ -65,13 +64,9 @@ static void make_blocks(struct own_end *end, uint32_t count)
 static struct packet *make(void *context, struct netdev *netdev, size_t bytes)
 {
 	struct own_end *end = context;
-	struct packet *packet = packet_alloc_page(&end->pool->packets, IOPAGE_PRIVATE);
-	uint8_t *data = packet ? packet_append(packet, bytes) : NULL;
 
 	(void)netdev;
-	if (data)
-		memset(data, 0, bytes);
-	return packet;
+	return packet_append_zeroes(packet_alloc_page(&end->pool->packets, IOPAGE_PRIVATE), bytes);
 }
 
 static void send(void *context, struct netdev *netdev, struct packet *packet)

@@ -64,6 +64,26 @@ static uint32_t bytes_left(void)
 	return left;
 }
 
+START_TEST(zeroes_are_appended_or_the_packet_is_gone)
+{
+	struct packet *packet;
+	uint32_t left;
+
+	pool_begin(IOPAGE_PRIVATE);
+	left = pool.free_count;
+	packet = packet_append_zeroes(packet_alloc_page(&pool, IOPAGE_PRIVATE), HEAD_BYTES);
+	ck_assert_ptr_nonnull(packet);
+	ck_assert_uint_eq(packet->head_length, HEAD_BYTES);
+	for (uint32_t i = 0; i < HEAD_BYTES; i++)
+		ck_assert_uint_eq(packet->data[i], 0);
+	packet_free(packet);
+	packet = packet_append_zeroes(packet_alloc_page(&pool, IOPAGE_PRIVATE), IOPAGE_SIZE);
+	ck_assert_ptr_null(packet);
+	ck_assert_ptr_null(packet_append_zeroes(NULL, 1));
+	ck_assert_uint_eq(pool.free_count, left);
+}
+END_TEST
+
 /* XSA-403 */
 START_TEST(a_dropped_packet_leaves_nothing_in_readable_pages)
 {
@@ -135,6 +155,7 @@ END_TEST
 
 static void add_cases(TCase *cases)
 {
+	tcase_add_test(cases, zeroes_are_appended_or_the_packet_is_gone);
 	tcase_add_test(cases, a_dropped_packet_leaves_nothing_in_readable_pages);
 	tcase_add_test(cases, what_was_pulled_off_the_head_does_not_stay);
 	tcase_add_test(cases, what_is_cut_off_is_gone_at_once);
