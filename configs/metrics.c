@@ -13,17 +13,22 @@
 #define NS_PER_SECOND UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
 
-/*
- * One metric. `item` writes the lines of its place `index`, perhaps none; false: there are no
- * more places.
- */
+struct family;
+
+/* Writes the lines of place `index`, perhaps none; false: there are no more places. */
+typedef bool family_item(const struct metrics_source *source, const struct family *family,
+			 uint32_t index, struct text_out *out);
+
+/* One metric. */
 struct family {
 	const char *name; /* without PREFIX */
 	const char *type;
 	const char *help;
-	bool (*item)(const struct metrics_source *source, const struct family *family,
-		     uint32_t index, struct text_out *out);
-	uint32_t offset; /* of the number in what `item` reads; what it means is its business */
+	family_item *item;
+	/* For `single`: what its number lies in; NULL: this guest has none. */
+	const void *(*holder)(const struct metrics_source *source);
+	uint32_t offset; /* of a number, for those that read one from a struct */
+	uint32_t bytes;	 /* of it: 4 or 8 */
 };
 
 static void add_value(struct text_out *out, const struct family *family, uint64_t value)
@@ -40,20 +45,27 @@ static void add_labelled(struct text_out *out, const struct family *family, cons
 	text_add(out, "\"} %" PRIu64 "\n", value);
 }
 
-static uint64_t read64(const void *from, uint32_t offset)
+/* The number that the family is about. */
+static uint64_t number_in(const void *holder, const struct family *family)
 {
-	uint64_t value;
+	const char *at = (const char *)holder + family->offset;
+	uint64_t value = 0;
 
-	memcpy(&value, (const char *)from + offset, sizeof(value));
+	/* The machine is little-endian: the low half comes first. */
+	memcpy(&value, at, family->bytes);
 	return value;
 }
 
-static uint32_t read32(const void *from, uint32_t offset)
+/* One number, without labels. */
+static bool single(const struct metrics_source *source, const struct family *family, uint32_t index,
+		   struct text_out *out)
 {
-	uint32_t value;
+	const void *holder = family->holder(source);
 
-	memcpy(&value, (const char *)from + offset, sizeof(value));
-	return value;
+	if (index || !holder)
+		return false;
+	add_value(out, family, number_in(holder, family));
+	return true;
 }
 
 /* ---- the guest ---- */
@@ -83,37 +95,33 @@ static bool uptime(const struct metrics_source *source, const struct family *fam
 	return true;
 }
 
-static bool machine64(const struct metrics_source *source, const struct family *family,
-		      uint32_t index, struct text_out *out)
+static const void *machine(const struct metrics_source *source)
 {
-	if (index || !source->machine)
-		return false;
-	add_value(out, family, read64(&source->now, family->offset));
-	return true;
-}
-
-static bool machine32(const struct metrics_source *source, const struct family *family,
-		      uint32_t index, struct text_out *out)
-{
-	if (index || !source->machine)
-		return false;
-	add_value(out, family, read32(&source->now, family->offset));
-	return true;
+	return source->machine ? &source->now : NULL;
 }
 
 /* ---- interfaces ---- */
 
-static bool interface64(const struct metrics_source *source, const struct family *family,
-			uint32_t index, struct text_out *out)
+/* False: no more places. NULL in *interface: this one is free. */
+static bool interface_at(const struct metrics_source *source, uint32_t index,
+			 const struct router_interface **interface)
+{
+	if (!source->router || index >= source->router->interfaces_used)
+		return false;
+	*interface = metrics_interface(source, index);
+	return true;
+}
+
+static bool interface_stats(const struct metrics_source *source, const struct family *family,
+			    uint32_t index, struct text_out *out)
 {
 	const struct router_interface *interface;
 
-	if (!source->router || index >= source->router->interfaces_used)
+	if (!interface_at(source, index, &interface))
 		return false;
-	interface = metrics_interface(source, index);
 	if (interface)
 		add_labelled(out, family, "interface", interface->netdev->name,
-			     read64(&interface->netdev->stats, family->offset));
+			     number_in(&interface->netdev->stats, family));
 	return true;
 }
 
@@ -122,9 +130,8 @@ static bool interface_up(const struct metrics_source *source, const struct famil
 {
 	const struct router_interface *interface;
 
-	if (!source->router || index >= source->router->interfaces_used)
+	if (!interface_at(source, index, &interface))
 		return false;
-	interface = metrics_interface(source, index);
 	if (interface)
 		add_labelled(out, family, "interface", interface->netdev->name,
 			     interface->netdev->up);
@@ -136,23 +143,22 @@ static bool interface_flows(const struct metrics_source *source, const struct fa
 {
 	const struct router_interface *interface;
 
-	if (!source->router || index >= source->router->interfaces_used)
+	if (!interface_at(source, index, &interface))
 		return false;
-	interface = metrics_interface(source, index);
 	if (interface)
 		add_labelled(out, family, "interface", interface->netdev->name,
 			     flow_owned(&source->router->flows, interface->index));
 	return true;
 }
 
-static bool ring32(const struct metrics_source *source, const struct family *family, uint32_t index,
-		   struct text_out *out)
+static bool ring(const struct metrics_source *source, const struct family *family, uint32_t index,
+		 struct text_out *out)
 {
 	struct netif_info info;
 
 	if (!source->ring || !source->ring(index, &info))
 		return false;
-	add_labelled(out, family, "interface", info.netdev->name, read32(&info, family->offset));
+	add_labelled(out, family, "interface", info.netdev->name, number_in(&info, family));
 	return true;
 }
 
@@ -190,22 +196,9 @@ static bool flow_states(const struct metrics_source *source, const struct family
 	return true;
 }
 
-static bool router64(const struct metrics_source *source, const struct family *family,
-		     uint32_t index, struct text_out *out)
+static const void *router(const struct metrics_source *source)
 {
-	if (index || !source->router)
-		return false;
-	add_value(out, family, read64(source->router, family->offset));
-	return true;
-}
-
-static bool router32(const struct metrics_source *source, const struct family *family,
-		     uint32_t index, struct text_out *out)
-{
-	if (index || !source->router)
-		return false;
-	add_value(out, family, read32(source->router, family->offset));
-	return true;
+	return source->router;
 }
 
 static bool neighbours(const struct metrics_source *source, const struct family *family,
@@ -258,90 +251,43 @@ static bool pool_classes(const struct metrics_source *source, const struct famil
 {
 	if (!source->router || index >= IOPAGE_CLASS_COUNT)
 		return false;
+	/* The family is about the first of an array. */
 	add_labelled(out, family, "class", class_names[index],
-		     read32(source->router->packets->pages,
-			    family->offset + index * (uint32_t)sizeof(uint32_t)));
+		     number_in((const char *)source->router->packets->pages + index * family->bytes,
+			       family));
 	return true;
 }
 
-static bool pool_quarantined(const struct metrics_source *source, const struct family *family,
-			     uint32_t index, struct text_out *out)
+static const void *pages(const struct metrics_source *source)
 {
-	if (index || !source->router)
-		return false;
-	add_value(out, family, source->router->packets->pages->quarantined);
-	return true;
+	return source->router ? source->router->packets->pages : NULL;
 }
 
-static bool packet_pool32(const struct metrics_source *source, const struct family *family,
-			  uint32_t index, struct text_out *out)
+static const void *packets(const struct metrics_source *source)
 {
-	if (index || !source->router)
-		return false;
-	add_value(out, family, read32(source->router->packets, family->offset));
-	return true;
+	return source->router ? source->router->packets : NULL;
 }
 
 /* ---- end points ---- */
 
-static bool tcp64(const struct metrics_source *source, const struct family *family, uint32_t index,
-		  struct text_out *out)
+static const void *tcp(const struct metrics_source *source)
 {
-	if (index || !source->sockets)
-		return false;
-	add_value(out, family, read64(sockets_tcp_stats(source->sockets), family->offset));
-	return true;
+	return source->sockets ? sockets_tcp_stats(source->sockets) : NULL;
 }
 
-static bool socket64(const struct metrics_source *source, const struct family *family,
-		     uint32_t index, struct text_out *out)
+static const void *sockets(const struct metrics_source *source)
 {
-	if (index || !source->sockets)
-		return false;
-	add_value(out, family, read64(sockets_stats(source->sockets), family->offset));
-	return true;
+	return source->sockets ? sockets_stats(source->sockets) : NULL;
 }
 
-static bool use32(const struct metrics_source *source, const struct family *family, uint32_t index,
-		  struct text_out *out)
+static const void *use(const struct metrics_source *source)
 {
-	struct sockets_use use;
-
-	if (index || !source->sockets)
-		return false;
-	use = sockets_use(source->sockets);
-	add_value(out, family, read32(&use, family->offset));
-	return true;
+	return source->sockets ? &source->use : NULL;
 }
 
-static bool use64(const struct metrics_source *source, const struct family *family, uint32_t index,
-		  struct text_out *out)
+static const void *http(const struct metrics_source *source)
 {
-	struct sockets_use use;
-
-	if (index || !source->sockets)
-		return false;
-	use = sockets_use(source->sockets);
-	add_value(out, family, read64(&use, family->offset));
-	return true;
-}
-
-static bool http64(const struct metrics_source *source, const struct family *family, uint32_t index,
-		   struct text_out *out)
-{
-	if (index || !source->http)
-		return false;
-	add_value(out, family, read64(http_server_stats(source->http), family->offset));
-	return true;
-}
-
-static bool http_open(const struct metrics_source *source, const struct family *family,
-		      uint32_t index, struct text_out *out)
-{
-	if (index || !source->http)
-		return false;
-	add_value(out, family, http_server_stats(source->http)->open);
-	return true;
+	return source->http ? http_server_stats(source->http) : NULL;
 }
 
 static bool http_status(const struct metrics_source *source, const struct family *family,
@@ -358,105 +304,101 @@ static bool http_status(const struct metrics_source *source, const struct family
 
 /* ---- all of them ---- */
 
-#define AT(type, member) (uint32_t) offsetof(struct type, member)
-#define INTERFACE(name, help, member)                                                     \
-	{                                                                                 \
-		"interface_" name, "counter", help, interface64, AT(netdev_stats, member) \
+/* The number that is this member of a struct. */
+#define AT(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
+#define SINGLE(name, type, help, holder, ...)                     \
+	{                                                         \
+		name, type, help, single, holder, AT(__VA_ARGS__) \
 	}
-#define TCP(name, help, member)                                                     \
-	{                                                                           \
-		"tcp_" name "_total", "counter", help, tcp64, AT(tcp_stats, member) \
+#define TCP(name, help, member) \
+	SINGLE("tcp_" name "_total", "counter", help, tcp, tcp_stats, member)
+#define SOCKET(name, help, member) \
+	SINGLE(name "_total", "counter", help, sockets, socket_stats, member)
+#define USE(name, help, member) SINGLE(name, "gauge", help, use, sockets_use, member)
+#define HTTP(name, help, member) \
+	SINGLE("http_" name "_total", "counter", help, http, http_stats, member)
+#define MACHINE(name, type, help, member) SINGLE(name, type, help, machine, metrics_machine, member)
+#define ROUTER(name, type, help, member) SINGLE(name, type, help, router, router, member)
+/* Several lines, with labels; what they are about is the function's business, or AT(). */
+#define LISTED(name, type, help, item, ...)               \
+	{                                                 \
+		name, type, help, item, NULL, __VA_ARGS__ \
 	}
-#define SOCKET(name, help, member)                                                 \
-	{                                                                          \
-		name "_total", "counter", help, socket64, AT(socket_stats, member) \
-	}
-#define USE(name, help, item, member)                              \
-	{                                                          \
-		name, "gauge", help, item, AT(sockets_use, member) \
-	}
-#define MACHINE(name, type, help, item, member)                     \
-	{                                                           \
-		name, type, help, item, AT(metrics_machine, member) \
-	}
-#define HTTP(name, help, member)                                                       \
-	{                                                                              \
-		"http_" name "_total", "counter", help, http64, AT(http_stats, member) \
-	}
+#define INTERFACE(name, help, member) \
+	LISTED("interface_" name, "counter", help, interface_stats, AT(netdev_stats, member))
 
 static const struct family families[] = {
-	{ "build_info", "gauge", "What runs here; always 1.", build_info, 0 },
-	{ "uptime_seconds", "gauge", "Time since the guest began.", uptime, 0 },
+	LISTED("build_info", "gauge", "What runs here; always 1.", build_info, 0, 0),
+	LISTED("uptime_seconds", "gauge", "Time since the guest began.", uptime, 0, 0),
 
-	{ "interface_up", "gauge", "Whether the interface is connected.", interface_up, 0 },
-	{ "interface_flows", "gauge", "Flows that count against the interface.", interface_flows,
-	  0 },
+	LISTED("interface_up", "gauge", "Whether the interface is connected.", interface_up, 0, 0),
+	LISTED("interface_flows", "gauge", "Flows that count against the interface.",
+	       interface_flows, 0, 0),
 	INTERFACE("receive_packets_total", "Packets that came by the interface.", rx_packets),
 	INTERFACE("receive_bytes_total", "Bytes that came by the interface.", rx_bytes),
 	INTERFACE("receive_drop_total", "Of those that came, dropped by the driver.", rx_dropped),
 	INTERFACE("transmit_packets_total", "Packets that left by the interface.", tx_packets),
 	INTERFACE("transmit_bytes_total", "Bytes that left by the interface.", tx_bytes),
 	INTERFACE("transmit_drop_total", "Packets that could not leave by it.", tx_dropped),
-	{ "drop_total", "counter", "Packets dropped on all interfaces, by reason.", drops, 0 },
+	LISTED("drop_total", "counter", "Packets dropped on all interfaces, by reason.", drops, 0,
+	       0),
 
-	{ "ring_queues", "gauge", "Pairs of rings in use.", ring32, AT(netif_info, queues) },
-	{ "ring_send_slots_free", "gauge", "Slots in which the peer would take something.", ring32,
-	  AT(netif_info, send_slots_free) },
-	{ "ring_receive_slots_busy", "gauge",
-	  "Uplink: buffers posted to the backend. Client: its requests in hand.", ring32,
-	  AT(netif_info, receive_slots_busy) },
-	{ "ring_waiting_packets", "gauge", "Packets that wait for slots.", ring32,
-	  AT(netif_info, waiting_packets) },
-	{ "ring_connects_total", "counter", "Times that an uplink was connected.", ring_connects,
-	  0 },
+	LISTED("ring_queues", "gauge", "Pairs of rings in use.", ring, AT(netif_info, queues)),
+	LISTED("ring_send_slots_free", "gauge", "Slots in which the peer would take something.",
+	       ring, AT(netif_info, send_slots_free)),
+	LISTED("ring_receive_slots_busy", "gauge",
+	       "Uplink: buffers posted to the backend. Client: its requests in hand.", ring,
+	       AT(netif_info, receive_slots_busy)),
+	LISTED("ring_waiting_packets", "gauge", "Packets that wait for slots.", ring,
+	       AT(netif_info, waiting_packets)),
+	LISTED("ring_connects_total", "counter", "Times that an uplink was connected.",
+	       ring_connects, 0, 0),
 
-	{ "flows", "gauge", "Flows by state.", flow_states, 0 },
-	{ "flows_used", "gauge", "Flows in the table.", router32, AT(router, flows.used) },
-	{ "flows_limit", "gauge", "Flows that the table holds.", router32,
-	  AT(router, flows.total) },
-	{ "flows_created_total", "counter", "Flows that began.", router64,
-	  AT(router, flows.created) },
-	{ "flows_expired_total", "counter", "Flows that were idle for too long.", router64,
-	  AT(router, flows.expired) },
-	{ "flows_evicted_total", "counter", "Flows that made room for another of their owner.",
-	  router64, AT(router, flows.evicted) },
-	{ "answers_suppressed_total", "counter", "ICMP errors and resets that were rationed.",
-	  router64, AT(router, answers_suppressed) },
-	{ "arp_entries", "gauge", "Neighbours known by ARP.", neighbours, 0 },
-	{ "rules", "gauge", "Rules in force; 0: closed, nothing passes.", rules_loaded, 0 },
-	{ "rule_hits_total", "counter", "Decisions by a rule, of rules that made any.", rule_hits,
-	  0 },
+	LISTED("flows", "gauge", "Flows by state.", flow_states, 0, 0),
+	ROUTER("flows_used", "gauge", "Flows in the table.", flows.used),
+	ROUTER("flows_limit", "gauge", "Flows that the table holds.", flows.total),
+	ROUTER("flows_created_total", "counter", "Flows that began.", flows.created),
+	ROUTER("flows_expired_total", "counter", "Flows that were idle for too long.",
+	       flows.expired),
+	ROUTER("flows_evicted_total", "counter", "Flows that made room for another of their owner.",
+	       flows.evicted),
+	ROUTER("answers_suppressed_total", "counter", "ICMP errors and resets that were rationed.",
+	       answers_suppressed),
+	LISTED("arp_entries", "gauge", "Neighbours known by ARP.", neighbours, 0, 0),
+	LISTED("rules", "gauge", "Rules in force; 0: closed, nothing passes.", rules_loaded, 0, 0),
+	LISTED("rule_hits_total", "counter", "Decisions by a rule, of rules that made any.",
+	       rule_hits, 0, 0),
 
-	{ "pages", "gauge", "io-pages by class.", pool_classes, AT(iopage_pool, class_count) },
-	{ "pages_free", "gauge", "Those of them that are free.", pool_classes,
-	  AT(iopage_pool, free_count) },
-	{ "pages_quarantined", "gauge", "io-pages that a neighbour does not let go.",
-	  pool_quarantined, 0 },
-	{ "packets", "gauge", "Packet descriptors.", packet_pool32, AT(packet_pool, total) },
-	{ "packets_free", "gauge", "Those of them that are free.", packet_pool32,
-	  AT(packet_pool, free_count) },
-	MACHINE("memory_free_bytes", "gauge", "Memory that nobody has.", machine64, free_bytes),
-	MACHINE("memory_heap_bytes", "gauge", "Memory in use on the heap.", machine64, heap_bytes),
+	LISTED("pages", "gauge", "io-pages by class.", pool_classes,
+	       AT(iopage_pool, class_count[0])),
+	LISTED("pages_free", "gauge", "Those of them that are free.", pool_classes,
+	       AT(iopage_pool, free_count[0])),
+	SINGLE("pages_quarantined", "gauge", "io-pages that a neighbour does not let go.", pages,
+	       iopage_pool, quarantined),
+	SINGLE("packets", "gauge", "Packet descriptors.", packets, packet_pool, total),
+	SINGLE("packets_free", "gauge", "Those of them that are free.", packets, packet_pool,
+	       free_count),
+	MACHINE("memory_free_bytes", "gauge", "Memory that nobody has.", free_bytes),
+	MACHINE("memory_heap_bytes", "gauge", "Memory in use on the heap.", heap_bytes),
 	MACHINE("console_dropped_bytes_total", "counter", "Log that the console did not take.",
-		machine64, console_dropped_bytes),
-	MACHINE("loop_rounds_total", "counter", "Rounds of the loop.", machine64, loop_rounds),
-	MACHINE("loop_idles_total", "counter", "Times that it had nothing to do.", machine64,
-		loop_idles),
-	MACHINE("loop_polls_total", "counter", "Polls of sources in it.", machine64, loop_polls),
-	MACHINE("xen_grants", "gauge", "Pages granted to others.", machine32, grants),
-	MACHINE("xen_mappings", "gauge", "Pages of others that are mapped.", machine32, mappings),
-	MACHINE("xen_event_channels", "gauge", "Event channels open.", machine32, event_channels),
-	MACHINE("xen_watches", "gauge", "Watches on the store.", machine32, watches),
-	MACHINE("fibers", "gauge", "Fibers.", machine32, fibers),
+		console_dropped_bytes),
+	MACHINE("loop_rounds_total", "counter", "Rounds of the loop.", loop_rounds),
+	MACHINE("loop_idles_total", "counter", "Times that it had nothing to do.", loop_idles),
+	MACHINE("loop_polls_total", "counter", "Polls of sources in it.", loop_polls),
+	MACHINE("xen_grants", "gauge", "Pages granted to others.", grants),
+	MACHINE("xen_mappings", "gauge", "Pages of others that are mapped.", mappings),
+	MACHINE("xen_event_channels", "gauge", "Event channels open.", event_channels),
+	MACHINE("xen_watches", "gauge", "Watches on the store.", watches),
+	MACHINE("fibers", "gauge", "Fibers.", fibers),
 
-	USE("tcp_connections", "TCP connections, half open ones included.", use32, connections),
-	USE("tcp_connections_limit", "TCP connections that there can be.", use32, connections_most),
-	USE("tcp_time_waits", "Connections in TIME-WAIT.", use32, time_waits),
-	USE("tcp_time_waits_limit", "How many of those there can be.", use32, time_waits_most),
-	USE("tcp_listeners", "Listening sockets.", use32, listeners),
-	USE("udp_sockets", "UDP sockets.", use32, udp_sockets),
-	USE("socket_buffer_bytes", "Bytes in buffers and queues of sockets.", use64, buffer_bytes),
-	USE("socket_buffer_limit_bytes", "How many there can be.", use64, buffer_bytes_most),
+	USE("tcp_connections", "TCP connections, half open ones included.", connections),
+	USE("tcp_connections_limit", "TCP connections that there can be.", connections_most),
+	USE("tcp_time_waits", "Connections in TIME-WAIT.", time_waits),
+	USE("tcp_time_waits_limit", "How many of those there can be.", time_waits_most),
+	USE("tcp_listeners", "Listening sockets.", listeners),
+	USE("udp_sockets", "UDP sockets.", udp_sockets),
+	USE("socket_buffer_bytes", "Bytes in buffers and queues of sockets.", buffer_bytes),
+	USE("socket_buffer_limit_bytes", "How many there can be.", buffer_bytes_most),
 	TCP("segments_in", "Segments that came.", segments_in),
 	TCP("segments_out", "Segments that left.", segments_out),
 	TCP("bytes_in", "Bytes that came.", bytes_in),
@@ -488,10 +430,10 @@ static const struct family families[] = {
 	SOCKET("socket_no_way", "Packets that no link leads to.", no_way),
 	SOCKET("socket_no_memory", "Packets that found no memory.", no_memory),
 
-	{ "http_connections", "gauge", "HTTP connections open.", http_open, 0 },
+	SINGLE("http_connections", "gauge", "HTTP connections open.", http, http_stats, open),
 	HTTP("connections", "HTTP connections that came.", connections),
 	HTTP("requests", "Requests that were whole.", requests),
-	{ "http_responses_total", "counter", "Answers by kind.", http_status, 0 },
+	LISTED("http_responses_total", "counter", "Answers by kind.", http_status, 0, 0),
 	HTTP("bytes_out", "Bytes of answers.", bytes_out),
 	HTTP("timed_out", "Connections that took too long.", timed_out),
 	HTTP("evicted", "Connections that made room for another address.", evicted),
@@ -543,11 +485,9 @@ const char *metrics_socket_counter(const struct metrics_source *source, uint32_t
 	for (uint32_t i = 0; i < ARRAY_SIZE(families); i++) {
 		const struct family *family = &families[i];
 
-		if ((family->item != tcp64 && family->item != socket64) || index--)
+		if ((family->holder != tcp && family->holder != sockets) || index--)
 			continue;
-		*value = family->item == tcp64
-				 ? read64(sockets_tcp_stats(source->sockets), family->offset)
-				 : read64(sockets_stats(source->sockets), family->offset);
+		*value = number_in(family->holder(source), family);
 		return family->name;
 	}
 	return NULL;

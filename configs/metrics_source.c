@@ -20,6 +20,8 @@ void metrics_source_refresh(struct metrics_source *source)
 
 	if (source->machine)
 		source->machine(&source->now);
+	if (source->sockets)
+		source->use = sockets_use(source->sockets);
 	if (!source->router || (source->flows_counted && now - source->flows_ns < NS_PER_SECOND))
 		return;
 	count_flows(source);

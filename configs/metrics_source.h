@@ -37,7 +37,8 @@ struct metrics_source {
 	bool flows_counted;
 	uint64_t flows_ns;
 	uint32_t flows[FLOW_STATE_COUNT];
-	struct metrics_machine now; /* as it was at the beginning of the last page */
+	struct sockets_use use;
+	struct metrics_machine now; /* both as they were at the beginning of the last page */
 };
 
 /* Brings (internal) up to date; at the beginning of each page. */

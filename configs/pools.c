@@ -10,6 +10,13 @@ static void *array_make(size_t count, size_t bytes)
 	return memory_alloc_pages(count * bytes / PAGE_BYTES + 1);
 }
 
+uint32_t pools_share(size_t pages, uint32_t percent, uint32_t least, uint32_t most)
+{
+	size_t part = pages * percent / 100;
+
+	return part < least ? least : part > most ? most : (uint32_t)part;
+}
+
 void pools_make(struct iopage_pool *pages, uint32_t page_count, struct packet_pool *packets,
 		uint32_t packet_count)
 {

@@ -2,10 +2,14 @@
 /* A guest's memory for packets, taken once at the start. */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/iopage.h"
 #include "lib/packet.h"
+
+/* So many percent of `pages`, but at least `least` and at most `most`. */
+uint32_t pools_share(size_t pages, uint32_t percent, uint32_t least, uint32_t most);
 
 /*
  * Makes both pools of pages of the memory map, for good. `page_count` must include the

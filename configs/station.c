@@ -17,8 +17,8 @@
 
 #include "arch/x86/boot.h"
 #include "arch/x86/clock.h"
-#include "arch/x86/fault.h"
 #include "arch/x86/memory.h"
+#include "configs/params_lines.h"
 #include "configs/pools.h"
 #include "configs/rules_file.h"
 #include "configs/stats_lines.h"
@@ -83,13 +83,6 @@ static struct {
 	bool more; /* the sockets have more to do at once */
 } guest;
 
-static uint32_t share(size_t pages, uint32_t percent, uint32_t least, uint32_t most)
-{
-	size_t part = pages * percent / 100;
-
-	return part < least ? least : part > most ? most : (uint32_t)part;
-}
-
 static void *memory_take(size_t bytes, const char *what)
 {
 	void *memory = memory_alloc_pages(bytes / PAGE_BYTES + 1);
@@ -134,8 +127,8 @@ static struct sockets_config sockets_sizes(size_t free_pages)
 	uint32_t buffer;
 
 	if (!config.memory_bytes)
-		config.memory_bytes = (uint32_t)(PAGE_BYTES * share(free_pages, SOCKETS_SHARE, 0,
-								    SOCKETS_PAGES_MOST));
+		config.memory_bytes = (uint32_t)(PAGE_BYTES * pools_share(free_pages, SOCKETS_SHARE,
+									  0, SOCKETS_PAGES_MOST));
 	buffer = config.memory_bytes / BUFFER_SHARE;
 	buffer = buffer < BUFFER_MOST ? buffer : BUFFER_MOST;
 	if (!config.send_bytes)
@@ -164,9 +157,7 @@ static bool params_read(const char *cmdline)
 
 	if (params_parse_station(cmdline, station_app.name, params) == 0)
 		return true;
-	for (uint32_t i = 0; i < params->error_count && i < PARAMS_ERRORS_MAX; i++)
-		log_line(LOG_ERROR, "cmdline", "1:%u: %s", params->errors[i].column,
-			 params->errors[i].message);
+	params_lines_errors(params);
 	return false;
 }
 
@@ -413,18 +404,6 @@ static void end_wait(void *argument)
 
 /* ---- start ---- */
 
-static void fault_if_asked(void)
-{
-	const char *fault = guest.params.fault;
-
-	if (!fault[0])
-		return;
-	log_line(LOG_WARNING, station_app.name, "fault=%s", fault);
-	console_flush();
-	if (fault_force(fault))
-		log_line(LOG_ERROR, "cmdline", "fault=%s: no such fault", fault);
-}
-
 static void drivers_start(uint32_t rx_pages, uint32_t tx_pages)
 {
 	struct netfront_config front = { .packets = &guest.packets,
@@ -451,15 +430,15 @@ static void loop_begin(void)
 void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 {
 	size_t free_pages = memory_free_pages();
-	uint32_t rx_pages = share(free_pages, RX_SHARE, RX_PAGES_LEAST, RX_PAGES_MOST);
-	uint32_t tx_pages = share(free_pages, TX_SHARE, TX_PAGES_LEAST, TX_PAGES_MOST);
+	uint32_t rx_pages = pools_share(free_pages, RX_SHARE, RX_PAGES_LEAST, RX_PAGES_MOST);
+	uint32_t tx_pages = pools_share(free_pages, TX_SHARE, TX_PAGES_LEAST, TX_PAGES_MOST);
 	uint8_t seed[RANDOM_SEED_BYTES];
 	bool params_good;
 
 	log_init(console_write, clock_now_ns);
 	params_good = params_read(cmdline);
 	log_set_level(guest.params.log);
-	fault_if_asked();
+	params_lines_fault(&guest.params, station_app.name);
 	entropy_gather(seed);
 	random_init(&guest.random, seed);
 	packet_memory_make(rx_pages, tx_pages);

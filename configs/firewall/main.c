@@ -13,7 +13,6 @@
 
 #include "arch/x86/boot.h"
 #include "arch/x86/clock.h"
-#include "arch/x86/fault.h"
 #include "arch/x86/memory.h"
 #include "configs/capture_lines.h"
 #include "configs/firewall/clients.h"
@@ -21,6 +20,7 @@
 #include "configs/firewall/management.h"
 #include "configs/firewall/qubes.h"
 #include "configs/machine_info.h"
+#include "configs/params_lines.h"
 #include "configs/pools.h"
 #include "configs/rules_file.h"
 #include "configs/stats_lines.h"
@@ -103,13 +103,6 @@ static struct {
 	bool ready_said;
 } firewall;
 
-static uint32_t share(size_t pages, uint32_t percent, uint32_t least, uint32_t most)
-{
-	size_t part = pages * percent / 100;
-
-	return part < least ? least : part > most ? most : (uint32_t)part;
-}
-
 static uint32_t uplink_queues(uint32_t rx_pages)
 {
 	return rx_pages < 2 * QUEUE_RX_PAGES ? 1 : rx_pages / QUEUE_RX_PAGES;
@@ -147,18 +140,18 @@ static uint32_t flows_for(size_t free_pages)
 {
 	size_t bytes_per_flow = router_memory_bytes(FLOWS_SAMPLE) / FLOWS_SAMPLE;
 	size_t flows_in_all = free_pages * PAGE_BYTES / (bytes_per_flow + 1);
-	uint32_t flows = share(flows_in_all, FLOW_SHARE, FLOWS_LEAST, FLOWS_MOST);
+	uint32_t flows = pools_share(flows_in_all, FLOW_SHARE, FLOWS_LEAST, FLOWS_MOST);
 
 	if (flows >= FLOWS_WANTED)
 		return flows;
 	if (flow_pages(FLOWS_WANTED) <= free_pages * FLOW_SHARE_MOST / 100)
 		return FLOWS_WANTED;
-	return share(flows_in_all, FLOW_SHARE_MOST, FLOWS_LEAST, FLOWS_WANTED);
+	return pools_share(flows_in_all, FLOW_SHARE_MOST, FLOWS_LEAST, FLOWS_WANTED);
 }
 
 static uint32_t names_room(void)
 {
-	return share(memory_free_pages(), NAMES_SHARE, NAMES_LEAST, NAMES_MOST);
+	return pools_share(memory_free_pages(), NAMES_SHARE, NAMES_LEAST, NAMES_MOST);
 }
 
 static void router_make(uint32_t flows)
@@ -203,9 +196,7 @@ static bool params_read(const char *cmdline)
 		error = params_parse_qubes(cmdline, params);
 	if (error == 0)
 		return true;
-	for (uint32_t i = 0; i < params->error_count && i < PARAMS_ERRORS_MAX; i++)
-		log_line(LOG_ERROR, "cmdline", "1:%u: %s", params->errors[i].column,
-			 params->errors[i].message);
+	params_lines_errors(params);
 	return false;
 }
 
@@ -382,18 +373,6 @@ static void drivers_start(uint32_t rx_pages, uint32_t tx_pages)
 		panic("not enough memory for the drivers");
 }
 
-static void fault_if_asked(void)
-{
-	const char *fault = firewall.params.fault;
-
-	if (!fault[0])
-		return;
-	log_line(LOG_WARNING, "firewall", "fault=%s", fault);
-	console_flush();
-	if (fault_force(fault))
-		log_line(LOG_ERROR, "cmdline", "fault=%s: no such fault", fault);
-}
-
 static void log_keep(const char *line, size_t length)
 {
 	console_write(line, length);
@@ -470,15 +449,15 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 	size_t free_pages = memory_free_pages();
 	uint32_t flows = flows_for(free_pages);
 	size_t left = free_pages - flow_pages(flows);
-	uint32_t rx_pages = share(left, RX_SHARE, RX_PAGES_LEAST, RX_PAGES_MOST);
-	uint32_t tx_pages = share(left, TX_SHARE, TX_PAGES_LEAST, TX_PAGES_MOST);
+	uint32_t rx_pages = pools_share(left, RX_SHARE, RX_PAGES_LEAST, RX_PAGES_MOST);
+	uint32_t tx_pages = pools_share(left, TX_SHARE, TX_PAGES_LEAST, TX_PAGES_MOST);
 	uint8_t seed[RANDOM_SEED_BYTES];
 	bool params_good;
 
 	log_init(log_keep, clock_now_ns);
 	params_good = params_read(cmdline);
 	log_set_level(firewall.params.log);
-	fault_if_asked();
+	params_lines_fault(&firewall.params, "firewall");
 	entropy_gather(seed);
 	random_init(&firewall.random, seed);
 	packet_memory_make(rx_pages, tx_pages);
