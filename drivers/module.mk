@@ -1,4 +1,7 @@
 drivers_SRCS := \
+	drivers/blkif_ring.c \
+	drivers/block.c \
+	drivers/event_storm.c \
 	drivers/netback.c \
 	drivers/netback_connect.c \
 	drivers/netback_multicast.c \
@@ -10,5 +13,4 @@ drivers_SRCS := \
 	drivers/netfront_lost.c \
 	drivers/netfront_rx.c \
 	drivers/netfront_tx.c \
-	drivers/netif_pace.c \
-	drivers/netif_storm.c
+	drivers/store_pace.c

@@ -149,7 +149,7 @@ static void vif_serve(struct netback_vif *vif)
 
 	/* Before the answers, for what changes after them must be looked at once more. */
 	if (vif->watch.fired)
-		netif_pace_take(&vif->pace, loop_now_ns());
+		store_pace_take(&vif->pace, loop_now_ns());
 	vif->watch.fired = false;
 	/* A store that does not answer is no wish to remove the client. */
 	online = bus_read_u64(vif->backend, "online", 1);
@@ -242,7 +242,7 @@ static void vif_create(uint16_t domid, uint32_t handle)
 	vif->netdev.ops = &ops;
 	vif->netdev.driver = vif;
 	list_init(&vif->watch.link);
-	netif_pace_init(&vif->pace, CLIENT_LOOKS, CLIENT_LOOK_NS);
+	store_pace_init(&vif->pace, CLIENT_LOOKS, CLIENT_LOOK_NS);
 	netback_vif_init_queues(vif);
 	snprintf(vif->netdev.name, sizeof(vif->netdev.name), "client%u.%u", domid, handle);
 	snprintf(vif->backend, sizeof(vif->backend), ROOT "/%u/%u", domid, handle);
@@ -326,7 +326,7 @@ static void clients_serve(bool all)
 		vif->due |= all || vif->watch.fired || vif->broken;
 		if (!vif->seen) {
 			vif_free(vif);
-		} else if (vif->due && netif_pace_next_ns(&vif->pace, now_ns) <= now_ns) {
+		} else if (vif->due && store_pace_next_ns(&vif->pace, now_ns) <= now_ns) {
 			vif->due = false;
 			vif_serve(vif);
 		}
@@ -347,11 +347,11 @@ static uint64_t next_due(void)
 {
 	uint64_t now_ns = loop_now_ns();
 	uint64_t due =
-		netback.watch.fired ? netif_pace_next_ns(&netback.pace, now_ns) : FIBER_FOREVER;
+		netback.watch.fired ? store_pace_next_ns(&netback.pace, now_ns) : FIBER_FOREVER;
 
 	list_for_each(link, &netback.vifs) {
 		const struct netback_vif *vif = list_entry(link, struct netback_vif, link);
-		uint64_t next = netif_pace_next_ns(&vif->pace, now_ns);
+		uint64_t next = store_pace_next_ns(&vif->pace, now_ns);
 
 		if (vif->due && next < due)
 			due = next;
@@ -375,9 +375,9 @@ static bool clients_look(bool timed_out)
 
 	if (!netback.watch.fired && !(timed_out && any_is_closed()))
 		return false;
-	if (netif_pace_next_ns(&netback.pace, now_ns) > now_ns)
+	if (store_pace_next_ns(&netback.pace, now_ns) > now_ns)
 		return false;
-	netif_pace_take(&netback.pace, now_ns);
+	store_pace_take(&netback.pace, now_ns);
 	netback.watch.fired = false;
 	clients_list();
 	return true;
@@ -416,7 +416,7 @@ int netback_start(const struct netback_config *config)
 		netback.config.max_queues = NETBACK_DEFAULT_QUEUES;
 	if (!config->queue_pages)
 		netback.config.queue_pages = UINT32_MAX;
-	netif_pace_init(&netback.pace, LISTINGS, LISTING_NS);
+	store_pace_init(&netback.pace, LISTINGS, LISTING_NS);
 	list_init(&netback.vifs);
 	fiber_event_init(&netback.event);
 	netback.running = true;

@@ -33,7 +33,7 @@ static void queue_event(void *context)
 	struct netback_queue *queue = context;
 
 	ports_mask(queue);
-	netif_storm_event(&queue->storm);
+	event_storm_event(&queue->storm);
 	loop_schedule(&queue->source);
 }
 
@@ -48,7 +48,7 @@ static void queue_rest(struct netback_queue *queue)
 {
 	if (work_of(queue) == queue->storm.work)
 		netback_rx_look(queue);
-	if (!queue->vif->broken && netif_storm_may_unmask(&queue->storm, work_of(queue)))
+	if (!queue->vif->broken && event_storm_may_unmask(&queue->storm, work_of(queue)))
 		ports_unmask(queue);
 }
 
@@ -82,7 +82,7 @@ void netback_vif_init_queues(struct netback_vif *vif)
 		vif->queues[i].vif = vif;
 		list_init(&vif->queues[i].waiting);
 		loop_source_init(&vif->queues[i].source, queue_poll);
-		netif_storm_init(&vif->queues[i].storm, &vif->queues[i].source);
+		event_storm_init(&vif->queues[i].storm, &vif->queues[i].source);
 	}
 }
 
@@ -143,14 +143,14 @@ static int queue_acquire(struct netback_queue *queue, const char *directory)
 	if (!error)
 		error = rings_adopt(queue);
 	if (!error)
-		netif_storm_begin(&queue->storm, work_of(queue));
+		event_storm_begin(&queue->storm, work_of(queue));
 	return error;
 }
 
 static void queue_release(struct netback_queue *queue)
 {
 	loop_unschedule(&queue->source);
-	netif_storm_end(&queue->storm);
+	event_storm_end(&queue->storm);
 	netback_rx_purge(queue);
 	if (queue->rx_port != queue->tx_port)
 		evtchn_close(queue->rx_port);

@@ -7,9 +7,9 @@
 
 #include "drivers/netback.h"
 #include "drivers/netback_multicast.h"
-#include "drivers/netif_pace.h"
+#include "drivers/store_pace.h"
 #include "drivers/netif_ring.h"
-#include "drivers/netif_storm.h"
+#include "drivers/event_storm.h"
 #include "lib/list.h"
 #include "lib/log.h"
 #include "lib/ring.h"
@@ -35,7 +35,7 @@ struct netback_queue {
 	struct ring_producer rx_ring; /* limit: the client's request index */
 	evtchn_port tx_port, rx_port; /* the same unless split */
 	struct loop_source source;
-	struct netif_storm storm;
+	struct event_storm storm;
 	struct list waiting; /* packets that wait for RX slots */
 };
 
@@ -45,7 +45,7 @@ struct netback_vif {
 	char backend[STORE_PATH_BYTES];
 	char frontend[STORE_PATH_BYTES];
 	struct store_watch watch; /* of the frontend's state */
-	struct netif_pace pace;	  /* of looks at what it changed */
+	struct store_pace pace;	  /* of looks at what it changed */
 	enum xenbus_state state;  /* ours, as last written */
 	uint64_t closed_ns;	  /* when state became Closed with online=0 */
 	bool seen;		  /* in the last listing of backend/vif */
@@ -69,7 +69,7 @@ struct netback {
 	struct list vifs;
 	uint32_t vif_count;
 	struct store_watch watch; /* of backend/vif */
-	struct netif_pace pace;	  /* of listings of it: what we write there fires it too */
+	struct store_pace pace;	  /* of listings of it: what we write there fires it too */
 	struct fiber_event event;
 	bool running;
 	bool closing;

@@ -40,13 +40,13 @@ void netfront_break(struct netfront *front, const char *why)
 static enum xenbus_state backend_state(struct netfront *front)
 {
 	uint64_t now_ns = loop_now_ns();
-	uint64_t next_ns = netif_pace_next_ns(&front->backend_pace, now_ns);
+	uint64_t next_ns = store_pace_next_ns(&front->backend_pace, now_ns);
 
 	if (front->backend_watch.fired) {
 		front->backend_watch.fired = false;
 		if (next_ns > now_ns)
 			fiber_sleep_until(next_ns);
-		netif_pace_take(&front->backend_pace, next_ns);
+		store_pace_take(&front->backend_pace, next_ns);
 	}
 	return bus_state_read(front->backend);
 }
@@ -226,7 +226,7 @@ int netfront_start(const struct netfront_config *config, struct netfront **resul
 	front->netdev.driver = front;
 	front->netdev.mtu = BUS_DEFAULT_MTU;
 	front->log_limit = (struct log_limit)LOG_LIMIT_INIT;
-	netif_pace_init(&front->backend_pace, BACKEND_LOOKS, BACKEND_LOOK_NS);
+	store_pace_init(&front->backend_pace, BACKEND_LOOKS, BACKEND_LOOK_NS);
 	list_init(&front->lost);
 	list_init(&front->directory_watch.link);
 	list_init(&front->backend_watch.link);

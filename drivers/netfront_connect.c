@@ -21,7 +21,7 @@ static void queue_event(void *context)
 	evtchn_mask(queue->tx_port);
 	if (queue->rx_port != queue->tx_port)
 		evtchn_mask(queue->rx_port);
-	netif_storm_event(&queue->storm);
+	event_storm_event(&queue->storm);
 	loop_schedule(&queue->source);
 }
 
@@ -58,7 +58,7 @@ static bool queue_poll(struct loop_source *source, uint32_t budget)
 		return false;
 	if (more || netfront_rx_arm(queue) || netfront_tx_arm(queue))
 		return true;
-	if (netif_storm_may_unmask(&queue->storm, work_of(queue)))
+	if (event_storm_may_unmask(&queue->storm, work_of(queue)))
 		ports_unmask(queue);
 	return false;
 }
@@ -71,7 +71,7 @@ void netfront_queues_init(struct netfront *front)
 		list_init(&front->queues[i].tx.waiting);
 		list_init(&front->queues[i].rx.idle);
 		loop_source_init(&front->queues[i].source, queue_poll);
-		netif_storm_init(&front->queues[i].storm, &front->queues[i].source);
+		event_storm_init(&front->queues[i].storm, &front->queues[i].source);
 	}
 }
 
@@ -100,7 +100,7 @@ static int rings_make(struct netfront_queue *queue)
 		return error;
 	netfront_tx_init(queue);
 	netfront_rx_init(queue);
-	netif_storm_begin(&queue->storm, work_of(queue));
+	event_storm_begin(&queue->storm, work_of(queue));
 	error = netfront_page_grant(front, queue->tx.page, false);
 	return error ? error : netfront_page_grant(front, queue->rx.page, false);
 }
@@ -126,7 +126,7 @@ static int queue_make(struct netfront_queue *queue, bool split)
 static void queue_end(struct netfront_queue *queue)
 {
 	loop_unschedule(&queue->source);
-	netif_storm_end(&queue->storm);
+	event_storm_end(&queue->storm);
 	if (queue->rx_port != queue->tx_port)
 		evtchn_close(queue->rx_port);
 	evtchn_close(queue->tx_port);

@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 #include "drivers/netfront.h"
-#include "drivers/netif_pace.h"
+#include "drivers/store_pace.h"
 #include "drivers/netif_ring.h"
-#include "drivers/netif_storm.h"
+#include "drivers/event_storm.h"
 #include "lib/iopage.h"
 #include "lib/list.h"
 #include "lib/log.h"
@@ -63,7 +63,7 @@ struct netfront_queue {
 	struct netfront *front;
 	evtchn_port tx_port, rx_port; /* the same unless split */
 	struct loop_source source;
-	struct netif_storm storm;
+	struct event_storm storm;
 	struct netfront_tx tx;
 	struct netfront_rx rx;
 };
@@ -74,7 +74,7 @@ struct netfront {
 	char backend[STORE_PATH_BYTES];
 	uint16_t backend_id;
 	struct store_watch directory_watch, backend_watch;
-	struct netif_pace backend_pace; /* of looks at its state */
+	struct store_pace backend_pace; /* of looks at its state */
 	struct fiber_event event;
 	bool connected; /* the rings are set up and the backend may use them */
 	bool broken;	/* the backend broke the protocol */

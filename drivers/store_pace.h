@@ -8,16 +8,16 @@
 
 #include <stdint.h>
 
-struct netif_pace {
+struct store_pace {
 	uint64_t interval_ns;
 	uint32_t burst;
 	uint64_t full_ns; /* when the whole burst is there again */
 };
 
-void netif_pace_init(struct netif_pace *pace, uint32_t burst, uint64_t interval_ns);
+void store_pace_init(struct store_pace *pace, uint32_t burst, uint64_t interval_ns);
 
 /* Counts one look. */
-void netif_pace_take(struct netif_pace *pace, uint64_t now_ns);
+void store_pace_take(struct store_pace *pace, uint64_t now_ns);
 
 /* When the next look is due: `now_ns`, or later when the burst is used up. */
-uint64_t netif_pace_next_ns(const struct netif_pace *pace, uint64_t now_ns);
+uint64_t store_pace_next_ns(const struct store_pace *pace, uint64_t now_ns);

@@ -14,11 +14,11 @@
 #include "xen/loop.h"
 
 /* Two ports and events that came while they were masked make a few empty ones. */
-#define NETIF_STORM_FREE_EVENTS 8u
-#define NETIF_STORM_FIRST_NS 1000000ull
-#define NETIF_STORM_DOUBLINGS 5u /* 32 ms at most */
+#define EVENT_STORM_FREE_EVENTS 8u
+#define EVENT_STORM_FIRST_NS 1000000ull
+#define EVENT_STORM_DOUBLINGS 5u /* 32 ms at most */
 
-struct netif_storm {
+struct event_storm {
 	struct list link; /* of those that wait */
 	struct loop_source *source;
 	uint64_t until_ns; /* while it waits */
@@ -28,16 +28,16 @@ struct netif_storm {
 };
 
 /* `source` polls the queue. Once for a queue, which may then be begun and ended often. */
-void netif_storm_init(struct netif_storm *storm, struct loop_source *source);
+void event_storm_init(struct event_storm *storm, struct loop_source *source);
 
 /* A new connection. */
-void netif_storm_begin(struct netif_storm *storm, uint32_t work);
+void event_storm_begin(struct event_storm *storm, uint32_t work);
 
 /* The connection is gone; harmless for one that was never begun. */
-void netif_storm_end(struct netif_storm *storm);
+void event_storm_end(struct event_storm *storm);
 
 /* For the handler of the queue's events, which masks its ports and schedules the source. */
-static inline void netif_storm_event(struct netif_storm *storm)
+static inline void event_storm_event(struct event_storm *storm)
 {
 	storm->event = true;
 }
@@ -46,4 +46,4 @@ static inline void netif_storm_event(struct netif_storm *storm)
  * At the end of a poll that leaves the rings empty. `work` is any sum that grows with what
  * the peer has brought. False: the ports stay masked; the source is scheduled again.
  */
-bool netif_storm_may_unmask(struct netif_storm *storm, uint32_t work);
+bool event_storm_may_unmask(struct event_storm *storm, uint32_t work);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Peers that send events and bring no work. */
-#include "drivers/netif_storm.h"
+#include "drivers/event_storm.h"
 
-#define MOST_EMPTY (NETIF_STORM_FREE_EVENTS + 1 + NETIF_STORM_DOUBLINGS)
+#define MOST_EMPTY (EVENT_STORM_FREE_EVENTS + 1 + EVENT_STORM_DOUBLINGS)
 
 /* Queues that wait, in no order: there are few, and each waits for a millisecond or more. */
 static struct list waiting = { &waiting, &waiting };
@@ -15,7 +15,7 @@ static void waiting_run(struct loop_timer *timer, uint64_t now_ns)
 		return;
 	next_ns = UINT64_MAX;
 	list_for_each_safe(link, spare, &waiting) {
-		struct netif_storm *storm = list_entry(link, struct netif_storm, link);
+		struct event_storm *storm = list_entry(link, struct event_storm, link);
 
 		if (storm->until_ns <= now_ns) {
 			list_remove(&storm->link);
@@ -44,36 +44,36 @@ static void timer_start(void)
 	loop_add_timer(&all);
 }
 
-void netif_storm_init(struct netif_storm *storm, struct loop_source *source)
+void event_storm_init(struct event_storm *storm, struct loop_source *source)
 {
-	*storm = (struct netif_storm){ .source = source };
+	*storm = (struct event_storm){ .source = source };
 	list_init(&storm->link);
 	timer_start();
 }
 
-void netif_storm_begin(struct netif_storm *storm, uint32_t work)
+void event_storm_begin(struct event_storm *storm, uint32_t work)
 {
 	storm->work = work;
 	storm->empty = 0;
 	storm->event = false;
 }
 
-void netif_storm_end(struct netif_storm *storm)
+void event_storm_end(struct event_storm *storm)
 {
 	list_remove(&storm->link);
 }
 
-static void wait_begin(struct netif_storm *storm)
+static void wait_begin(struct event_storm *storm)
 {
-	uint32_t doublings = storm->empty - NETIF_STORM_FREE_EVENTS - 1;
+	uint32_t doublings = storm->empty - EVENT_STORM_FREE_EVENTS - 1;
 
-	storm->until_ns = loop_now_ns() + (NETIF_STORM_FIRST_NS << doublings);
+	storm->until_ns = loop_now_ns() + (EVENT_STORM_FIRST_NS << doublings);
 	if (storm->until_ns < next_ns)
 		next_ns = storm->until_ns;
 	list_push_back(&waiting, &storm->link);
 }
 
-bool netif_storm_may_unmask(struct netif_storm *storm, uint32_t work)
+bool event_storm_may_unmask(struct event_storm *storm, uint32_t work)
 {
 	bool event = storm->event;
 
@@ -90,7 +90,7 @@ bool netif_storm_may_unmask(struct netif_storm *storm, uint32_t work)
 		return true; /* polled for another reason, or the wait is over */
 	if (storm->empty < MOST_EMPTY)
 		storm->empty++;
-	if (storm->empty <= NETIF_STORM_FREE_EVENTS)
+	if (storm->empty <= EVENT_STORM_FREE_EVENTS)
 		return true;
 	wait_begin(storm);
 	return false;
