@@ -10,5 +10,6 @@ int main(void)
 	Suite *suite = suite_create("blkif");
 
 	suite_add_tcase(suite, blkif_pair_tests());
+	suite_add_tcase(suite, blkif_hostile_front_tests());
 	return unit_run(suite, CK_NORMAL, "");
 }

@@ -7,3 +7,4 @@
 #include "tests/drivers/modes.h"
 
 TCase *blkif_pair_tests(void);
+TCase *blkif_hostile_front_tests(void);
