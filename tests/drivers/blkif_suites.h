@@ -8,3 +8,4 @@
 
 TCase *blkif_pair_tests(void);
 TCase *blkif_hostile_front_tests(void);
+TCase *blkif_hostile_front_life_tests(void);
