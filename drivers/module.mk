@@ -5,6 +5,8 @@ drivers_SRCS := \
 	drivers/blkback_request.c \
 	drivers/blkback_ring.c \
 	drivers/blkif_ring.c \
+	drivers/blkfront.c \
+	drivers/blkfront_name.c \
 	drivers/block.c \
 	drivers/event_storm.c \
 	drivers/netback.c \
