@@ -77,11 +77,6 @@ static void make_pages(struct hostile_blkfront *front)
 		front->pages[i] = memory_alloc_pages(1);
 	for (uint32_t i = 0; i < HOSTILE_BLK_INDIRECT; i++)
 		front->indirect[i] = memory_alloc_pages(1);
-	front->ring.order = front->order;
-	front->ring.slots = 32;
-	while (sizeof(union blkif_slot) * 2 * front->ring.slots + BLKIF_RING_HEADER_BYTES <=
-	       (size_t)BLKIF_PAGE_BYTES << front->order)
-		front->ring.slots *= 2;
 }
 
 static void make_grants(struct hostile_blkfront *front)
@@ -109,7 +104,12 @@ void hostile_blkfront_prepare(struct hostile_blkfront *front)
 
 void hostile_blkfront_reset(struct hostile_blkfront *front)
 {
-	for (uint32_t i = 0; i < 1u << front->ring.order; i++)
+	front->ring.order = front->order;
+	front->ring.slots = 32;
+	while (sizeof(union blkif_slot) * 2 * front->ring.slots + BLKIF_RING_HEADER_BYTES <=
+	       (size_t)BLKIF_PAGE_BYTES << front->order)
+		front->ring.slots *= 2;
+	for (uint32_t i = 0; i < 1u << front->order; i++)
 		memset(front->ring.pages[i], 0, BLKIF_PAGE_BYTES);
 	blkif_ring_shared(&front->ring)->req_event = 1;
 	blkif_ring_shared(&front->ring)->rsp_event = 1;
@@ -203,7 +203,7 @@ void hostile_blkfront_release(void *argument)
 		return;
 	evtchn_close(front->port);
 	front->port = EVTCHN_NONE;
-	for (uint32_t i = 0; i < 1u << front->ring.order; i++)
+	for (uint32_t i = 0; i < BLKIF_RING_PAGES_MOST && front->ring.pages[i]; i++)
 		(void)!gnttab_end_access(front->ring_grefs[i]);
 	for (uint32_t i = 0; i < HOSTILE_BLK_INDIRECT; i++)
 		(void)!gnttab_end_access(front->indirect_grefs[i]);

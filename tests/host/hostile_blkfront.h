@@ -44,7 +44,7 @@ struct hostile_blkfront {
 	uint16_t backend_domid;
 	uint32_t devid;
 	struct hostile_blk_keys keys;
-	uint32_t order; /* of the ring's true pages; set before it connects */
+	uint32_t order; /* of the ring's true pages; set before it connects, at most as at first */
 	struct blkif_ring ring;
 	uint32_t ring_grefs[BLKIF_RING_PAGES_MOST];
 	evtchn_port port;
