@@ -11,11 +11,10 @@
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * The disk of that name for as long as a command needs it: it is not taken away before
- * disk_release(). NULL, with a line that says so: there is none.
+ * Calls `run` with the disk that the line names as its second word, which is not taken away
+ * before that returns. Where there is none a line says so.
  */
-struct block_device *disk_use(const char *name);
-void disk_release(struct block_device *device);
+void disk_command(const char *line, void (*run)(const char *line, struct block_device *device));
 
 /* A command from the console with its line; each runs in a fiber of its own. */
 void command_run(const char *line);

@@ -72,25 +72,22 @@ static struct disk *disk_find(const struct block_device *device)
 	return NULL;
 }
 
-struct block_device *disk_use(const char *name)
+void disk_command(const char *line, void (*run)(const char *line, struct block_device *device))
 {
-	struct block_device *device = blkfront_find(name);
-	struct disk *disk = device ? disk_find(device) : NULL;
+	char name[BLOCK_NAME_BYTES];
+	struct block_device *device;
+	struct disk *disk;
 
+	(void)!words_at(line, 1, name, sizeof(name));
+	device = blkfront_find(name);
+	disk = device ? disk_find(device) : NULL;
 	if (!disk) {
 		say("no disk \"%s\"", name);
-		return NULL;
+		return;
 	}
 	disk->users++;
-	return device;
-}
-
-void disk_release(struct block_device *device)
-{
-	struct disk *disk = disk_find(device);
-
-	if (disk)
-		disk->users--;
+	run(line, device);
+	disk->users--;
 }
 
 static void disk_print(const struct block_device *device)
@@ -190,8 +187,10 @@ static const struct {
 	const char *name;
 	void (*run)(const char *line);
 } commands[] = {
-	{ "disks", disks_print },
-	{ "stats", stats_print },
+	{ "disks", disks_print },     { "stats", stats_print },
+	{ "run", command_run },	      { "fill", command_fill },
+	{ "verify", command_verify }, { "journal", command_journal },
+	{ "check", command_check },   { "selfcheck", command_selfcheck },
 };
 
 static void command_fiber(void *argument)
