@@ -1,5 +1,7 @@
 drivers_SRCS := \
 	drivers/blkif_ring.c \
+	drivers/blkfront.c \
+	drivers/blkfront_name.c \
 	drivers/block.c \
 	drivers/event_storm.c \
 	drivers/netback.c \
