@@ -3,6 +3,7 @@ lib_SRCS := \
 	lib/bytes.c \
 	lib/checksum.c \
 	lib/checksum_bytes.c \
+	lib/crc32c.c \
 	lib/drop.c \
 	lib/frame_hash.c \
 	lib/iopage.c \
