@@ -262,25 +262,32 @@ static bool is_disk_name(const char *text, size_t length)
 	return true;
 }
 
-static void parse_disk(struct params *params, const struct word *value, const char *key,
-		       char name[PARAMS_DISK_BYTES])
+/* Whether it is one; then it is copied. */
+static bool parse_disk(const char *text, size_t length, char name[PARAMS_DISK_BYTES])
 {
-	if (!is_disk_name(value->text, value->length)) {
-		complain(params, value->column, "%s= is a disk's name like xvda", key);
-		return;
-	}
-	memcpy(name, value->text, value->length);
-	name[value->length] = '\0';
+	if (!is_disk_name(text, length))
+		return false;
+	memcpy(name, text, length);
+	name[length] = '\0';
+	return true;
 }
 
 static void parse_rules(struct params *params, const struct word *value)
 {
-	parse_disk(params, value, "rules", params->rules_disk);
+	if (!parse_disk(value->text, value->length, params->rules_disk))
+		complain(params, value->column, "rules= is a disk's name like xvdb");
 }
 
 static void parse_logdisk(struct params *params, const struct word *value)
 {
-	parse_disk(params, value, "logdisk", params->log_disk);
+	static const char format[] = ",format";
+	size_t length = value->length, rest = sizeof(format) - 1;
+
+	params->log_disk_format =
+		length > rest && memcmp(value->text + length - rest, format, rest) == 0;
+	length -= params->log_disk_format ? rest : 0;
+	if (!parse_disk(value->text, length, params->log_disk))
+		complain(params, value->column, "logdisk= is like xvda or xvda,format");
 }
 
 static void parse_fault(struct params *params, const struct word *value)

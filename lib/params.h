@@ -18,7 +18,8 @@
  *				not said; an IPv6 address with a port stands in brackets
  *	rules=DISK		the disk that the rule file is on, as Linux would call it: xvdb;
  *				then there is no ramdisk (configs/rules_disk.h tells its format)
- *	logdisk=DISK		the disk that keeps the log: xvda; all that is on it is lost
+ *	logdisk=DISK[,format]	the disk that keeps the log: xvda; an empty one, or one that has a
+ *				log already; with ",format" also any other, whose content is lost
  *	qubes=auto|no		no: not as a qube of QubesOS, though its dom0 offers to be one
  *	fault=WORD		fault on purpose after start (see arch/x86/fault.h)
  *
@@ -74,8 +75,9 @@ struct params {
 	struct params_manage manage;
 	char rules_disk[PARAMS_DISK_BYTES]; /* "": none */
 	char log_disk[PARAMS_DISK_BYTES];   /* the same */
-	char fault[PARAMS_FAULT_BYTES];	    /* "" : none */
-	uint32_t error_count;		    /* of errors[], at most PARAMS_ERRORS_MAX are kept */
+	bool log_disk_format;
+	char fault[PARAMS_FAULT_BYTES]; /* "" : none */
+	uint32_t error_count;		/* of errors[], at most PARAMS_ERRORS_MAX are kept */
 	struct params_error errors[PARAMS_ERRORS_MAX];
 };
 

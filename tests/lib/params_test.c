@@ -115,6 +115,10 @@ START_TEST(disks)
 	ck_assert_str_eq(params.log_disk, "xvda");
 	ck_assert_int_eq(params_parse("ip=dhcp logdisk=vbd123456789abc", &params), 0);
 	ck_assert_str_eq(params.log_disk, "vbd123456789abc");
+	ck_assert(!params.log_disk_format);
+	ck_assert_int_eq(params_parse("ip=dhcp logdisk=xvda,format", &params), 0);
+	ck_assert_str_eq(params.log_disk, "xvda");
+	ck_assert(params.log_disk_format);
 	/* Rules are QubesDB's there, and no end point has any. */
 	ck_assert_int_eq(params_parse_qubes("logdisk=xvdb", &params), 0);
 	ck_assert_str_eq(params.log_disk, "xvdb");
@@ -164,6 +168,9 @@ static const struct {
 	{ "ip=dhcp rules=xvdb rules=xvdc", 20 },
 	{ "ip=dhcp logdisk=1a", 17 },
 	{ "ip=dhcp logdisk=x", 17 },
+	{ "ip=dhcp logdisk=,format", 17 },
+	{ "ip=dhcp logdisk=xvda,make", 17 },
+	{ "ip=dhcp rules=xvda,format", 15 },
 	{ "ip=dhcp logdisk=XVDA", 17 },
 	{ "ip=dhcp logdisk=vbd123456789abcd", 17 },
 	{ "ip=dhcp logdisk=xvda rules=xvda", 1 },
