@@ -1,7 +1,14 @@
 drivers_SRCS := \
-	drivers/blkif_ring.c \
 	drivers/blkfront.c \
+	drivers/blkfront_build.c \
+	drivers/blkfront_connect.c \
+	drivers/blkfront_disk.c \
 	drivers/blkfront_name.c \
+	drivers/blkfront_pages.c \
+	drivers/blkfront_plan.c \
+	drivers/blkfront_recover.c \
+	drivers/blkfront_ring.c \
+	drivers/blkif_ring.c \
 	drivers/block.c \
 	drivers/event_storm.c \
 	drivers/netback.c \
