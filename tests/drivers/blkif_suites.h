@@ -11,3 +11,4 @@ TCase *blkif_life_tests(void);
 TCase *blkif_order_tests(void);
 TCase *blkif_power_tests(void);
 TCase *blkif_feature_tests(void);
+TCase *blkif_hostile_front_tests(void);
