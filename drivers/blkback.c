@@ -33,7 +33,7 @@ struct blkback blkback;
 const struct blkback_features blkback_all_features = {
 	.max_queues = 4,
 	.ring_order = BLKIF_RING_ORDER_MOST,
-	.indirect_segments = BLKBACK_SEGMENTS_MOST,
+	.indirect_segments = BLKBACK_INDIRECT_SEGMENTS,
 	.persistent = true,
 	.flush = true,
 	.barrier = true,
@@ -521,7 +521,7 @@ static void features_bound(struct blkback_features *features)
 {
 	features->max_queues = min32(max32(features->max_queues, 1), QUEUES_MOST);
 	features->ring_order = min32(features->ring_order, BLKIF_RING_ORDER_MOST);
-	features->indirect_segments = min32(features->indirect_segments, BLKBACK_SEGMENTS_MOST);
+	features->indirect_segments = min32(features->indirect_segments, BLKBACK_INDIRECT_SEGMENTS);
 }
 
 int blkback_start(const struct blkback_config *config)

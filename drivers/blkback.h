@@ -15,6 +15,7 @@
 #include "lib/compiler.h"
 
 #define BLKBACK_NAME_BYTES 32u
+#define BLKBACK_INDIRECT_SEGMENTS 256u /* of a request, at most; descriptors fit half a page */
 
 /* A disk that clients may be given: `target=NAME` in xl's disk= says which. */
 struct blkback_disk {

@@ -11,8 +11,6 @@
 #include "drivers/blkback.h"
 #include "drivers/blkif_ring.h"
 
-/* The most of a request, so that its descriptors fit half a page. */
-#define BLKBACK_SEGMENTS_MOST 256u
 #define BLKBACK_PAGE_SECTORS (BLKIF_PAGE_BYTES / BLKIF_SECTOR_BYTES)
 
 /* All counts are of blkif's sectors, BLKIF_SECTOR_BYTES each. */

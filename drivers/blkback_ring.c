@@ -20,7 +20,7 @@
 /* Segments of one poll, before the last request; 1 MiB. */
 #define POLL_SEGMENTS 256u
 #define POLL_ZERO_BYTES (1u << 20)
-#define DESCRIPTOR_BYTES (BLKBACK_SEGMENTS_MOST * sizeof(struct blkif_request_segment))
+#define DESCRIPTOR_BYTES (BLKBACK_INDIRECT_SEGMENTS * sizeof(struct blkif_request_segment))
 _Static_assert(DESCRIPTOR_BYTES * 2 == BLKIF_PAGE_BYTES, "descriptors never cross a page");
 
 /* Scratch of one poll; polls of different queues never overlap. */
