@@ -19,8 +19,14 @@
 #define BLKIF_PAGE_BYTES 4096u
 #define BLKIF_RING_ORDER_MOST 4u /* as Linux's; 16 pages are 512 slots */
 #define BLKIF_RING_PAGES_MOST (1u << BLKIF_RING_ORDER_MOST)
-/* blkif's own sectors: what first_sect, last_sect and sector_number count, unless the
- * frontend has said feature-large-sector-size and the backend has larger ones. */
+/*
+ * blkif's own sectors. All that counts sectors is in this unit whatever the device's
+ * sector-size is: `sectors` in the store, sector_number, nr_sectors of a discard,
+ * first_sect and last_sect. So Linux's two ends have always done it, and so later versions
+ * of <xen/io/blkif.h> say (they withdraw feature-large-sector-size, with which some
+ * backends meant another unit; we never say it, and a backend of ours does not look at
+ * it). sector-size is only what requests must be multiples of, and aligned to.
+ */
 #define BLKIF_SECTOR_BYTES 512u
 #define BLKIF_INDIRECT_PER_PAGE (BLKIF_PAGE_BYTES / sizeof(struct blkif_request_segment))
 

@@ -1,5 +1,12 @@
 drivers_SRCS := \
+	drivers/blkback.c \
+	drivers/blkback_connect.c \
+	drivers/blkback_persistent.c \
+	drivers/blkback_request.c \
+	drivers/blkback_ring.c \
 	drivers/blkif_ring.c \
+	drivers/blkfront.c \
+	drivers/blkfront_name.c \
 	drivers/block.c \
 	drivers/event_storm.c \
 	drivers/netback.c \
@@ -14,3 +21,6 @@ drivers_SRCS := \
 	drivers/netfront_rx.c \
 	drivers/netfront_tx.c \
 	drivers/store_pace.c
+# Connecting and disconnecting is in no packet's way: small counts.
+$(patsubst %,$(BUILD)/kernel/drivers/%.o,netback netback_connect netfront netfront_connect \
+	netfront_grants netfront_lost): KERNEL_CFLAGS += -Os
