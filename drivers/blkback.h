@@ -15,6 +15,7 @@
 #include "lib/compiler.h"
 
 #define BLKBACK_NAME_BYTES 32u
+#define BLKBACK_INDIRECT_SEGMENTS 256u /* of a request, at most; descriptors fit half a page */
 
 /* A disk that clients may be given: `target=NAME` in xl's disk= says which. */
 struct blkback_disk {
@@ -28,13 +29,18 @@ struct blkback_disk {
 	 * (as `xl` checks it for disks that dom0 knows).
 	 */
 	uint32_t readers, writers; /* blkback's own */
+	/*
+	 * For tests of clients: requests that touch these sectors of 512 bytes are answered with
+	 * an error. The sum of both must not overflow.
+	 */
+	uint64_t fail_sector, fail_count;
 };
 
 /* What is offered. Zeroes turn a feature off. */
 struct blkback_features {
 	uint32_t max_queues;	    /* 0: one */
 	uint32_t ring_order;	    /* the most */
-	uint32_t indirect_segments; /* the most of a request; 0: no such requests */
+	uint32_t indirect_segments; /* the most of a request, up to 256; 0: no such requests */
 	bool persistent, flush, barrier, discard;
 };
 
@@ -51,7 +57,10 @@ extern const struct blkback_features blkback_all_features;
 /* Starts the fiber. `config` is copied. 0 or -ENOMEM. */
 must_check int blkback_start(const struct blkback_config *config);
 
-/* The disk has another size now (its memory holds it): tells its clients. From a fiber. */
+/*
+ * The disk has another size now, which its memory holds; its clients are told. -EINVAL: that is
+ * no multiple of its sectors, or nothing.
+ */
 must_check int blkback_resize(struct blkback_disk *disk, uint64_t bytes);
 
 /* Disconnects every client and says Closed, for a shutdown. From a fiber. */

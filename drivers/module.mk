@@ -1,4 +1,9 @@
 drivers_SRCS := \
+	drivers/blkback.c \
+	drivers/blkback_connect.c \
+	drivers/blkback_persistent.c \
+	drivers/blkback_request.c \
+	drivers/blkback_ring.c \
 	drivers/blkif_ring.c \
 	drivers/blkfront.c \
 	drivers/blkfront_name.c \

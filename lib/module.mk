@@ -12,6 +12,8 @@ lib_SRCS := \
 	lib/ip_text.c \
 	lib/json.c \
 	lib/log.c \
+	lib/log_disk.c \
+	lib/log_disk_reader.c \
 	lib/log_history.c \
 	lib/packet.c \
 	lib/params.c \

@@ -22,10 +22,13 @@ HOSTED_MACHINE = $(filter-out %_test.c,$(wildcard tests/host/*.c)) tests/host/co
 
 # A program of its own for each of these, with the guest image that every guest loads a copy of
 # in NAME_IMAGE and what drives the guests in NAME_DRIVER.
-HOSTED_PAIRS = netif vchan qubesdb qrexec
+HOSTED_PAIRS = netif blkif vchan qubesdb qrexec
 netif_IMAGE = $(lib_SRCS) $(drivers_SRCS) xen/bus.c tests/drivers/netif_guest.c \
 	tests/drivers/netif_traffic.c
 netif_DRIVER = $(filter-out $(netif_IMAGE),$(wildcard tests/drivers/netif_*.c))
+blkif_IMAGE = $(lib_SRCS) $(drivers_SRCS) xen/bus.c tests/drivers/blkif_guest.c \
+	tests/drivers/blkif_load.c
+blkif_DRIVER = $(filter-out $(blkif_IMAGE),$(wildcard tests/drivers/blkif_*.c))
 vchan_IMAGE = $(lib_SRCS) $(wildcard xen/vchan*.c) tests/xen/vchan_guest.c
 vchan_DRIVER = $(filter-out $(vchan_IMAGE),$(wildcard tests/xen/vchan_*.c)) xen/vchan_ring.c
 qubesdb_IMAGE = $(lib_SRCS) $(filter xen/qubesdb% xen/vchan%,$(xen_SRCS)) tests/xen/qubesdb_guest.c
@@ -78,6 +81,7 @@ $(foreach kind,$(HOSTED_KINDS),$(eval $(call hosted_kind,$(kind))))
 cases_of = $(shell sed -n 's/.*tcase_create("\([^"]*\)").*/\1/p' $(1))
 netif_CASES := $(call cases_of,tests/drivers/netif_*_test.c)
 netif_STEPPED = hostile-queues lost storm
+blkif_CASES := $(call cases_of,tests/drivers/blkif_*_test.c)
 vchan_CASES := $(call cases_of,tests/xen/vchan_*_test.c)
 qrexec_CASES := $(shell sed -n 's/.*_scenes", \(.*\) },/\1/p' tests/xen/qrexec/main.c | tr -d '",')
 

@@ -370,6 +370,20 @@ class Bench:
             name, mode, [f"mac=00:16:3e:00:20:{number:02x},ip={address},backend={backend}"],
             f"rw.ip={address}/32 rw.gw={gateway}") | {"cpus": str(cpu)}
 
+    @staticmethod
+    def disk(target, vdev="xvda", access="rw", backend=None):
+        """One of a domain's disks, for its config or `xl block-attach`: a block device or file
+        of dom0, or what a backend domain serves under that name."""
+        server = f"backend={backend}" if backend else "script=block-bench"
+        return f"format=raw,vdev={vdev},access={access},{server},target={target}"
+
+    def disk_config(self, name, disks, mode="pv", memory=256, cpu=CLIENT_CPU, parameters=""):
+        """A Linux guest with fio and the tools of ext4, and these disks."""
+        config = self.linux_config(name, mode, [], f"{LINUX_SHORTCUTS} rw.role=disk "
+                                   f"{parameters}", memory, cpu)
+        return config | {"kernel": image.CLIENT_KERNEL, "ramdisk": image.DISK_INITRAMFS,
+                         "disk": disks, WATCHED: False}
+
     def router_config(self, name="router", mode="pv"):
         """The Linux router domain that Ringwall is compared with."""
         return self.linux_config(

@@ -25,7 +25,7 @@ XEN_PACKAGE = "xen-hypervisor-4.17-amd64"
 KERNEL_META = "linux-image-amd64"
 DOM0_PACKAGES = """xen-utils-4.17 xenstore-utils iproute2 iperf3 dnsmasq-base tcpdump
     iputils-ping traceroute nftables kmod procps netcat-openbsd busybox-static bind9-host
-    ethtool python3-minimal mount""".split()
+    ethtool python3-minimal mount fdisk e2fsprogs""".split()
 INITRAMFS_MODULES = ["virtio_pci", "virtio_blk", "ext4"]
 GUEST_MODULES = """xen-netfront xen-netback xen-evtchn xen-gntdev xenfs nf_tables nft_chain_nat
     nft_masq nft_ct nft_limit nf_conntrack nf_nat bridge""".split()
@@ -35,8 +35,17 @@ GUEST_PROGRAMS = """/usr/bin/iperf3 /usr/sbin/nft /usr/bin/ping /usr/sbin/tracer
 # A client has none of the modules and rules of a router.
 CLIENT_MODULES = "xen-netfront xen-evtchn xen-gntdev xenfs".split()
 CLIENT_PROGRAMS = [program for program in GUEST_PROGRAMS if program != "/usr/sbin/nft"]
+# Nor has one that uses disks anything of networks. fio is made from its source: Debian's is
+# linked with eighty megabytes of libraries, which each start of it would wait for.
+DISK_MODULES = "xen-blkfront xen-evtchn xen-gntdev xenfs ext4".split()
+DISK_PROGRAMS = """/usr/bin/fio /usr/sbin/sfdisk /usr/sbin/mke2fs /usr/sbin/e2fsck
+    /usr/sbin/blkdiscard /usr/sbin/blockdev /usr/sbin/fstrim /usr/bin/sha256sum /usr/bin/dd
+    /usr/bin/cmp /usr/bin/xenstore /usr/bin/kmod""".split()
+STATIC_PROGRAMS = ["/usr/bin/fio"]
+FIO_WITHOUT = "native numa rdma rados rbd gfapi http pmem lex libnfs xnvme".split()
 # On dom0's disk.
 CLIENT_KERNEL, CLIENT_INITRAMFS = "/usr/lib/bench/vmlinux", "/usr/lib/bench/client.initramfs"
+DISK_INITRAMFS = "/usr/lib/bench/disk.initramfs"
 XENSTORE_LINKS = ["read", "write", "list", "rm", "watch", "ls", "exists"]
 DISK_MIB = 900
 
@@ -51,6 +60,7 @@ def say(text):
 
 
 def run(*command, **options):
+    """The command's output; the end of everything if it fails."""
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             check=False, **options)
     if result.returncode:
@@ -137,6 +147,38 @@ def apt_options(folder):
         f.write("\n".join(lines + ['Acquire::Languages "none";',
                                    'APT::Install-Recommends "false";']) + "\n")
     return path
+
+
+def fetch_source(name, to):
+    """Unpacks a Debian source package; the folder. The machine's own sources have only the
+    packages made from them, so apt is given a list of its own."""
+    os.makedirs(os.path.join(to, "lists/partial"))
+    with open(os.path.join(to, "list"), "w", encoding="utf-8") as f:
+        f.write("".join(line.replace("deb ", "deb-src ", 1) + "\n"
+                        for line in apt_sources().splitlines()))
+    apt = ["apt-get", "-qq", "-o", f"Dir::Etc::sourcelist={to}/list", "-o",
+           "Dir::Etc::sourceparts=-", "-o", f"Dir::State::lists={to}/lists", "-o",
+           "APT::Sandbox::User=root"]
+    run(*apt, "update")
+    run(*apt, "source", name, cwd=to)
+    return next(entry.path for entry in os.scandir(to)
+                if entry.is_dir() and entry.name.startswith(name + "-"))
+
+
+def make_fio(folder, root):
+    """fio without its many back ends, in one file, into the root."""
+    source = fetch_source("fio", os.path.join(folder, "source"))
+    libraries = os.path.join(folder, "libaio")
+    fetch_package("libaio-dev", libraries)
+    environment = {**os.environ, "CPATH": f"{libraries}/usr/include",
+                   "LIBRARY_PATH": f"{libraries}/usr/lib/x86_64-linux-gnu"}
+    run("./configure", "--build-static", *["--disable-" + word for word in FIO_WITHOUT],
+        cwd=source, env=environment)
+    run("make", "-s", f"-j{os.cpu_count()}", "fio", cwd=source, env=environment)
+    run("strip", "fio", cwd=source)
+    if "libaio" not in run("./fio", "--enghelp", cwd=source):
+        raise SystemExit("image: fio is without libaio")
+    install(root, os.path.join(source, "fio"), "/usr/bin/fio")
 
 
 def make_root(folder):
@@ -235,6 +277,8 @@ def make_dom0_initramfs(root, version, folder, to):
 
 def libraries_of(root, program):
     """Shared libraries that a program of the root needs, as paths in it."""
+    if program in STATIC_PROGRAMS:
+        return []
     text = run("chroot", root, "/lib64/ld-linux-x86-64.so.2", "--list", program)
     paths = []
     for line in text.splitlines():
@@ -265,7 +309,8 @@ def make_guest_initramfs(root, version, tree, programs, modules):
         copy_program(root, program, tree)
     for verb in XENSTORE_LINKS:
         os.symlink("xenstore", os.path.join(tree, "usr/bin/xenstore-" + verb))
-    os.symlink("nc.openbsd", os.path.join(tree, "usr/bin/nc"))
+    if "/usr/bin/nc.openbsd" in programs:
+        os.symlink("nc.openbsd", os.path.join(tree, "usr/bin/nc"))
     os.symlink("../bin/kmod", os.path.join(tree, "usr/sbin/modprobe"))
     copy_modules(root, version, modules, tree)
     install(tree, os.path.join(HERE, "guest/init"), "/init")
@@ -274,19 +319,23 @@ def make_guest_initramfs(root, version, tree, programs, modules):
 
 
 def make_guests(root, version, folder, out):
-    """Both initramfs, each packed with what suits it: size, or the time to unpack it."""
+    """Their initramfs, each packed with what suits it: size, or the time to unpack it."""
     tree = os.path.join(folder, "guest")
     make_guest_initramfs(root, version, tree, GUEST_PROGRAMS, GUEST_MODULES)
     pack(tree, os.path.join(out, "guest.initramfs"))
-    tree = os.path.join(folder, "client")
-    make_guest_initramfs(root, version, tree, CLIENT_PROGRAMS, CLIENT_MODULES)
-    pack(tree, os.path.join(root, CLIENT_INITRAMFS.lstrip("/")), ("lz4", "-l", "-9", "-q"))
+    for name, programs, modules, path in (
+            ("client", CLIENT_PROGRAMS, CLIENT_MODULES, CLIENT_INITRAMFS),
+            ("disk", DISK_PROGRAMS, DISK_MODULES, DISK_INITRAMFS)):
+        tree = os.path.join(folder, name)
+        make_guest_initramfs(root, version, tree, programs, modules)
+        pack(tree, os.path.join(root, path.lstrip("/")), ("lz4", "-l", "-9", "-q"))
     shutil.copyfile(os.path.join(out, "vmlinux"), os.path.join(root, CLIENT_KERNEL.lstrip("/")))
 
 
 def make_disk(root, to):
     for name, target in (("init", "/sbin/bench-init"), ("agent.py", "/usr/local/bin/agent.py"),
-                         ("vif-bench", "/etc/xen/scripts/vif-bench")):
+                         ("vif-bench", "/etc/xen/scripts/vif-bench"),
+                         ("block-bench", "/etc/xen/scripts/block-bench")):
         install(root, os.path.join(HERE, "dom0", name), target)
     os.makedirs(os.path.join(root, "share"), exist_ok=True)
     run("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", root, to, f"{DISK_MIB}M")
@@ -325,6 +374,8 @@ def make(target):
         shutil.copyfile(xen(), os.path.join(out, "xen"))
         step("dom0's root from Debian packages")
         root = make_root(folder)
+        step("fio from its source")
+        make_fio(folder, root)
         package = kernel_package()
         step(f"kernel {package}")
         # Not into the root itself: the package's lib/ would replace the root's link.

@@ -236,12 +236,12 @@ TCase *netif_hostile_back_life_tests(void)
 	TCase *tests = tcase_create("hostile-back-life");
 
 	tcase_set_timeout(tests, 120);
-	NETIF_TEST_STEPPED(tests, a_backend_that_keeps_the_rings_costs_two_pages_while_it_lives, 1);
-	NETIF_TEST_STEPPED(tests, a_backend_that_keeps_a_posted_page_costs_one_page_while_it_lives,
+	MODES_TEST_STEPPED(tests, a_backend_that_keeps_the_rings_costs_two_pages_while_it_lives, 1);
+	MODES_TEST_STEPPED(tests, a_backend_that_keeps_a_posted_page_costs_one_page_while_it_lives,
 			   2);
-	NETIF_TEST_STEPPED(tests, pages_are_posted_again_before_the_ring_is_empty, 1);
-	NETIF_TEST_STEPPED(tests, features_that_are_no_numbers_are_not_there, 4);
-	NETIF_TEST_BY_TURNS(tests, hostile_backend_flaps, 6);
-	NETIF_TEST_STEPPED(tests, a_new_backend_finds_nothing_of_what_the_last_was_sent, 1);
+	MODES_TEST_STEPPED(tests, pages_are_posted_again_before_the_ring_is_empty, 1);
+	MODES_TEST_STEPPED(tests, features_that_are_no_numbers_are_not_there, 4);
+	MODES_TEST_BY_TURNS(tests, hostile_backend_flaps, 6);
+	MODES_TEST_STEPPED(tests, a_new_backend_finds_nothing_of_what_the_last_was_sent, 1);
 	return tests;
 }

@@ -492,7 +492,7 @@ TCase *netif_hostile_back_tests(void)
 	TCase *tests = tcase_create("hostile-back");
 
 	tcase_set_timeout(tests, 120);
-	NETIF_TEST_TWICE(tests, hostile_backend_attack, ATTACK_COUNT);
-	NETIF_TEST_BY_TURNS(tests, hostile_backend_at_random, 8);
+	MODES_TEST_TWICE(tests, hostile_backend_attack, ATTACK_COUNT);
+	MODES_TEST_BY_TURNS(tests, hostile_backend_at_random, 8);
 	return tests;
 }

@@ -222,12 +222,12 @@ TCase *netif_hostile_front_life_tests(void)
 	TCase *tests = tcase_create("hostile-front-life");
 
 	tcase_set_timeout(tests, 120);
-	NETIF_TEST_STEPPED(tests, hostile_frontend_lie, (int)(sizeof(lies) / sizeof(lies[0])));
-	NETIF_TEST_STEPPED(tests, hostile_frontend_with_one_page_for_both_rings, 1);
-	NETIF_TEST_BY_TURNS(tests, hostile_frontend_flaps, 6);
-	NETIF_TEST_STEPPED(tests, a_frontend_may_begin_again_without_closing, 1);
-	NETIF_TEST_STEPPED(tests, one_domain_with_many_vifs_gets_no_more_than_there_are, 1);
-	NETIF_TEST_STEPPED(tests, a_frontend_that_begins_again_and_again_fills_no_log, 1);
-	NETIF_TEST_STEPPED(tests, hostile_frontend_writes_its_state_without_end, 1);
+	MODES_TEST_STEPPED(tests, hostile_frontend_lie, (int)(sizeof(lies) / sizeof(lies[0])));
+	MODES_TEST_STEPPED(tests, hostile_frontend_with_one_page_for_both_rings, 1);
+	MODES_TEST_BY_TURNS(tests, hostile_frontend_flaps, 6);
+	MODES_TEST_STEPPED(tests, a_frontend_may_begin_again_without_closing, 1);
+	MODES_TEST_STEPPED(tests, one_domain_with_many_vifs_gets_no_more_than_there_are, 1);
+	MODES_TEST_STEPPED(tests, a_frontend_that_begins_again_and_again_fills_no_log, 1);
+	MODES_TEST_STEPPED(tests, hostile_frontend_writes_its_state_without_end, 1);
 	return tests;
 }

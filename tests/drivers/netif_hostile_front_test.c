@@ -569,9 +569,9 @@ TCase *netif_hostile_front_tests(void)
 	TCase *tests = tcase_create("hostile-front");
 
 	tcase_set_timeout(tests, 120);
-	NETIF_TEST_TWICE(tests, hostile_frontend_attack, ATTACK_COUNT);
-	NETIF_TEST_BY_TURNS(tests, hostile_frontend_at_random, 8);
-	NETIF_TEST_STEPPED(tests, hostile_frontend_dies_with_slots_on_the_ring, ATTACK_COUNT);
-	NETIF_TEST_STEPPED(tests, full_slots_are_one_copy_each, 1);
+	MODES_TEST_TWICE(tests, hostile_frontend_attack, ATTACK_COUNT);
+	MODES_TEST_BY_TURNS(tests, hostile_frontend_at_random, 8);
+	MODES_TEST_STEPPED(tests, hostile_frontend_dies_with_slots_on_the_ring, ATTACK_COUNT);
+	MODES_TEST_STEPPED(tests, full_slots_are_one_copy_each, 1);
 	return tests;
 }

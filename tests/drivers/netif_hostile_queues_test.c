@@ -498,11 +498,11 @@ TCase *netif_hostile_queues_tests(void)
 	TCase *tests = tcase_create("hostile-queues");
 
 	tcase_set_timeout(tests, 120);
-	NETIF_TEST_STEPPED(tests, lies_about_queues_are_refused, (int)ARRAY_SIZE(lies));
-	NETIF_TEST_STEPPED(tests, every_queue_carries_frames, 1);
-	NETIF_TEST_STEPPED(tests, rings_that_are_one_page_are_the_attackers_loss, 2);
-	NETIF_TEST_STEPPED(tests, a_broken_queue_ends_the_connection, 1);
-	NETIF_TEST_STEPPED(tests, a_client_dies_with_slots_on_every_queue, 1);
-	NETIF_TEST_STEPPED(tests, nonsense_offers_are_one_queue, (int)ARRAY_SIZE(offers));
+	MODES_TEST_STEPPED(tests, lies_about_queues_are_refused, (int)ARRAY_SIZE(lies));
+	MODES_TEST_STEPPED(tests, every_queue_carries_frames, 1);
+	MODES_TEST_STEPPED(tests, rings_that_are_one_page_are_the_attackers_loss, 2);
+	MODES_TEST_STEPPED(tests, a_broken_queue_ends_the_connection, 1);
+	MODES_TEST_STEPPED(tests, a_client_dies_with_slots_on_every_queue, 1);
+	MODES_TEST_STEPPED(tests, nonsense_offers_are_one_queue, (int)ARRAY_SIZE(offers));
 	return tests;
 }

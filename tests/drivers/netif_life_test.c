@@ -324,14 +324,14 @@ TCase *netif_life_tests(void)
 	TCase *tests = tcase_create("life");
 
 	tcase_set_timeout(tests, 180);
-	NETIF_TEST_BOTH(tests, a_detach_in_mid_transfer_leaves_nothing);
-	NETIF_TEST_BOTH(tests, a_destroyed_client_leaves_nothing);
-	NETIF_TEST_BOTH(tests, a_client_that_dies_in_mid_transfer_disturbs_nobody);
-	NETIF_TEST_STEPPED(tests, two_hundred_cycles_leave_nothing, 1);
-	NETIF_TEST_BOTH(tests, a_frontend_that_closes_can_start_again);
-	NETIF_TEST_BOTH(tests, a_backend_that_closes_lets_go_of_everything);
-	NETIF_TEST_BY_TURNS(tests, a_replaced_backend_is_found_again, 4);
-	NETIF_TEST_STEPPED(tests, a_frontend_of_a_dead_backend_waits_in_peace, 1);
-	NETIF_TEST_STEPPED(tests, random_faults_end_with_a_working_vif, 8);
+	MODES_TEST_BOTH(tests, a_detach_in_mid_transfer_leaves_nothing);
+	MODES_TEST_BOTH(tests, a_destroyed_client_leaves_nothing);
+	MODES_TEST_BOTH(tests, a_client_that_dies_in_mid_transfer_disturbs_nobody);
+	MODES_TEST_STEPPED(tests, two_hundred_cycles_leave_nothing, 1);
+	MODES_TEST_BOTH(tests, a_frontend_that_closes_can_start_again);
+	MODES_TEST_BOTH(tests, a_backend_that_closes_lets_go_of_everything);
+	MODES_TEST_BY_TURNS(tests, a_replaced_backend_is_found_again, 4);
+	MODES_TEST_STEPPED(tests, a_frontend_of_a_dead_backend_waits_in_peace, 1);
+	MODES_TEST_STEPPED(tests, random_faults_end_with_a_working_vif, 8);
 	return tests;
 }

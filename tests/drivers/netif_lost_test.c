@@ -237,8 +237,8 @@ TCase *netif_lost_tests(void)
 	TCase *tests = tcase_create("lost");
 
 	tcase_set_timeout(tests, 120);
-	NETIF_TEST_STEPPED(tests, a_backend_that_keeps_a_queue_leaves_none_without_pages, 1);
-	NETIF_TEST_STEPPED(tests, rings_of_all_queues_are_found_again, 1);
-	NETIF_TEST_STEPPED(tests, a_queue_posts_its_pages_whatever_another_has, 1);
+	MODES_TEST_STEPPED(tests, a_backend_that_keeps_a_queue_leaves_none_without_pages, 1);
+	MODES_TEST_STEPPED(tests, rings_of_all_queues_are_found_again, 1);
+	MODES_TEST_STEPPED(tests, a_queue_posts_its_pages_whatever_another_has, 1);
 	return tests;
 }

@@ -317,17 +317,17 @@ TCase *netif_pair_tests(void)
 	TCase *tests = tcase_create("pair");
 
 	tcase_set_timeout(tests, 120);
-	NETIF_TEST_BOTH(tests, every_byte_arrives_in_order);
-	NETIF_TEST_BOTH(tests, one_byte_payloads_arrive);
-	NETIF_TEST_BOTH(tests, gso_frames_up_to_64_kib_arrive);
-	NETIF_TEST_BOTH(tests, packets_of_another_uplink_are_copied);
-	NETIF_TEST_BOTH(tests, traffic_of_one_direction_needs_none_of_the_other);
-	NETIF_TEST_BOTH(tests, eight_clients_at_once);
-	NETIF_TEST_BOTH(tests, a_sleeping_backend_fills_the_clients_ring);
-	NETIF_TEST_BOTH(tests, a_sleeping_client_fills_only_its_own_queue);
-	NETIF_TEST_BOTH(tests, a_client_that_wakes_gets_what_waited_for_it);
-	NETIF_TEST_STEPPED(tests, copies_and_notifications_are_batched, 1);
-	NETIF_TEST_STEPPED(tests, answers_wake_nobody_while_there_are_slots, 1);
-	NETIF_TEST_STEPPED(tests, idle_guests_do_nothing, 1);
+	MODES_TEST_BOTH(tests, every_byte_arrives_in_order);
+	MODES_TEST_BOTH(tests, one_byte_payloads_arrive);
+	MODES_TEST_BOTH(tests, gso_frames_up_to_64_kib_arrive);
+	MODES_TEST_BOTH(tests, packets_of_another_uplink_are_copied);
+	MODES_TEST_BOTH(tests, traffic_of_one_direction_needs_none_of_the_other);
+	MODES_TEST_BOTH(tests, eight_clients_at_once);
+	MODES_TEST_BOTH(tests, a_sleeping_backend_fills_the_clients_ring);
+	MODES_TEST_BOTH(tests, a_sleeping_client_fills_only_its_own_queue);
+	MODES_TEST_BOTH(tests, a_client_that_wakes_gets_what_waited_for_it);
+	MODES_TEST_STEPPED(tests, copies_and_notifications_are_batched, 1);
+	MODES_TEST_STEPPED(tests, answers_wake_nobody_while_there_are_slots, 1);
+	MODES_TEST_STEPPED(tests, idle_guests_do_nothing, 1);
 	return tests;
 }

@@ -334,13 +334,13 @@ TCase *netif_queues_tests(void)
 	TCase *tests = tcase_create("queues");
 
 	tcase_set_timeout(tests, 180);
-	NETIF_TEST_TWICE(tests, connections_arrive_in_order, COUNTS);
-	NETIF_TEST_STEPPED(tests, the_backend_may_offer_fewer, 1);
-	NETIF_TEST_TWICE(tests, queues_do_not_multiply_what_waits_for_a_client, COUNTS);
-	NETIF_TEST_TWICE(tests, queues_do_not_multiply_what_waits_for_the_uplink, COUNTS);
-	NETIF_TEST_TWICE(tests, a_detach_in_mid_transfer_leaves_nothing, COUNTS);
-	NETIF_TEST_BOTH(tests, clients_that_die_leave_nothing);
-	NETIF_TEST_BOTH(tests, a_frontend_may_come_back_with_another_number);
-	NETIF_TEST_BOTH(tests, a_frontend_follows_what_backends_offer);
+	MODES_TEST_TWICE(tests, connections_arrive_in_order, COUNTS);
+	MODES_TEST_STEPPED(tests, the_backend_may_offer_fewer, 1);
+	MODES_TEST_TWICE(tests, queues_do_not_multiply_what_waits_for_a_client, COUNTS);
+	MODES_TEST_TWICE(tests, queues_do_not_multiply_what_waits_for_the_uplink, COUNTS);
+	MODES_TEST_TWICE(tests, a_detach_in_mid_transfer_leaves_nothing, COUNTS);
+	MODES_TEST_BOTH(tests, clients_that_die_leave_nothing);
+	MODES_TEST_BOTH(tests, a_frontend_may_come_back_with_another_number);
+	MODES_TEST_BOTH(tests, a_frontend_follows_what_backends_offer);
 	return tests;
 }

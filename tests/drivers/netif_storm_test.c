@@ -496,21 +496,21 @@ TCase *netif_storm_tests(void)
 	TCase *tests = tcase_create("storm");
 
 	tcase_set_timeout(tests, 120);
-	NETIF_TEST_STEPPED(tests, a_client_that_only_notifies_is_heard_less_and_less, 1);
-	NETIF_TEST_STEPPED(tests, work_is_found_after_a_storm_and_ends_it, 1);
-	NETIF_TEST_STEPPED(tests, events_too_many_do_not_slow_a_client_that_works, 1);
-	NETIF_TEST_STEPPED(tests, posted_buffers_are_work, 1);
-	NETIF_TEST_STEPPED(tests, a_backend_that_only_notifies_is_heard_less_and_less, 1);
-	NETIF_TEST_STEPPED(tests, an_index_that_swings_is_no_work, 1);
-	NETIF_TEST_STEPPED(tests,
+	MODES_TEST_STEPPED(tests, a_client_that_only_notifies_is_heard_less_and_less, 1);
+	MODES_TEST_STEPPED(tests, work_is_found_after_a_storm_and_ends_it, 1);
+	MODES_TEST_STEPPED(tests, events_too_many_do_not_slow_a_client_that_works, 1);
+	MODES_TEST_STEPPED(tests, posted_buffers_are_work, 1);
+	MODES_TEST_STEPPED(tests, a_backend_that_only_notifies_is_heard_less_and_less, 1);
+	MODES_TEST_STEPPED(tests, an_index_that_swings_is_no_work, 1);
+	MODES_TEST_STEPPED(tests,
 			   a_client_that_writes_its_state_without_end_is_looked_at_now_and_then, 1);
-	NETIF_TEST_STEPPED(tests, a_client_that_runs_through_states_costs_as_little, 1);
-	NETIF_TEST_STEPPED(tests, a_look_reads_the_nodes_of_one_client, 1);
-	NETIF_TEST_STEPPED(tests, a_restless_client_keeps_nobody_else_waiting, 1);
-	NETIF_TEST_STEPPED(tests, a_client_may_begin_again_at_once, 1);
-	NETIF_TEST_STEPPED(tests, listings_have_a_pace_of_their_own, 1);
-	NETIF_TEST_STEPPED(tests, an_honest_pair_connects_again_at_once, 1);
-	NETIF_TEST_STEPPED(
+	MODES_TEST_STEPPED(tests, a_client_that_runs_through_states_costs_as_little, 1);
+	MODES_TEST_STEPPED(tests, a_look_reads_the_nodes_of_one_client, 1);
+	MODES_TEST_STEPPED(tests, a_restless_client_keeps_nobody_else_waiting, 1);
+	MODES_TEST_STEPPED(tests, a_client_may_begin_again_at_once, 1);
+	MODES_TEST_STEPPED(tests, listings_have_a_pace_of_their_own, 1);
+	MODES_TEST_STEPPED(tests, an_honest_pair_connects_again_at_once, 1);
+	MODES_TEST_STEPPED(
 		tests, a_backend_that_writes_its_state_without_end_is_looked_at_now_and_then, 1);
 	return tests;
 }

@@ -27,7 +27,7 @@ static void boot(void *argument)
 	guest_boot(boot->guest, boot->pages);
 }
 
-void world_make(struct world *world, uint32_t pages, bool victim_is_backend)
+static void make(struct world *world, uint32_t pages, uint32_t more_pages)
 {
 	struct host_options options = {
 		.mode = HOST_STEPPED, .seed = SEED, .pages = MACHINE_PAGES, .grant_entries = GRANTS
@@ -36,8 +36,14 @@ void world_make(struct world *world, uint32_t pages, bool victim_is_backend)
 
 	memset(world, 0, sizeof(*world));
 	world->machine = host_machine_create(&options);
-	world->victim = host_domain_create(world->machine, "victim", pages + 64);
+	world->victim = host_domain_create(world->machine, "victim", pages + more_pages);
 	world->attacker = host_domain_create(world->machine, "attacker", ATTACKER_PAGES);
+	host_call(world->victim, boot, &argument);
+}
+
+void world_make(struct world *world, uint32_t pages, bool victim_is_backend)
+{
+	make(world, pages, 64);
 	world->vif = (struct host_vif){
 		.frontend = victim_is_backend ? world->attacker : world->victim,
 		.backend = victim_is_backend ? world->victim : world->attacker,
@@ -46,7 +52,21 @@ void world_make(struct world *world, uint32_t pages, bool victim_is_backend)
 	};
 	host_frontend_path(&world->vif, world->front_path, sizeof(world->front_path));
 	host_backend_path(&world->vif, world->back_path, sizeof(world->back_path));
-	host_call(world->victim, boot, &argument);
+}
+
+void world_make_disks(struct world *world, uint32_t pages, uint32_t more_pages,
+		      bool victim_is_backend)
+{
+	make(world, pages, 64 + more_pages);
+	world->vbd = (struct host_vbd){
+		.frontend = victim_is_backend ? world->attacker : world->victim,
+		.backend = victim_is_backend ? world->victim : world->attacker,
+		.devid = HOST_VBD_XVDA,
+		.dev = "xvda",
+		.target = "disk",
+	};
+	host_vbd_frontend_path(&world->vbd, world->front_path, sizeof(world->front_path));
+	host_vbd_backend_path(&world->vbd, world->back_path, sizeof(world->back_path));
 }
 
 /* ---- cleanness ---- */
@@ -111,6 +131,8 @@ int world_detach(struct world *world)
 	world->victim->faults = none;
 	host_call(world->victim, let_go, &world->guest);
 	world->guest.reaction = GUEST_DROP;
+	if (world->vbd.frontend)
+		return host_toolstack_destroy_vbd(world->vbd.frontend, world->vbd.devid);
 	return host_toolstack_destroy_vif(world->vif.frontend, world->vif.devid);
 }
 

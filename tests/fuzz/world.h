@@ -22,14 +22,20 @@ struct world {
 	struct host_domain *attacker;
 	struct guest guest; /* of the victim */
 	struct host_vif vif;
-	char front_path[STORE_TREE_PATH_BYTES]; /* the vif's two directories */
+	struct host_vbd vbd; /* in its place in a world of disks: with a frontend */
+	char front_path[STORE_TREE_PATH_BYTES]; /* the device's two directories */
 	char back_path[STORE_TREE_PATH_BYTES];
 	struct host_counters clean;
 	uint32_t clean_pages_out;
 };
 
-/* Victim and attacker, with the guest's pools of `pages`; `vif` is set up. */
+/*
+ * Victim and attacker, with the guest's pools of `pages`; `vif` is set up. The second makes
+ * a world of disks: `vbd` is, and the victim has `more_pages` besides.
+ */
 void world_make(struct world *world, uint32_t pages, bool victim_is_backend);
+void world_make_disks(struct world *world, uint32_t pages, uint32_t more_pages,
+		      bool victim_is_backend);
 
 /* The driver runs: what the victim holds now is what it holds when it is clean. */
 void world_remember_clean(struct world *world);
@@ -66,5 +72,5 @@ bool world_ask_to_close(struct world *world);
 /* A step of the attacker's, in its domain. */
 void world_as_attacker(struct world *world, void (*step)(void));
 
-/* Takes the vif away, as xl destroy does, with its errors. */
+/* Takes the device away, as xl destroy does, with its errors. */
 must_check int world_detach(struct world *world);

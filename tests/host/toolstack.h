@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What xl and libxl do to the store, with their order, permissions and time
- * limits: domains' nodes, vifs attached, detached and destroyed. Called from the
+ * limits: domains' nodes, vifs and vbds attached, detached and destroyed. Called from the
  * test's own code; the waits run the machine.
  */
 #pragma once
@@ -45,15 +45,36 @@ must_check int host_toolstack_detach_vif(struct host_domain *frontend, uint32_t 
 /* The same by force, as for a domain that is destroyed: the frontend's directory first. */
 must_check int host_toolstack_destroy_vif(struct host_domain *frontend, uint32_t devid);
 
+struct host_vbd {
+	struct host_domain *frontend;
+	struct host_domain *backend;
+	uint32_t devid;	    /* virtual-device: 51712 is xvda, 51728 xvdb */
+	const char *dev;    /* "xvda" */
+	const char *target; /* what "params" gets */
+	bool read_only, removable, cdrom;
+	const char *discard_enable; /* "0" or "1"; NULL: no such node */
+};
+
+#define HOST_VBD_XVDA 51712u
+#define HOST_VBD_STEP 16u /* from one whole disk to the next */
+
+/* As for vifs: `xl block-attach`, `block-detach` and `block-detach --force`. */
+must_check int host_toolstack_attach_vbd(const struct host_vbd *vbd);
+must_check int host_toolstack_detach_vbd(struct host_domain *frontend, uint32_t devid);
+must_check int host_toolstack_destroy_vbd(struct host_domain *frontend, uint32_t devid);
+
 /*
- * `xl destroy`: stops the domain, destroys its vifs, ends it, and removes its
- * nodes. The first error of a vif, after everything else was done all the same.
+ * `xl destroy`: stops the domain, destroys its vifs and vbds, ends it, and removes its
+ * nodes. The first error of a device, after everything else was done all the same.
  */
 must_check int host_toolstack_destroy_domain(struct host_domain *domain);
 
 /* "/local/domain/2/device/vif/0" and "/local/domain/1/backend/vif/2/0". */
 const char *host_frontend_path(const struct host_vif *vif, char *to, size_t size);
 const char *host_backend_path(const struct host_vif *vif, char *to, size_t size);
+/* "/local/domain/2/device/vbd/51712" and "/local/domain/1/backend/vbd/2/51712". */
+const char *host_vbd_frontend_path(const struct host_vbd *vbd, char *to, size_t size);
+const char *host_vbd_backend_path(const struct host_vbd *vbd, char *to, size_t size);
 
 /* The store as domain 0 sees it; absolute paths. Errors as store_tree_*(). */
 must_check int host_store_read(struct host_machine *machine, const char *path, char *to,

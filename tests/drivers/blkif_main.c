@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC */
+/* Runs the tests of blkfront and blkback in the hosted machine. */
+#include <check.h>
+
+#include "tests/drivers/blkif_suites.h"
+#include "tests/host/unit.h"
+
+int main(void)
+{
+	Suite *suite = suite_create("blkif");
+
+	suite_add_tcase(suite, blkif_pair_tests());
+	return unit_run(suite, CK_NORMAL, "");
+}
