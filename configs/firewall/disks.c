@@ -216,6 +216,11 @@ void disks_close(void)
 	blkfront_close_all();
 }
 
+const struct log_disk_stats *disks_log_stats(void)
+{
+	return disks.logs ? &disks.log.stats : NULL;
+}
+
 void disks_print_stats(void (*line)(void *context, const char *text), void *context)
 {
 	if (!disks.started)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "configs/log_disk.h"
 #include "lib/compiler.h"
 #include "lib/params.h"
 #include "lib/random.h"
@@ -32,5 +33,8 @@ void disks_log_line(const char *line, size_t length);
 
 /* Flushes the log and closes the disks; takes a bounded time. From a fiber. */
 void disks_close(void);
+
+/* Counters of the log on a disk; NULL: there is none. */
+const struct log_disk_stats *disks_log_stats(void);
 
 void disks_print_stats(void (*line)(void *context, const char *text), void *context);

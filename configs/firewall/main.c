@@ -437,6 +437,7 @@ static void management_begin(void)
 			    .start_ns = boot_info_get()->entry_ns,
 			    .router = &firewall.router,
 			    .machine = machine_info,
+			    .logdisk = disks_log_stats(),
 			    .ring = management_ring },
 		.memory = management_memory,
 	};
