@@ -140,7 +140,7 @@ void hostile_blkfront_set_state(const struct hostile_blkfront *front, uint32_t s
 	(void)!write_key(front, "", "state", NULL, state);
 }
 
-static int write_ring(const struct hostile_blkfront *front, const char *queue)
+static int write_ring(const struct hostile_blkfront *front, const char *queue, evtchn_port port)
 {
 	const struct hostile_blk_keys *keys = &front->keys;
 	char key[24] = "ring-ref";
@@ -153,17 +153,17 @@ static int write_ring(const struct hostile_blkfront *front, const char *queue)
 		error = error == -ENOENT ? 0 : error;
 	}
 	if (!error)
-		error = write_key(front, queue, "event-channel", keys->event_channel, front->port);
+		error = write_key(front, queue, "event-channel", keys->event_channel, port);
 	return error == -ENOENT ? 0 : error;
 }
 
 static int write_keys(const struct hostile_blkfront *front)
 {
 	const struct hostile_blk_keys *keys = &front->keys;
-	int error = write_ring(front, keys->as_queues ? "queue-0/" : "");
+	int error = write_ring(front, keys->as_queues ? "queue-0/" : "", front->port);
 
 	if (!error && keys->as_queues)
-		error = write_ring(front, "queue-1/");
+		error = write_ring(front, "queue-1/", front->other_port);
 	if (!error && (front->order || keys->ring_order))
 		error = write_key(front, "", "ring-page-order", keys->ring_order, front->order);
 	if (!error)
@@ -177,6 +177,13 @@ static int write_keys(const struct hostile_blkfront *front)
 	return error ? error : write_key(front, "", "state", NULL, keys->state);
 }
 
+static void ports_close(struct hostile_blkfront *front)
+{
+	evtchn_close(front->port);
+	evtchn_close(front->other_port);
+	front->port = front->other_port = EVTCHN_NONE;
+}
+
 void hostile_blkfront_connect(void *argument)
 {
 	struct hostile_blkfront *front = argument;
@@ -186,9 +193,11 @@ void hostile_blkfront_connect(void *argument)
 		return;
 	hostile_blkfront_prepare(front);
 	hostile_blkfront_reset(front);
-	evtchn_close(front->port);
-	front->port = EVTCHN_NONE;
+	ports_close(front);
 	front->error = evtchn_alloc_unbound(front->backend_domid, event, front, &front->port);
+	if (!front->error && front->keys.as_queues)
+		front->error = evtchn_alloc_unbound(front->backend_domid, event, front,
+						    &front->other_port);
 	if (!front->error)
 		front->error = write_keys(front);
 	if (!front->error)
@@ -201,8 +210,7 @@ void hostile_blkfront_release(void *argument)
 
 	if (!front->ring.pages[0])
 		return;
-	evtchn_close(front->port);
-	front->port = EVTCHN_NONE;
+	ports_close(front);
 	for (uint32_t i = 0; i < BLKIF_RING_PAGES_MOST && front->ring.pages[i]; i++)
 		(void)!gnttab_end_access(front->ring_grefs[i]);
 	for (uint32_t i = 0; i < HOSTILE_BLK_INDIRECT; i++)

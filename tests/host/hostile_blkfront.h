@@ -35,7 +35,8 @@ struct hostile_blk_keys {
 	const char *queues;	   /* multi-queue-num-queues; NULL: no such node */
 	const char *persistent;	   /* feature-persistent; NULL: no such node */
 	const char *large_sectors; /* feature-large-sector-size; NULL: no such node */
-	bool as_queues; /* the ring's keys are written below queue-0/ and, again, queue-1/ */
+	bool as_queues; /* the ring's keys are written below queue-0/ and, with another port but
+			 * the same ring, queue-1/ */
 	uint32_t state; /* at the end of the handshake */
 };
 
@@ -48,6 +49,7 @@ struct hostile_blkfront {
 	struct blkif_ring ring;
 	uint32_t ring_grefs[BLKIF_RING_PAGES_MOST];
 	evtchn_port port;
+	evtchn_port other_port; /* of queue-1 */
 	uint8_t *pages[HOSTILE_BLK_PAGES];
 	uint32_t grefs[HOSTILE_BLK_PAGES];
 	uint8_t *indirect[HOSTILE_BLK_INDIRECT]; /* granted read-only */
