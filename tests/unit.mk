@@ -37,6 +37,9 @@ $(UNIT_BUILD)/bin/configs/ramdisk/options_test: $(patsubst %.c,$(UNIT_BUILD)/%.o
 $(UNIT_BUILD)/bin/drivers/blkback_request_test: $(UNIT_BUILD)/drivers/blkback_request.o
 # Fibers are played by the test.
 $(UNIT_BUILD)/bin/configs/socket_fiber_test: $(UNIT_BUILD)/configs/socket_fiber.o
+# So are they here, and the disk.
+$(UNIT_BUILD)/bin/configs/rules_disk_test: $(UNIT_BUILD)/configs/rules_disk.o \
+	$(UNIT_BUILD)/drivers/block.o
 $(UNIT_BUILD)/bin/configs/metrics_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c \
 	configs/http_server.c configs/metrics.c configs/metrics_source.c configs/status.c \
 	configs/status_rows.c configs/text_out.c)
