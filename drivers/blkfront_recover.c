@@ -36,8 +36,10 @@ static bool is_to_be_flushed(const struct blkfront_disk *disk, const struct bloc
 
 void blkfront_request_step(struct blkfront_disk *disk, struct block_request *request)
 {
-	if (request->own.error && request->own.planned < request->count)
-		return; /* it waits to be looked at again, and is not continued then */
+	/* Part of it waits: it is looked at again, and is not continued then. */
+	if (request->own.error && request->own.planned < request->count &&
+	    request->own.progress != BLKFRONT_STEP_BEFORE)
+		return;
 	if (request->own.error) {
 		blkfront_request_report(disk, request, request->own.error);
 		return;
