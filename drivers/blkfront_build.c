@@ -570,7 +570,8 @@ static bool flush_build(struct blkfront_queue *queue)
 		struct block_request *request =
 			list_entry(disk->flushing.next, struct block_request, own.link);
 
-		(void)piece_add(&build, BLKFRONT_PIECE_PLAIN, request, BLKFRONT_NONE);
+		piece_add(&build, BLKFRONT_PIECE_PLAIN, request, BLKFRONT_NONE)->bytes =
+			disk->writes;
 		to_running(disk, request);
 		if (build.first != build.tail)
 			disk->device.stats.merged++;

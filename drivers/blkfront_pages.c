@@ -205,6 +205,8 @@ int blkfront_pages_grant(struct blkfront_disk *disk)
 {
 	bool another = disk->pages_domid != disk->backend_id;
 
+	if (another && disk->pages_domid != DOMID_INVALID && disk->writes != disk->flushed)
+		disk->doubt = true;
 	disk->pages_domid = disk->backend_id;
 	for (uint32_t i = 0; i < disk->page_count; i++) {
 		struct blkfront_page *page = &disk->pages[i];
