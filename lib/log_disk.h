@@ -4,7 +4,7 @@
  * (lib/log_disk_reader.h) share this; there is no I/O here.
  *
  *	0		the superblock, written once, when the disk is formatted
- *	64 KiB		the same again
+ *	64 KiB		the same again, for readers, should the first one be damaged
  *	128 KiB		the segments, all of one size, a ring: the next one to be written is
  *			the one behind the newest
  *
@@ -82,10 +82,11 @@ void log_disk_super_write(const struct log_disk_super *super, uint8_t *sector);
 must_check int log_disk_super_read(struct log_disk_super *super, const uint8_t *sector);
 
 /*
- * True for a sector of zeroes, and for what is left of a first superblock when the power
- * failed while it was written over zeroes: nobody's data.
+ * True for sector `which` (0: the first) of zeroes, or with what a superblock that was being
+ * written over zeroes has left there when the power failed: nobody's data. The second one
+ * is written first, so it may be whole.
  */
-bool log_disk_super_is_blank(const uint8_t *sector);
+must_check bool log_disk_super_is_blank(const uint8_t *sector, uint32_t which);
 
 /* ---- segments ---- */
 

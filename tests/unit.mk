@@ -13,9 +13,8 @@ UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/store_wire.c xen/qrexec_wire.c xen/qubes
 	tests/unit/panic.c tests/host/relax.c
 # Those of vchan need two guests and are hosted (tests/host.mk).
 UNIT_TESTS = $(sort $(filter-out tests/xen/vchan_%,$(wildcard tests/lib/*_test.c tests/net/*_test.c \
-	tests/xen/*_test.c)) tests/configs/firewall/qubes_test.c \
-	$(wildcard tests/configs/*_test.c tests/configs/iperf/*_test.c \
-	tests/configs/library/*_test.c))
+	tests/xen/*_test.c)) $(wildcard tests/configs/*_test.c tests/configs/firewall/*_test.c \
+	tests/configs/iperf/*_test.c tests/configs/library/*_test.c))
 UNIT_HELPERS = $(filter-out %_test.c,$(wildcard tests/lib/*.c tests/net/*.c))
 UNIT_OBJS = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(UNIT_SRCS) $(UNIT_HELPERS))
 UNIT_PROGRAMS = $(patsubst tests/%.c,$(UNIT_BUILD)/bin/%,$(UNIT_TESTS))
@@ -36,6 +35,9 @@ $(UNIT_BUILD)/bin/configs/socket_fiber_test: $(UNIT_BUILD)/configs/socket_fiber.
 # So are they here, and the disk.
 $(UNIT_BUILD)/bin/configs/rules_disk_test: $(UNIT_BUILD)/configs/rules_disk.o \
 	$(UNIT_BUILD)/drivers/block.o
+$(UNIT_BUILD)/bin/configs/firewall/disk_rules_test: $(patsubst %.c,$(UNIT_BUILD)/%.o, \
+	configs/firewall/disk_rules.c configs/firewall/host_names.c configs/rules_disk.c \
+	configs/rules_file.c drivers/block.c)
 $(UNIT_BUILD)/bin/configs/metrics_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c \
 	configs/http_server.c configs/metrics.c configs/metrics_source.c configs/status.c \
 	configs/status_rows.c configs/text_out.c)

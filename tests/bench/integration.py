@@ -5,14 +5,15 @@ in both modes on one boot of the bench. `make test-xen` runs them.
 
     integration.py KERNEL CHURN_KERNEL SELFTEST_KERNEL [--hostile KERNEL] [--relay KERNEL]
                    [--vchan KERNEL PEER] [--qubes FOLDER] [--iperf KERNEL] [--httpd KERNEL]
-                   [--ramdisk KERNEL] [--trap KERNEL] [--mode pv|pvh] [--only WORD]
+                   [--blktest KERNEL] [--ramdisk KERNEL] [--trap KERNEL] [--mode pv|pvh]
+                   [--only WORD]
 
 With --trap a kernel whose undefined behaviour traps is put through the main job too,
 with --hostile the firewall is attacked by its neighbours (hostile.py), with --relay the
 relay is tried (relay.py), with --vchan vchans against libxenvchan (vchan.py), with --qubes
 and the folder of tests/qubes' programs the firewall is one of QubesOS (qubes.py), with
---iperf end points are tried (ends.py), with --httpd its pages (web.py), with --ramdisk the
-RAM disk (ramdisk.py).
+--iperf end points are tried (ends.py), with --httpd its pages (web.py), with --blktest our
+disks against Linux's backend (disks.py), with --ramdisk the disks that we serve (ramdisk.py).
 
 Prints a line a test, what was expected and seen where one fails, and at the end
 `N passed, N failed`. A failed test leaves the consoles of all domains in
@@ -26,6 +27,7 @@ import traceback
 
 import bench as bench_module
 from bench import Bench, BenchError, OUTSIDE, UPLINK_GATEWAY, UPLINK_IP
+from disks import DisksTests
 from ends import EndTests
 from hostile import HostileTests
 from qubes import QubesTests
@@ -72,8 +74,8 @@ def megabits(text, side):
     return float(value) * {"K": 0.001, "M": 1.0, "G": 1000.0}[unit]
 
 
-class Suite(EndTests, HostileTests, QubesTests, RamdiskTests, RelayTests, StackTests, StormTests,
-            UplinkTests, VchanTests, WebTests):
+class Suite(DisksTests, EndTests, HostileTests, QubesTests, RamdiskTests, RelayTests, StackTests,
+            StormTests, UplinkTests, VchanTests, WebTests):
     expect = staticmethod(expect)
 
     def __init__(self, bench, kernels, mode):
@@ -437,6 +439,8 @@ TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes
          "second_vif": ("pv",), "cycles": ("pv",), "many": ("pvh",),
          "vchan": ("pvh",), "vchan_nonsense": ("pv",),
          "iperf_server": BOTH, "iperf_client": BOTH, "httpd": ("pvh",), "manage": ("pv",),
+         "blktest": BOTH, "blk_sizes": ("pv",), "blk_variants": ("pvh",), "blk_resize": ("pvh",),
+         "blk_plug": ("pvh",), "blk_backend_dies": ("pv",), "blk_power": ("pv",),
          "ramdisk": BOTH}
 
 
@@ -458,6 +462,8 @@ def run_mode(bench, arguments, mode):
         if test.startswith("iperf") and not arguments.iperf:
             continue
         if test == "httpd" and not arguments.httpd:
+            continue
+        if test.startswith("blk") and not arguments.blktest:
             continue
         if test.startswith("hostile") and not arguments.hostile:
             continue
