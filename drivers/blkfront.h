@@ -30,6 +30,8 @@ struct blkfront_config {
 	bool direct;
 	bool no_persistent; /* does not offer to keep grants, for measuring */
 	bool no_indirect;   /* does without indirect descriptors, for measuring */
+	/* Whether a disk of that name is to be connected; others are left alone. NULL: all are. */
+	bool (*wanted)(const char *name, void *context);
 	/*
 	 * From a fiber. A disk is there, connected for the first time; set device->changed and
 	 * device->context before returning. It stays until detached() has returned, which is

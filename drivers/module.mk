@@ -28,3 +28,6 @@ drivers_SRCS := \
 	drivers/netfront_rx.c \
 	drivers/netfront_tx.c \
 	drivers/store_pace.c
+# Connecting and disconnecting is in no packet's way: small counts.
+$(patsubst %,$(BUILD)/kernel/drivers/%.o,netback netback_connect netfront netfront_connect \
+	netfront_grants netfront_lost): KERNEL_CFLAGS += -Os

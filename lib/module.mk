@@ -3,6 +3,7 @@ lib_SRCS := \
 	lib/bytes.c \
 	lib/checksum.c \
 	lib/checksum_bytes.c \
+	lib/crc32c.c \
 	lib/drop.c \
 	lib/frame_hash.c \
 	lib/iopage.c \
@@ -21,3 +22,6 @@ lib_SRCS := \
 	lib/siphash.c \
 	lib/time_text.c \
 	lib/wheel.c
+# What reads and writes text is in no packet's way: small counts.
+$(patsubst %,$(BUILD)/kernel/lib/%.o,base64 ip4_text ip6_text ip_text json log log_history params \
+	pcapng time_text): KERNEL_CFLAGS += -Os

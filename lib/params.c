@@ -247,6 +247,49 @@ static void parse_qubes(struct params *params, const struct word *value)
 		complain(params, value->column, "qubes= is auto or no");
 }
 
+/* Letters first, like xvda, sdb1, vbd51728: other names could not be told from mistakes. */
+static bool is_disk_name(const char *text, size_t length)
+{
+	if (length < 2 || length >= PARAMS_DISK_BYTES)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		bool letter = text[i] >= 'a' && text[i] <= 'z';
+		bool digit = text[i] >= '0' && text[i] <= '9';
+
+		if (!letter && !(digit && i))
+			return false;
+	}
+	return true;
+}
+
+/* Whether it is one; then it is copied. */
+static bool parse_disk(const char *text, size_t length, char name[PARAMS_DISK_BYTES])
+{
+	if (!is_disk_name(text, length))
+		return false;
+	memcpy(name, text, length);
+	name[length] = '\0';
+	return true;
+}
+
+static void parse_rules(struct params *params, const struct word *value)
+{
+	if (!parse_disk(value->text, value->length, params->rules_disk))
+		complain(params, value->column, "rules= is a disk's name like xvdb");
+}
+
+static void parse_logdisk(struct params *params, const struct word *value)
+{
+	static const char format[] = ",format";
+	size_t length = value->length, rest = sizeof(format) - 1;
+
+	params->log_disk_format =
+		length > rest && memcmp(value->text + length - rest, format, rest) == 0;
+	length -= params->log_disk_format ? rest : 0;
+	if (!parse_disk(value->text, length, params->log_disk))
+		complain(params, value->column, "logdisk= is like xvda or xvda,format");
+}
+
 static void parse_fault(struct params *params, const struct word *value)
 {
 	if (value->length == 0 || value->length >= sizeof(params->fault)) {
@@ -261,9 +304,10 @@ static const struct {
 	const char *name;
 	void (*parse)(struct params *params, const struct word *value);
 } keys[] = {
-	{ "ip", parse_ip },   { "gw", parse_gateway },	{ "dns", parse_dns },
-	{ "nat", parse_nat }, { "log", parse_log },	{ "fault", parse_fault },
-	{ "ip6", parse_ip6 }, { "qubes", parse_qubes }, { "manage", parse_manage },
+	{ "ip", parse_ip },	  { "gw", parse_gateway },	{ "dns", parse_dns },
+	{ "nat", parse_nat },	  { "log", parse_log },		{ "fault", parse_fault },
+	{ "ip6", parse_ip6 },	  { "qubes", parse_qubes },	{ "manage", parse_manage },
+	{ "rules", parse_rules }, { "logdisk", parse_logdisk },
 };
 
 /* What toolstacks put on every Linux command line; matched to the '=' or to the end. */
@@ -372,6 +416,13 @@ static uint32_t parse_words(const char *cmdline, bool tolerant, const char *own,
 	return seen;
 }
 
+/* The log would be written over the rules. */
+static void check_disks(struct params *params)
+{
+	if (params->rules_disk[0] && strcmp(params->rules_disk, params->log_disk) == 0)
+		complain(params, 1, "rules= and logdisk= are the same disk");
+}
+
 int params_parse_station(const char *cmdline, const char *own, struct params *params)
 {
 	uint32_t seen = parse_words(cmdline, false, own, params);
@@ -385,6 +436,9 @@ int params_parse_station(const char *cmdline, const char *own, struct params *pa
 		complain(params, end, "gw= is missing");
 	if (params->has_ip && params->has_gateway && be32_equal(params->ip, params->gateway))
 		complain(params, 1, "ip= and gw= are the same address");
+	check_disks(params);
+	if (own && (params->rules_disk[0] || params->log_disk[0]))
+		complain(params, 1, "only the firewall has disks");
 	return params->error_count ? -EINVAL : 0;
 }
 
@@ -398,6 +452,8 @@ int params_parse_qubes(const char *cmdline, struct params *params)
 	(void)parse_words(cmdline, true, NULL, params);
 	if (params->dhcp || params->ip6_auto)
 		complain(params, 1, "under QubesOS addresses come from QubesDB");
+	if (params->rules_disk[0])
+		complain(params, 1, "under QubesOS rules come from QubesDB");
 	if (params->has_ip && params->has_gateway && be32_equal(params->ip, params->gateway))
 		complain(params, 1, "ip= and gw= are the same address");
 	return params->error_count ? -EINVAL : 0;

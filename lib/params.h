@@ -16,13 +16,18 @@
  *				the one client, or with ",uplink" the one host out there, that is
  *				shown the firewall's counters by HTTP on that port, 80 when it is
  *				not said; an IPv6 address with a port stands in brackets
+ *	rules=DISK		the disk that the rule file is on, as Linux would call it: xvdb;
+ *				then there is no ramdisk (configs/rules_disk.h tells its format)
+ *	logdisk=DISK[,format]	the disk that keeps the log: xvda; an empty one, or one that has a
+ *				log already; with ",format" also any other, whose content is lost
  *	qubes=auto|no		no: not as a qube of QubesOS, though its dom0 offers to be one
  *	fault=WORD		fault on purpose after start (see arch/x86/fault.h)
  *
  * Words that QubesOS and xl give to every Linux kernel are tolerated. Everything else
  * that is not understood is an error, and all errors are collected. Under QubesOS, which adds
  * words of its own from one release to the next, unknown ones are tolerated too, and addresses
- * are not needed: what is given here then counts instead of what QubesDB says.
+ * are not needed: what is given here then counts instead of what QubesDB says. Rules come from
+ * QubesDB alone there. Disks that are not named are not touched.
  */
 #pragma once
 
@@ -38,6 +43,7 @@
 #define PARAMS_DNS_MAX 4u
 #define PARAMS_FAULT_BYTES 16u
 #define PARAMS_ERRORS_MAX 8u
+#define PARAMS_DISK_BYTES 16u
 
 struct params_error {
 	uint32_t column; /* from 1 */
@@ -67,6 +73,9 @@ struct params {
 	uint32_t dns_count;
 	enum log_level log;
 	struct params_manage manage;
+	char rules_disk[PARAMS_DISK_BYTES]; /* "": none */
+	char log_disk[PARAMS_DISK_BYTES];   /* the same */
+	bool log_disk_format;
 	char fault[PARAMS_FAULT_BYTES]; /* "" : none */
 	uint32_t error_count;		/* of errors[], at most PARAMS_ERRORS_MAX are kept */
 	struct params_error errors[PARAMS_ERRORS_MAX];

@@ -33,6 +33,9 @@ $(filter $(UNIT_BUILD)/bin/configs/iperf/%,$(UNIT_PROGRAMS)): $(UNIT_IPERF)
 $(filter $(UNIT_BUILD)/bin/configs/library/%,$(UNIT_PROGRAMS)): $(UNIT_LIBRARY)
 # Fibers are played by the test.
 $(UNIT_BUILD)/bin/configs/socket_fiber_test: $(UNIT_BUILD)/configs/socket_fiber.o
+# So are they here, and the disk.
+$(UNIT_BUILD)/bin/configs/rules_disk_test: $(UNIT_BUILD)/configs/rules_disk.o \
+	$(UNIT_BUILD)/drivers/block.o
 $(UNIT_BUILD)/bin/configs/metrics_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c \
 	configs/http_server.c configs/metrics.c configs/metrics_source.c configs/status.c \
 	configs/status_rows.c configs/text_out.c)

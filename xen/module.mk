@@ -25,5 +25,7 @@ xen_SRCS := \
 	xen/vchan_pages.c \
 	xen/vchan_ring.c \
 	xen/vchan_server.c
-# What dom0 has to say is in no packet's way: small counts.
+# What dom0 has to say, and how neighbours find one another, is in no packet's way: small counts.
 $(BUILD)/kernel/xen/qrexec%.o $(BUILD)/kernel/xen/qubesdb%.o: KERNEL_CFLAGS += -Os
+$(patsubst %,$(BUILD)/kernel/xen/%.o,bus console shutdown start store store_connection store_wire \
+	vchan_client vchan_pages vchan_server): KERNEL_CFLAGS += -Os

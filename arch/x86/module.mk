@@ -17,3 +17,6 @@ arch_SRCS := \
 	arch/x86/start.c \
 	arch/x86/traps.c \
 	arch/x86/wall_clock.c
+# The beginning and the end of a guest, and its page tables, need no speed: small counts.
+$(patsubst %,$(BUILD)/kernel/arch/x86/%.o,backtrace emergency fault newlib_syscalls paging_pv \
+	paging_pvh start): KERNEL_CFLAGS += -Os

@@ -103,6 +103,31 @@ START_TEST(qubesos)
 }
 END_TEST
 
+START_TEST(disks)
+{
+	struct params params;
+
+	ck_assert_int_eq(params_parse("ip=dhcp", &params), 0);
+	ck_assert_str_eq(params.rules_disk, "");
+	ck_assert_str_eq(params.log_disk, "");
+	ck_assert_int_eq(params_parse("ip=dhcp rules=xvdb logdisk=xvda", &params), 0);
+	ck_assert_str_eq(params.rules_disk, "xvdb");
+	ck_assert_str_eq(params.log_disk, "xvda");
+	ck_assert_int_eq(params_parse("ip=dhcp logdisk=vbd123456789abc", &params), 0);
+	ck_assert_str_eq(params.log_disk, "vbd123456789abc");
+	ck_assert(!params.log_disk_format);
+	ck_assert_int_eq(params_parse("ip=dhcp logdisk=xvda,format", &params), 0);
+	ck_assert_str_eq(params.log_disk, "xvda");
+	ck_assert(params.log_disk_format);
+	/* Rules are QubesDB's there, and no end point has any. */
+	ck_assert_int_eq(params_parse_qubes("logdisk=xvdb", &params), 0);
+	ck_assert_str_eq(params.log_disk, "xvdb");
+	ck_assert_int_eq(params_parse_qubes("rules=xvdb", &params), -EINVAL);
+	ck_assert_int_eq(params_parse_station("ip=dhcp rules=xvdb", "httpd", &params), -EINVAL);
+	ck_assert_int_eq(params_parse_station("ip=dhcp logdisk=xvdb", "httpd", &params), -EINVAL);
+}
+END_TEST
+
 static const struct {
 	const char *line;
 	uint32_t column; /* of the first error */
@@ -138,6 +163,17 @@ static const struct {
 	{ "ip=dhcp ip6=2001:db8::5/64,2001:db8::5", 13 },
 	{ "ip=dhcp ip6=auto ip6=auto", 18 },
 	{ "ip=dhcp dns=::", 13 },
+	{ "ip=dhcp rules=", 15 },
+	{ "ip=dhcp rules=/dev/xvdb", 15 },
+	{ "ip=dhcp rules=xvdb rules=xvdc", 20 },
+	{ "ip=dhcp logdisk=1a", 17 },
+	{ "ip=dhcp logdisk=x", 17 },
+	{ "ip=dhcp logdisk=,format", 17 },
+	{ "ip=dhcp logdisk=xvda,make", 17 },
+	{ "ip=dhcp rules=xvda,format", 15 },
+	{ "ip=dhcp logdisk=XVDA", 17 },
+	{ "ip=dhcp logdisk=vbd123456789abcd", 17 },
+	{ "ip=dhcp logdisk=xvda rules=xvda", 1 },
 };
 
 START_TEST(mistake)
@@ -242,6 +278,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, nat);
 	tcase_add_test(cases, ipv6);
 	tcase_add_test(cases, qubesos);
+	tcase_add_test(cases, disks);
 	tcase_add_test(cases, who_manages);
 	tcase_add_loop_test(cases, mistake, 0, sizeof(mistakes) / sizeof(mistakes[0]));
 	tcase_add_test(cases, words_of_an_application);
