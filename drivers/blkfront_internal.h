@@ -173,6 +173,8 @@ void blkfront_connection_end(struct blkfront_disk *disk, enum xenbus_state say);
 
 /* ---- blkfront_pages.c ---- */
 
+/* Once, before all others. */
+void blkfront_pages_init(void);
 must_check int blkfront_pages_take(struct blkfront_disk *disk);
 /* Gives them back to the pool; what is lost goes to the list of all disks. */
 void blkfront_pages_free(struct blkfront_disk *disk);

@@ -20,7 +20,12 @@
 #define LEAST_PAGES 2u
 
 /* Pages that are no disk's and that a backend has kept; their tag is its domain. */
-static struct list lost = { &lost, &lost };
+static struct list lost;
+
+void blkfront_pages_init(void)
+{
+	list_init(&lost);
+}
 
 /* ---- taking and giving back ---- */
 

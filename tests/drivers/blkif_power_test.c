@@ -29,7 +29,11 @@ struct sector {
 
 struct entry_note {
 	bool seen;
-	bool before_failure; /* a flush that the power failed under promises nothing of then */
+	/*
+	 * The power failed under it. A flush then promises nothing of what was reported before,
+	 * nor does a write's report say that it was the next backend that had it.
+	 */
+	bool before_failure;
 	uint32_t version;
 	uint32_t snapshot[SECTORS]; /* of a flush: what was reported when it was handed over */
 };
@@ -160,7 +164,8 @@ static void take_report(struct entry_note *note, const struct batch_entry *entry
 	}
 	for (uint64_t i = request->sector; i < request->sector + request->count; i++) {
 		sectors[i].busy = 0;
-		sectors[i].reported = note->version;
+		if (!note->before_failure || (request->flags & BLOCK_FUA))
+			sectors[i].reported = note->version;
 		if (request->flags & BLOCK_FUA)
 			sectors[i].promised = note->version;
 	}
