@@ -128,6 +128,10 @@ struct blkfront_disk {
 	struct block_request *barrier;
 	uint32_t under_way; /* requests of the ring */
 
+	uint32_t writes;  /* reported */
+	uint32_t flushed; /* of them, known to be stable */
+	bool doubt;	  /* others were another backend's, and nobody knows what became of them */
+
 	struct blkfront_piece *pieces;
 	uint16_t free_piece;
 	uint16_t kept_loans; /* pieces whose page a backend did not let go */
