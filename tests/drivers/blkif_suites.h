@@ -13,3 +13,4 @@ TCase *blkif_power_tests(void);
 TCase *blkif_feature_tests(void);
 TCase *blkif_hostile_front_tests(void);
 TCase *blkif_hostile_front_life_tests(void);
+TCase *blkif_hostile_back_tests(void);
