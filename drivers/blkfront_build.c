@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "arch/x86/memory.h"
 #include "drivers/blkfront_internal.h"
 #include "lib/minmax.h"
 
@@ -249,7 +248,7 @@ static uint32_t loan_add(struct build *build, struct block_request *request, uin
 	struct blkfront_disk *disk = build->disk;
 	struct blkfront_piece *piece;
 	int64_t gref =
-		gnttab_grant_access(disk->backend_id, memory_frame_of(data), build->span.write);
+		gnttab_grant_access(disk->backend_id, gnttab_frame_of(data), build->span.write);
 
 	if (gref < 0)
 		return 0;
@@ -570,7 +569,8 @@ static bool flush_build(struct blkfront_queue *queue)
 		struct block_request *request =
 			list_entry(disk->flushing.next, struct block_request, own.link);
 
-		(void)piece_add(&build, BLKFRONT_PIECE_PLAIN, request, BLKFRONT_NONE);
+		piece_add(&build, BLKFRONT_PIECE_PLAIN, request, BLKFRONT_NONE)->bytes =
+			disk->writes;
 		to_running(disk, request);
 		if (build.first != build.tail)
 			disk->device.stats.merged++;
