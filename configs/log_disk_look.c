@@ -11,7 +11,7 @@
 #include "lib/minmax.h"
 #include "lib/time_text.h"
 
-#define CHUNK_BYTES LOG_DISK_BUFFER_BYTES
+#define CHUNK_BYTES LOG_DISK_SUPER_DISTANCE /* a superblock is at its beginning, or none */
 /* So much at either end tells of partition tables, file systems, volumes and arrays. */
 #define BLANK_BYTES (1u << 20)
 /* Segments that cannot be read are looked at again until the pauses are so long. */
