@@ -4,9 +4,16 @@ drivers_SRCS := \
 	drivers/blkback_persistent.c \
 	drivers/blkback_request.c \
 	drivers/blkback_ring.c \
-	drivers/blkif_ring.c \
 	drivers/blkfront.c \
+	drivers/blkfront_build.c \
+	drivers/blkfront_connect.c \
+	drivers/blkfront_disk.c \
 	drivers/blkfront_name.c \
+	drivers/blkfront_pages.c \
+	drivers/blkfront_plan.c \
+	drivers/blkfront_recover.c \
+	drivers/blkfront_ring.c \
+	drivers/blkif_ring.c \
 	drivers/block.c \
 	drivers/event_storm.c \
 	drivers/netback.c \

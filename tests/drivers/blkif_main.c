@@ -10,5 +10,11 @@ int main(void)
 	Suite *suite = suite_create("blkif");
 
 	suite_add_tcase(suite, blkif_pair_tests());
+	suite_add_tcase(suite, blkif_life_tests());
+	suite_add_tcase(suite, blkif_order_tests());
+	suite_add_tcase(suite, blkif_power_tests());
+	suite_add_tcase(suite, blkif_feature_tests());
+	suite_add_tcase(suite, blkif_hostile_front_tests());
+	suite_add_tcase(suite, blkif_hostile_front_life_tests());
 	return unit_run(suite, CK_NORMAL, "");
 }

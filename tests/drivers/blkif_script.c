@@ -310,7 +310,8 @@ void blkif_script_replace(struct blkif_script *script)
 
 void blkif_script_lose_power(struct blkif_script *script)
 {
-	host_domain_kill(script->world->server.domain);
+	if (host_domain_is_alive(script->world->server.domain))
+		host_domain_kill(script->world->server.domain);
 	for (uint64_t i = 0; i < script->bytes / BLKIF_SECTOR_BYTES; i++) {
 		uint64_t at = i * BLKIF_SECTOR_BYTES;
 
