@@ -32,7 +32,7 @@ test-xen: packages
 	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
 		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile --relay $(BUILD)/relay \
 		--vchan $(BUILD)/vchan $(BUILD)/vchan-peer --qubes $(QUBES_BUILD) \
-		--iperf $(BUILD)/iperf --httpd $(BUILD)/httpd
+		--iperf $(BUILD)/iperf --httpd $(BUILD)/httpd --blktest $(BUILD)/blktest
 
 run: packages
 	@$(MAKE) -s images

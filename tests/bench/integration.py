@@ -5,13 +5,14 @@ in both modes on one boot of the bench. `make test-xen` runs them.
 
     integration.py KERNEL CHURN_KERNEL SELFTEST_KERNEL [--hostile KERNEL] [--relay KERNEL]
                    [--vchan KERNEL PEER] [--qubes FOLDER] [--iperf KERNEL] [--httpd KERNEL]
-                   [--trap KERNEL] [--mode pv|pvh] [--only WORD]
+                   [--blktest KERNEL] [--trap KERNEL] [--mode pv|pvh] [--only WORD]
 
 With --trap a kernel whose undefined behaviour traps is put through the main job too,
 with --hostile the firewall is attacked by its neighbours (hostile.py), with --relay the
 relay is tried (relay.py), with --vchan vchans against libxenvchan (vchan.py), with --qubes
 and the folder of tests/qubes' programs the firewall is one of QubesOS (qubes.py), with
---iperf end points are tried (ends.py), with --httpd its pages (web.py).
+--iperf end points are tried (ends.py), with --httpd its pages (web.py), with --blktest our
+disks against Linux's backend (disks.py).
 
 Prints a line a test, what was expected and seen where one fails, and at the end
 `N passed, N failed`. A failed test leaves the consoles of all domains in
@@ -25,8 +26,10 @@ import traceback
 
 import bench as bench_module
 from bench import Bench, BenchError, OUTSIDE, UPLINK_GATEWAY, UPLINK_IP
+from disks import DisksTests
 from ends import EndTests
 from hostile import HostileTests
+from logdisk import LogDiskTests
 from qubes import QubesTests
 from relay import RelayTests
 from stack import StackTests
@@ -70,8 +73,8 @@ def megabits(text, side):
     return float(value) * {"K": 0.001, "M": 1.0, "G": 1000.0}[unit]
 
 
-class Suite(EndTests, HostileTests, QubesTests, RelayTests, StackTests, StormTests, UplinkTests,
-            VchanTests, WebTests):
+class Suite(DisksTests, EndTests, HostileTests, LogDiskTests, QubesTests, RelayTests, StackTests,
+            StormTests, UplinkTests, VchanTests, WebTests):
     expect = staticmethod(expect)
 
     def __init__(self, bench, kernels, mode):
@@ -86,6 +89,7 @@ class Suite(EndTests, HostileTests, QubesTests, RelayTests, StackTests, StormTes
         self.vchan = kernels.vchan
         self.iperf = kernels.iperf
         self.httpd = kernels.httpd
+        self.blktest = kernels.blktest
         self.mode = mode
 
     # ---- helpers ----
@@ -432,7 +436,10 @@ TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes
          "queues": ("pvh",), "stack": ("pv",), "uplink_told": ("pvh",), "flows": ("pvh",),
          "second_vif": ("pv",), "cycles": ("pv",), "many": ("pvh",),
          "vchan": ("pvh",), "vchan_nonsense": ("pv",),
-         "iperf_server": BOTH, "iperf_client": BOTH, "httpd": ("pvh",), "manage": ("pv",)}
+         "iperf_server": BOTH, "iperf_client": BOTH, "httpd": ("pvh",), "manage": ("pv",),
+         "logdisk": BOTH, "rulesdisk": ("pv",),
+         "blktest": BOTH, "blk_sizes": ("pv",), "blk_variants": ("pvh",), "blk_resize": ("pvh",),
+         "blk_plug": ("pvh",), "blk_backend_dies": ("pv",), "blk_power": ("pv",)}
 
 
 def run_mode(bench, arguments, mode):
@@ -451,6 +458,8 @@ def run_mode(bench, arguments, mode):
         if test.startswith("iperf") and not arguments.iperf:
             continue
         if test == "httpd" and not arguments.httpd:
+            continue
+        if test.startswith("blk") and not arguments.blktest:
             continue
         if test.startswith("hostile") and not arguments.hostile:
             continue
@@ -492,6 +501,7 @@ def main():
     parser.add_argument("--vchan", nargs=2, metavar=("KERNEL", "PEER"))
     parser.add_argument("--iperf")
     parser.add_argument("--httpd")
+    parser.add_argument("--blktest")
     parser.add_argument("--mode", choices=["pv", "pvh"])
     parser.add_argument("--only")
     arguments = parser.parse_args()
