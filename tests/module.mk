@@ -10,6 +10,7 @@ include tests/package.mk
 include tests/tap.mk
 include tests/bench_net.mk
 include tests/bench_tcp.mk
+include tests/bench_blk.mk
 include tests/qubes.mk
 
 packages:

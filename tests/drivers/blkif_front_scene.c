@@ -24,13 +24,15 @@ static const struct load_shape honest = {
 	.zeroes = 2,
 };
 
-void front_scene_begin(struct front_scene *scene, enum host_mode mode, uint32_t variant)
+static void begin(struct front_scene *scene, enum host_mode mode, uint32_t variant,
+		  uint32_t max_clients)
 {
 	struct blkif_world *world = &scene->world;
 	struct blkif_guest *client = &world->clients[0].guest.guest;
 
 	blkif_world_prepare(world, mode, variant, MACHINE_PAGES);
 	world->server.guest.back.disk_count = 3;
+	world->server.guest.back.max_clients = max_clients;
 	for (uint32_t i = 0; i < 3; i++)
 		world->server.guest.served[i].bytes = FRONT_DISK_BYTES;
 	blkif_world_server_start(world);
@@ -46,6 +48,16 @@ void front_scene_begin(struct front_scene *scene, enum host_mode mode, uint32_t 
 					.target = world->server.guest.served[1].name };
 	hostile_blkfront_init(&scene->front, scene->attacker, world->server.domain, HOST_VBD_XVDA);
 	blkif_world_load(world, 0, 0, &honest, FRONT_HONEST_LOAD);
+}
+
+void front_scene_begin(struct front_scene *scene, enum host_mode mode, uint32_t variant)
+{
+	begin(scene, mode, variant, 0);
+}
+
+void front_scene_begin_bounded(struct front_scene *scene, uint32_t max_clients)
+{
+	begin(scene, HOST_STEPPED, 0, max_clients);
 }
 
 void front_scene_connect(struct front_scene *scene)

@@ -36,6 +36,9 @@ struct front_scene {
 /* The server and the honest client, whose disk is the first; the attacker has the second. */
 void front_scene_begin(struct front_scene *scene, enum host_mode mode, uint32_t variant);
 
+/* The same, stepped, where no more clients than that are served. */
+void front_scene_begin_bounded(struct front_scene *scene, uint32_t max_clients);
+
 /* Attaches the attacker's vbd; its frontend must come up. */
 void front_scene_connect(struct front_scene *scene);
 

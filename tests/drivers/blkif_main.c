@@ -15,5 +15,6 @@ int main(void)
 	suite_add_tcase(suite, blkif_power_tests());
 	suite_add_tcase(suite, blkif_feature_tests());
 	suite_add_tcase(suite, blkif_hostile_front_tests());
+	suite_add_tcase(suite, blkif_hostile_front_life_tests());
 	return unit_run(suite, CK_NORMAL, "");
 }

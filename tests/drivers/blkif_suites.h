@@ -12,3 +12,4 @@ TCase *blkif_order_tests(void);
 TCase *blkif_power_tests(void);
 TCase *blkif_feature_tests(void);
 TCase *blkif_hostile_front_tests(void);
+TCase *blkif_hostile_front_life_tests(void);
