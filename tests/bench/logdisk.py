@@ -36,11 +36,13 @@ class LogDiskTests:
         self.bench.run(f"mkdir -p {FOLDER}; cp {path} {RULES_DISK}.new; "
                        f"truncate -s {size} {RULES_DISK}.new; cat {RULES_DISK}.new >{RULES_DISK}")
 
+    def rules_disk(self):
+        return self.bench.disk(RULES_DISK, "xvdb", "ro")
+
     def disks_firewall(self, words="logdisk=xvda rules=xvdb", rules=None, disks=("log", "rules")):
         """The firewall's settings; `rules` is a ramdisk's text."""
         config = self.firewall(cmdline=f"{WORDS} {words}", rules=rules)
-        known = {"log": f"format=raw,vdev=xvda,access=rw,target={LOG}",
-                 "rules": f"format=raw,vdev=xvdb,access=ro,target={RULES_DISK}"}
+        known = {"log": self.bench.disk(LOG), "rules": self.rules_disk()}
         config["disk"] = [known[name] for name in disks]
         return config
 
@@ -177,7 +179,7 @@ class LogDiskTests:
         self.expect(" 0 received" in out, "no answer while it is closed", out)
         self.rules_put("pass in proto icmp\n" + END)
         start = len(b.console("ringwall"))
-        b.run(f"xl block-attach ringwall format=raw,vdev=xvdb,access=ro,target={RULES_DISK}")
+        b.run(f"xl block-attach ringwall {self.rules_disk()}")
         b.wait_console("ringwall", "rules loaded from xvdb", 20, start)
         self.answered(True)
         for text, pattern, answered in (("pass in proto icmp\nblock al\n" + END,
