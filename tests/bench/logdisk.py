@@ -39,9 +39,10 @@ class LogDiskTests:
     def rules_disk(self):
         return self.bench.disk(RULES_DISK, "xvdb", "ro")
 
-    def disks_firewall(self, words="logdisk=xvda rules=xvdb", rules=None, disks=("log", "rules")):
+    def disks_firewall(self, words="logdisk=xvda rules=xvdb", rules=None, disks=("log", "rules"),
+                       memory=32):
         """The firewall's settings; `rules` is a ramdisk's text."""
-        config = self.firewall(cmdline=f"{WORDS} {words}", rules=rules)
+        config = self.firewall(cmdline=f"{WORDS} {words}", rules=rules, memory=memory)
         known = {"log": self.bench.disk(LOG), "rules": self.rules_disk()}
         config["disk"] = [known[name] for name in disks]
         return config
@@ -137,9 +138,9 @@ class LogDiskTests:
         return flushed
 
     def check_second(self, flushed):
-        """The next run goes on behind it, and ends cleanly."""
+        """The next run, with half the memory, goes on behind it, and ends cleanly."""
         b = self.bench
-        self.disks_start(r"ready in \d+ ms.*rules loaded")
+        self.disks_start(r"ready in \d+ ms.*rules loaded", memory=16)
         b.run("xl shutdown -w ringwall", 40)
         text = "\n".join(self.log_list())
         self.expect(text.count("ready in") == 2 and text.count("\n") > flushed, "both runs", text)
