@@ -16,7 +16,7 @@
 #define TRANSACTION_TRIES 5u
 #define QUEUES_KEY "multi-queue-num-queues"
 #define QUEUE_NAME_BYTES 24u
-#define PAGE_KEY_BYTES 16u
+#define PAGE_KEY_BYTES 24u
 
 /* ---- queues ---- */
 

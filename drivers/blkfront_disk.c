@@ -153,10 +153,12 @@ static bool backend_is_same(const struct blkfront_disk *disk)
 	return strcmp(path, disk->backend) == 0;
 }
 
+/*
+ * The toolstack takes the disk away. A backend that has vanished is another thing: its
+ * domain may have died, and then there will be another backend.
+ */
 static bool state_is_leaving(const struct blkfront_disk *disk, enum xenbus_state state)
 {
-	if (state == XenbusStateUnknown)
-		return true;
 	return (state == XenbusStateClosing || state == XenbusStateClosed) &&
 	       bus_read_u64(disk->backend, "online", 0) == 0;
 }
@@ -178,7 +180,8 @@ static int backend_wait_for(struct blkfront_disk *disk, enum xenbus_state wanted
 			return 0;
 		if (wanted == XenbusStateConnected && state >= XenbusStateClosing)
 			return -ECONNRESET;
-		if (!backend_is_same(disk) || state_is_leaving(disk, state))
+		if (state == XenbusStateUnknown || !backend_is_same(disk) ||
+		    state_is_leaving(disk, state))
 			return -ENODEV;
 		if (fiber_event_wait(&disk->event, deadline))
 			return -ETIMEDOUT;
@@ -257,11 +260,12 @@ static int connection_make(struct blkfront_disk *disk)
 static void connect_once(struct blkfront_disk *disk)
 {
 	int error = backend_find(disk);
+	enum xenbus_state state = error ? XenbusStateUnknown : backend_state(disk);
 	bool failed;
 
-	if (error || state_is_leaving(disk, backend_state(disk))) {
-		if (disk->attached)
-			detach(disk);
+	if (disk->device.gone || (!error && state_is_leaving(disk, state)))
+		detach(disk);
+	if (state == XenbusStateUnknown || state_is_leaving(disk, state)) {
 		(void)!fiber_event_wait(&disk->event, FIBER_FOREVER);
 		return;
 	}
