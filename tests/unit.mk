@@ -44,6 +44,10 @@ $(UNIT_BUILD)/bin/configs/metrics_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,configs
 # Its pages are played by the test.
 $(UNIT_BUILD)/bin/configs/management_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c \
 	configs/http_server.c configs/firewall/management.c)
+# The disk is played by the test.
+$(UNIT_BUILD)/bin/configs/log_disk_test $(UNIT_BUILD)/bin/configs/log_disk_crash_test: \
+	$(patsubst %.c,$(UNIT_BUILD)/%.o,configs/log_disk.c configs/log_disk_look.c drivers/block.c \
+	tests/configs/fake_block.c)
 # The server on sockets that the test plays.
 UNIT_HTTP = $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c configs/http_server.c)
 $(UNIT_BUILD)/bin/configs/http_request_test $(UNIT_BUILD)/bin/configs/http_server_test: \
