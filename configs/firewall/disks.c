@@ -17,15 +17,11 @@
 #include "xen/fiber.h"
 #include "xen/loop.h"
 
-/*
- * Of each disk: a log's batch of 64 KiB on its way and one to come, and what rings and
- * descriptors need.
- */
-#define DISK_PAGES 32u
+/* Of each disk: the log's buffer of 24 pages, and what lines, descriptors and others need. */
+#define DISK_PAGES 40u
 #define RING_PAGES 8u
 #define LOG_PAGES 16u /* records that wait for the disk */
 #define FIBER_PAGES 5u
-#define BATCH_PAGES 32u
 #define EARLY_BYTES 4096u
 #define CLOSE_NS 2000000000ull
 #define CLOSE_LOOK_NS 10000000ull
@@ -57,12 +53,11 @@ static void log_attach(struct block_device *device)
 	int error = log_disk_attach(&disks.log, device, 0, disks.config.params->log_disk_format);
 
 	if (error == -EROFS)
-		log_line(LOG_ERROR, "log disk", "%s is read-only", device->name);
+		log_line(LOG_ERROR, "logdisk", "%s is read-only", device->name);
 	else if (error == -ENOSPC)
-		log_line(LOG_ERROR, "log disk", "%s is too small", device->name);
+		log_line(LOG_ERROR, "logdisk", "%s is too small", device->name);
 	else if (error)
-		log_line(LOG_ERROR, "log disk", "%s cannot be used: error %d", device->name,
-			 -error);
+		log_line(LOG_ERROR, "logdisk", "%s cannot be used: error %d", device->name, -error);
 }
 
 static void attached(struct block_device *device, void *context)
@@ -171,7 +166,7 @@ static void log_finish(void)
 		now = clock_now_ns();
 	}
 	if (!log_disk_is_clean(&disks.log))
-		log_line(LOG_WARNING, "log disk", "not all of the log could be written");
+		log_line(LOG_WARNING, "logdisk", "not all of the log could be written");
 }
 
 /* ---- all of it ---- */
@@ -184,7 +179,7 @@ size_t disks_pages(const struct params *params)
 	if (!count)
 		return 0;
 	return count * (DISK_PAGES + RING_PAGES + FIBER_PAGES) + (rules ? FIBER_PAGES : 0) +
-	       (logs ? LOG_PAGES + BATCH_PAGES : 0) + FIBER_PAGES + 2;
+	       (logs ? LOG_PAGES : 0) + FIBER_PAGES + 2;
 }
 
 int disks_start(const struct disks_config *config)
