@@ -17,8 +17,8 @@
 #include "xen/fiber.h"
 #include "xen/loop.h"
 
-/* Of each disk: the log's buffer of 24 pages, and what lines, descriptors and others need. */
-#define DISK_PAGES 40u
+/* Of each disk: the log's buffer of 16 pages, and as many for bounces and descriptors. */
+#define DISK_PAGES 32u
 #define RING_PAGES 8u
 #define LOG_PAGES 16u /* records that wait for the disk */
 #define FIBER_PAGES 5u
