@@ -175,7 +175,9 @@ class LogDiskTests:
     def check_late(self):
         """A disk that comes when nobody waits for it; then other rules, good and bad."""
         b = self.bench
-        self.disks_start("CLOSED: nothing passes until xvdb.*", disks=(), words="rules=xvdb")
+        self.disks_start("CLOSED: nothing passes until xvdb.*", disks=(),
+                         words="rules=xvdb logdisk=xvda")
+        b.wait_console("ringwall", "logdisk: xvda is not there yet", 10)
         out = b.run(f"ping -c 1 -W 1 {UPLINK_IP}", check=False).out
         self.expect(" 0 received" in out, "no answer while it is closed", out)
         self.rules_put("pass in proto icmp\n" + END)
