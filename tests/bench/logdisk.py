@@ -79,7 +79,7 @@ class LogDiskTests:
     def check_capture(self, least):
         """What ringwall-log exports is a capture to tshark, with blocked packets in it."""
         capture = os.path.join(self.bench.share, "log.pcapng")
-        self.log_program("export", self.log_fetch(), capture)
+        self.log_program("export", "-o", capture, self.log_fetch())
         result = subprocess.run(
             ["tshark", "-r", capture, "-T", "fields", "-e", "ip.src", "-e", "ip.dst",
              "-e", "pkt_comment", "-e", "frame.comment"], capture_output=True, text=True,
