@@ -67,41 +67,40 @@ struct log_disk {
 	struct log_disk_stats stats;
 	enum log_disk_state state;
 
-	/* Records that wait: a ring of bytes. Record numbers of this run. */
+	/* Records that are not flushed yet: a ring of bytes. Numbers are those of this run. */
 	size_t first, used;
 	uint64_t first_number, next_number;
-	uint64_t oldest_ns; /* when the first of them came, or later; of now_ns() */
+	uint64_t oldest_ns; /* when the ring was empty for the last time; of now_ns() */
+	uint64_t hurry_number;
 	uint64_t packets_seen;
 	uint64_t run;
-	bool hurry;
 
 	struct block_device *device;
 	uint64_t offset;
 	bool may_format, leaving;
-	bool no_flush; /* it refused one though it offered it */
+	bool no_flush;	/* it refused one though it offered it */
+	bool unflushed; /* and nothing can be promised, which has been said */
 	struct log_disk_super super;
-	uint8_t *buffer; /* a unit, and a batch */
-	size_t buffer_bytes;
+	uint8_t *buffer;
 	uint32_t buffers_held; /* that a backend did not give back */
-	struct block_request requests[LOG_DISK_READS];
-	uint32_t under_way;
-	int failed; /* the first error of those under way */
 
-	/* Looking: what comes now, and what was found. */
+	struct block_request requests[LOG_DISK_READS];
+	int results[LOG_DISK_READS];
+	uint32_t asked, under_way;
+	uint64_t wait_ns; /* nothing is asked before; after an error */
+	uint64_t backoff_ns;
+	struct log_limit limit;
+
+	/* Looking: what comes now, what was found. */
 	uint32_t step;
 	uint64_t at;
-	uint64_t end;
-	uint32_t found, unreadable;
-	uint64_t since_ns;
-	uint64_t oldest_sequence;
+	uint32_t found, unreadable, not_read;
+	uint64_t oldest_sequence, since_ns;
 
 	/* Writing. */
 	struct log_disk_segment segment; /* the newest */
 	uint64_t segment_at;		 /* bytes of it in use; 0: the next one has to be begun */
-	struct log_disk_batch batch;	 /* made and not yet flushed: its bytes are not 0 */
-	uint64_t wait_ns;		 /* no request before; after an error */
-	uint64_t backoff_ns;
-	struct log_limit limit;
+	struct log_disk_batch batch;	 /* under way */
 };
 
 /* Begins to collect. */

@@ -302,6 +302,11 @@ static bool http_status(const struct metrics_source *source, const struct family
 	return true;
 }
 
+static const void *logdisk(const struct metrics_source *source)
+{
+	return source->logdisk;
+}
+
 /* ---- all of them ---- */
 
 /* The number that is this member of a struct. */
@@ -317,6 +322,8 @@ static bool http_status(const struct metrics_source *source, const struct family
 #define USE(name, help, member) SINGLE(name, "gauge", help, use, sockets_use, member)
 #define HTTP(name, help, member) \
 	SINGLE("http_" name "_total", "counter", help, http, http_stats, member)
+#define LOGDISK(name, help, member) \
+	SINGLE("logdisk_" name "_total", "counter", help, logdisk, log_disk_stats, member)
 #define MACHINE(name, type, help, member) SINGLE(name, type, help, machine, metrics_machine, member)
 #define ROUTER(name, type, help, member) SINGLE(name, type, help, router, router, member)
 /* Several lines, with labels; what they are about is the function's business, or AT(). */
@@ -390,6 +397,12 @@ static const struct family families[] = {
 	MACHINE("xen_event_channels", "gauge", "Event channels open.", event_channels),
 	MACHINE("xen_watches", "gauge", "Watches on the store.", watches),
 	MACHINE("fibers", "gauge", "Fibers.", fibers),
+
+	LOGDISK("lines", "Lines for the log on a disk.", lines),
+	LOGDISK("packets", "Packets for it.", packets),
+	LOGDISK("flushed", "Those of both that are safe on the disk.", flushed),
+	LOGDISK("dropped", "Those that the disk was too slow for.", dropped),
+	LOGDISK("errors", "Requests to the disk that failed.", errors),
 
 	USE("tcp_connections", "TCP connections, half open ones included.", connections),
 	USE("tcp_connections_limit", "TCP connections that there can be.", connections_most),

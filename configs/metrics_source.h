@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "configs/http_server.h"
+#include "configs/log_disk.h"
 #include "drivers/netif_info.h"
 #include "net/flow.h"
 #include "net/router.h"
@@ -30,6 +31,7 @@ struct metrics_source {
 	const struct router *router;
 	const struct sockets *sockets;
 	const struct http_server *http;
+	const struct log_disk_stats *logdisk;
 	void (*machine)(struct metrics_machine *machine);
 	bool (*ring)(uint32_t index, struct netif_info *info); /* false: no more */
 

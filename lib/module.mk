@@ -12,6 +12,8 @@ lib_SRCS := \
 	lib/ip_text.c \
 	lib/json.c \
 	lib/log.c \
+	lib/log_disk.c \
+	lib/log_disk_reader.c \
 	lib/log_history.c \
 	lib/packet.c \
 	lib/params.c \
@@ -23,5 +25,5 @@ lib_SRCS := \
 	lib/time_text.c \
 	lib/wheel.c
 # What reads and writes text is in no packet's way: small counts.
-$(patsubst %,$(BUILD)/kernel/lib/%.o,base64 ip4_text ip6_text ip_text json log log_history params \
-	pcapng time_text): KERNEL_CFLAGS += -Os
+$(patsubst %,$(BUILD)/kernel/lib/%.o,base64 ip4_text ip6_text ip_text json log log_disk \
+	log_disk_reader log_history params pcapng time_text): KERNEL_CFLAGS += -Os

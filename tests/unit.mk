@@ -13,9 +13,9 @@ UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/store_wire.c xen/qrexec_wire.c xen/qubes
 	tests/unit/panic.c tests/host/relax.c
 # Those of vchan need two guests and are hosted (tests/host.mk).
 UNIT_TESTS = $(sort $(filter-out tests/xen/vchan_%,$(wildcard tests/lib/*_test.c tests/net/*_test.c \
-	tests/xen/*_test.c)) tests/configs/firewall/qubes_test.c \
-	$(wildcard tests/configs/*_test.c tests/configs/iperf/*_test.c \
-	tests/configs/library/*_test.c))
+	tests/xen/*_test.c)) $(wildcard tests/configs/*_test.c tests/configs/firewall/*_test.c \
+	tests/configs/iperf/*_test.c tests/configs/library/*_test.c \
+	tests/configs/ramdisk/*_test.c tests/drivers/blkback_request_test.c))
 UNIT_HELPERS = $(filter-out %_test.c,$(wildcard tests/lib/*.c tests/net/*.c))
 UNIT_OBJS = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(UNIT_SRCS) $(UNIT_HELPERS))
 UNIT_PROGRAMS = $(patsubst tests/%.c,$(UNIT_BUILD)/bin/%,$(UNIT_TESTS))
@@ -31,17 +31,27 @@ UNIT_LIBRARY = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(wildcard configs/library/rw_*.
 $(UNIT_BUILD)/bin/configs/firewall/qubes_test: $(UNIT_QUBES)
 $(filter $(UNIT_BUILD)/bin/configs/iperf/%,$(UNIT_PROGRAMS)): $(UNIT_IPERF)
 $(filter $(UNIT_BUILD)/bin/configs/library/%,$(UNIT_PROGRAMS)): $(UNIT_LIBRARY)
+$(UNIT_BUILD)/bin/configs/ramdisk/options_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,\
+	configs/ramdisk/options.c drivers/blkback_request.c)
+$(UNIT_BUILD)/bin/drivers/blkback_request_test: $(UNIT_BUILD)/drivers/blkback_request.o
 # Fibers are played by the test.
 $(UNIT_BUILD)/bin/configs/socket_fiber_test: $(UNIT_BUILD)/configs/socket_fiber.o
 # So are they here, and the disk.
 $(UNIT_BUILD)/bin/configs/rules_disk_test: $(UNIT_BUILD)/configs/rules_disk.o \
 	$(UNIT_BUILD)/drivers/block.o
+$(UNIT_BUILD)/bin/configs/firewall/disk_rules_test: $(patsubst %.c,$(UNIT_BUILD)/%.o, \
+	configs/firewall/disk_rules.c configs/firewall/host_names.c configs/rules_disk.c \
+	configs/rules_file.c drivers/block.c)
 $(UNIT_BUILD)/bin/configs/metrics_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c \
 	configs/http_server.c configs/metrics.c configs/metrics_source.c configs/status.c \
 	configs/status_rows.c configs/text_out.c)
 # Its pages are played by the test.
 $(UNIT_BUILD)/bin/configs/management_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c \
 	configs/http_server.c configs/firewall/management.c)
+# The disk is played by the test.
+$(UNIT_BUILD)/bin/configs/log_disk_test $(UNIT_BUILD)/bin/configs/log_disk_crash_test: \
+	$(patsubst %.c,$(UNIT_BUILD)/%.o,configs/log_disk.c configs/log_disk_look.c drivers/block.c \
+	tests/configs/fake_block.c)
 # The server on sockets that the test plays.
 UNIT_HTTP = $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c configs/http_server.c)
 $(UNIT_BUILD)/bin/configs/http_request_test $(UNIT_BUILD)/bin/configs/http_server_test: \

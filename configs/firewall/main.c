@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The firewall guest: one uplink, any number of clients, rules from the ramdisk.
+ * The firewall guest: one uplink, any number of clients, rules from the ramdisk or a disk.
  * This is the composition root: it alone knows both the drivers and the stack,
  * sizes the memory pools, and wires interfaces to the router as they come and go.
  *
@@ -16,6 +16,8 @@
 #include "arch/x86/memory.h"
 #include "configs/capture_lines.h"
 #include "configs/firewall/clients.h"
+#include "configs/firewall/disk_rules.h"
+#include "configs/firewall/disks.h"
 #include "configs/firewall/host_names.h"
 #include "configs/firewall/management.h"
 #include "configs/firewall/qubes.h"
@@ -74,6 +76,8 @@
 #define SLEPT_NS 10000000000ull
 /* Clients are not served before QubesDB says what they may do, or dom0 takes too long. */
 #define QUBES_WAIT_NS 5000000000ull
+/* The same for a disk with rules; when it comes later they hold from then on. */
+#define DISK_WAIT_NS 5000000000ull
 #define FLOWS_SAMPLE 4096u /* to know what one costs */
 /*
  * Each queue of the uplink is one more CPU of the net VM that works for us. It needs the
@@ -98,7 +102,8 @@ static struct {
 	struct ruleset *rules;
 	struct netfront *uplink;
 	struct loop_timer timer;
-	bool qubes; /* addresses and rules come from QubesDB, not from the command line */
+	bool qubes;	 /* addresses and rules come from QubesDB, not from the command line */
+	bool rules_disk; /* rules come from a disk */
 	bool router_runs;
 	bool ready_said;
 } firewall;
@@ -175,7 +180,7 @@ static void router_make(uint32_t flows)
 		return;
 	}
 	host_names_make(&firewall.router, &firewall.random, firewall.rules,
-			firewall.qubes ? names_room() : NAMES_LEAST);
+			firewall.qubes || firewall.rules_disk ? names_room() : NAMES_LEAST);
 	if (firewall.qubes)
 		host_names_keep_flows();
 	else
@@ -202,9 +207,16 @@ static bool params_read(const char *cmdline)
 
 static void rules_read(const void *module, size_t bytes)
 {
+	const char *disk = firewall.params.rules_disk;
+	bool has_module = module && bytes;
+
 	if (firewall.qubes)
 		log_line(LOG_INFO, "rules", "they come from QubesDB");
-	else if (!module || !bytes)
+	else if (disk[0] && has_module)
+		log_line(LOG_ERROR, "rules", "rules=%s and a ramdisk: which of them?", disk);
+	else if (disk[0])
+		firewall.rules_disk = true;
+	else if (!has_module)
 		log_line(LOG_ERROR, "rules", "no rules: give a rule file as ramdisk=");
 	else
 		firewall.rules = rules_file_read(module, bytes);
@@ -313,6 +325,7 @@ static void stats_print(void (*line)(void *context, const char *text), void *con
 	if (firewall.qubes)
 		qubes_print_stats(line, context);
 	management_print_stats(line, context);
+	disks_print_stats(line, context);
 	log_stats_print(line, context);
 	line(context, "end");
 }
@@ -324,10 +337,13 @@ static void command(const char *line, void *context)
 		stats_print(stats_line_print, NULL);
 	else if (strcmp(line, "pcap") == 0)
 		capture_lines_print(&firewall.packet_log);
+	else if (strcmp(line, "rules") == 0 && firewall.rules_disk && firewall.router_runs)
+		disk_rules_again();
 	else if (strncmp(line, "log ", 4) == 0 && log_level_parse(line + 4) >= 0)
 		log_set_level((enum log_level)log_level_parse(line + 4));
 	else
-		log_line(LOG_ERROR, "console", "commands: stats, pcap, log error|warn|info|debug");
+		log_line(LOG_ERROR, "console", "commands: stats, pcap%s, log error|warn|info|debug",
+			 firewall.rules_disk ? ", rules" : "");
 }
 
 static void shutdown_requested(enum shutdown_request request, void *context)
@@ -338,6 +354,7 @@ static void shutdown_requested(enum shutdown_request request, void *context)
 		uplink_release();
 	netback_close_all();
 	netfront_close(firewall.uplink);
+	disks_close();
 }
 
 /* ---- start ---- */
@@ -377,6 +394,7 @@ static void log_keep(const char *line, size_t length)
 {
 	console_write(line, length);
 	log_history_add(line, length);
+	disks_log_line(line, length);
 }
 
 static void qubes_begin(void)
@@ -419,6 +437,7 @@ static void management_begin(void)
 			    .start_ns = boot_info_get()->entry_ns,
 			    .router = &firewall.router,
 			    .machine = machine_info,
+			    .logdisk = disks_log_stats(),
 			    .ring = management_ring },
 		.memory = management_memory,
 	};
@@ -433,29 +452,54 @@ static void management_begin(void)
 		log_line(LOG_ERROR, "manage", "the page cannot be made: error %d", -error);
 }
 
-/* Rules by the file, or in a while by QubesDB. */
+static void disks_begin(void)
+{
+	struct disks_config config = { .params = &firewall.params,
+				       .packets = &firewall.packet_log,
+				       .random = &firewall.random };
+
+	if (firewall.router_runs && firewall.rules_disk)
+		config.router = &firewall.router;
+	if (disks_start(&config) == 0)
+		return;
+	log_line(LOG_ERROR, "disks", "not enough memory for them");
+	firewall.rules_disk = false;
+}
+
+static void disk_rules_begin(void)
+{
+	if (disk_rules_wait(clock_now_ns() + DISK_WAIT_NS))
+		log_line(LOG_ERROR, "firewall", "CLOSED: nothing passes until %s can be read",
+			 firewall.params.rules_disk);
+}
+
+/* Rules by the file, or in a while by the disk or QubesDB. */
 static void rules_use(void)
 {
 	if (firewall.router_runs && firewall.qubes)
 		qubes_begin();
+	else if (firewall.router_runs && firewall.rules_disk)
+		disk_rules_begin();
 	else if (firewall.router_runs)
 		router_set_rules(&firewall.router, firewall.rules);
-	if (!firewall.router_runs || !(firewall.rules || firewall.qubes))
+	if (!firewall.router_runs || !(firewall.rules || firewall.qubes || firewall.rules_disk))
 		log_line(LOG_ERROR, "firewall", "CLOSED: nothing passes until this is mended");
 }
 
 void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 {
-	size_t free_pages = memory_free_pages();
-	uint32_t flows = flows_for(free_pages);
-	size_t left = free_pages - flow_pages(flows);
-	uint32_t rx_pages = pools_share(left, RX_SHARE, RX_PAGES_LEAST, RX_PAGES_MOST);
-	uint32_t tx_pages = pools_share(left, TX_SHARE, TX_PAGES_LEAST, TX_PAGES_MOST);
+	uint32_t flows, rx_pages, tx_pages;
 	uint8_t seed[RANDOM_SEED_BYTES];
+	size_t left = memory_free_pages();
 	bool params_good;
 
 	log_init(log_keep, clock_now_ns);
 	params_good = params_read(cmdline);
+	left -= disks_pages(&firewall.params);
+	flows = flows_for(left);
+	left -= flow_pages(flows);
+	rx_pages = pools_share(left, RX_SHARE, RX_PAGES_LEAST, RX_PAGES_MOST);
+	tx_pages = pools_share(left, TX_SHARE, TX_PAGES_LEAST, TX_PAGES_MOST);
 	log_set_level(firewall.params.log);
 	params_lines_fault(&firewall.params, "firewall");
 	entropy_gather(seed);
@@ -468,6 +512,7 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 	clients_make(firewall.router_runs ? &firewall.router : NULL, firewall.qubes);
 	loop_hook();
 	console_set_input(command, NULL);
+	disks_begin();
 	rules_use();
 	drivers_start(rx_pages, tx_pages);
 	management_begin();

@@ -53,18 +53,18 @@ class Counter:
     def reset(self):
         list(self.ask("reset"))
 
-    def profile(self):
-        """(address, executions, instructions) of each block that the firewall's CPU has run."""
-        for line in self.ask(f"profile {FIREWALL_CPU}"):
+    def profile(self, cpu=FIREWALL_CPU):
+        """(address, executions, instructions) of each block that the CPU has run."""
+        for line in self.ask(f"profile {cpu}"):
             address, executions, instructions = line.split()
             yield int(address, 16), int(executions), int(instructions)
 
-    def read(self):
-        """(guest, hypervisor) instructions on the firewall's CPU since the start."""
+    def read(self, cpu=FIREWALL_CPU):
+        """(guest, hypervisor) instructions on the CPU since the start."""
         guest = xen = 0
         for line in self.ask("read"):
-            cpu, where, count = line.split()
-            if int(cpu) != FIREWALL_CPU:
+            number, where, count = line.split()
+            if int(number) != cpu:
                 continue
             if where == "xen":
                 xen += int(count)

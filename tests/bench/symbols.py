@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 
 import image
+from bench import FIREWALL_CPU
 
 LINES = 70
 XEN_FIRST, XEN_LAST = 0xffff800000000000, 0xffff87ffffffffff
@@ -73,10 +74,10 @@ class Profiler:
             return "xen", *self.xen.find(address)
         return "guest", "(another kernel)", False
 
-    def end(self, case, part):
+    def end(self, case, part, cpu=FIREWALL_CPU):
         own = Table(case.kernel + ".debug") if case.kind == "ringwall" else None
         sums, calls = {}, {}
-        for address, executions, instructions in self.counter.profile():
+        for address, executions, instructions in self.counter.profile(cpu):
             whose, symbol, begins = self.place(address, own)
             key = (whose, symbol)
             sums[key] = sums.get(key, 0) + instructions

@@ -90,6 +90,22 @@ static void has_not(const char *text, const char *what)
 	ck_assert_msg(!strstr(text, what), "%s is there", what);
 }
 
+START_TEST(a_log_on_a_disk)
+{
+	const struct log_disk_stats stats = {
+		.lines = 7, .packets = 8, .flushed = 14, .errors = 2
+	};
+
+	source.logdisk = &stats;
+	write_all(metrics_write, HTTP_PIECE_BYTES, page);
+	has(page, "\nringwall_logdisk_lines_total 7\n");
+	has(page, "\nringwall_logdisk_packets_total 8\n");
+	has(page, "\nringwall_logdisk_flushed_total 14\n");
+	has(page, "\nringwall_logdisk_dropped_total 0\n");
+	has(page, "\nringwall_logdisk_errors_total 2\n");
+}
+END_TEST
+
 START_TEST(numbers)
 {
 	net->packets.drops[DROP_BLOCKED] = 42;
@@ -114,6 +130,7 @@ START_TEST(numbers)
 	/* What is not there is not told. */
 	has_not(page, "ringwall_tcp_");
 	has_not(page, "ringwall_http_");
+	has_not(page, "ringwall_logdisk_");
 	net->packets.drops[DROP_BLOCKED] = 0;
 }
 END_TEST
@@ -259,6 +276,7 @@ static void add_cases(TCase *cases)
 {
 	tcase_add_checked_fixture(cases, start, stop);
 	tcase_add_test(cases, numbers);
+	tcase_add_test(cases, a_log_on_a_disk);
 	tcase_add_test(cases, every_line_belongs);
 	tcase_add_test(cases, pieces);
 	tcase_add_test(cases, no_piece_is_endless);
