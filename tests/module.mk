@@ -33,7 +33,8 @@ test-xen: packages
 	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
 		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile --relay $(BUILD)/relay \
 		--vchan $(BUILD)/vchan $(BUILD)/vchan-peer --qubes $(QUBES_BUILD) \
-		--iperf $(BUILD)/iperf --httpd $(BUILD)/httpd --blktest $(BUILD)/blktest
+		--iperf $(BUILD)/iperf --httpd $(BUILD)/httpd --blktest $(BUILD)/blktest \
+		--ramdisk $(BUILD)/ramdisk
 
 run: packages
 	@$(MAKE) -s images

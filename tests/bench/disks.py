@@ -20,7 +20,9 @@ PLUG_CYCLES = int(os.environ.get("CYCLES", "10"))
 POWER_CYCLES = 4
 SEED = int(os.environ.get("SEED", str(random.SystemRandom().randrange(1 << 32))))
 STEP, WORDS = 0x9e3779b97f4a7c15, (1 << 64) - 1
-MODULES = "modprobe loop; modprobe xen-blkback; modprobe null_blk nr_devices=0"
+# Xen's script for disks reads /dev/stdin, which udev would have made.
+READY = "[ -e /dev/stdin ] || ln -s /proc/self/fd/0 /dev/stdin; modprobe loop; " \
+    "modprobe xen-blkback; modprobe null_blk nr_devices=0"
 XVDA = 51712  # docs/misc/vbd-interface.txt
 UNBIND = "/sys/bus/xen-backend/drivers/vbd/unbind"
 BIND = "/sys/bus/xen-backend/drivers/vbd/bind"
@@ -47,7 +49,7 @@ class DisksTests:
     def file_make(self, name, size):
         """A file of zeroes; its path."""
         path = f"{FOLDER}/{name}"
-        self.bench.run(f"{MODULES}; mkdir -p {FOLDER}; rm -f {path}; "
+        self.bench.run(f"{READY}; mkdir -p {FOLDER}; rm -f {path}; "
                        f"truncate -s {size} {path}")
         return path
 
@@ -59,11 +61,11 @@ class DisksTests:
     def memory_make(self, mebibytes):
         """A block device that discards, and has a cache to flush; its path."""
         return self.bench.run(
-            f"{MODULES}; mkdir -p /sys/kernel/config\n"
+            f"{READY}; mkdir -p /sys/kernel/config\n"
             "mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config\n"
             "d=/sys/kernel/config/nullb/nullb_test; [ -d $d ] && rmdir $d; mkdir $d && cd $d\n"
             f"echo {mebibytes} >size; echo 512 >blocksize; echo 1 >memory_backed\n"
-            "echo 1 >discard; echo 1 >power; ls /dev/nullb_test 2>/dev/null || "
+            "echo 1 >discard; echo 4 >cache_size; echo 1 >power; ls /dev/nullb_test 2>/dev/null || "
             "echo /dev/nullb$(cat index)").out.strip()
 
     def disks_end(self):
@@ -72,7 +74,8 @@ class DisksTests:
                        f"rm -rf {FOLDER}; true")
 
     def digest(self, path):
-        return self.bench.run(f"dd if={path} iflag=direct bs=1M 2>/dev/null | sha256sum").out[:64]
+        direct = "iflag=direct" if path.startswith("/dev/") else ""
+        return self.bench.run(f"dd if={path} {direct} bs=1M 2>/dev/null | sha256sum").out[:64]
 
     # ---- the guest's side ----
 
@@ -197,7 +200,7 @@ class DisksTests:
     def test_blk_variants(self):
         """Without what blkback offers, and with more rings than one."""
         try:
-            self.bench.run(f"{MODULES}; "
+            self.bench.run(f"{READY}; "
                            "echo 2 >/sys/module/xen_blkback/parameters/max_queues")
             target = self.memory_make(16)
             for seed, words in enumerate(VARIANTS, 20):
