@@ -30,16 +30,6 @@
 
 struct blkback blkback;
 
-const struct blkback_features blkback_all_features = {
-	.max_queues = 4,
-	.ring_order = BLKIF_RING_ORDER_MOST,
-	.indirect_segments = BLKBACK_INDIRECT_SEGMENTS,
-	.persistent = true,
-	.flush = true,
-	.barrier = true,
-	.discard = true,
-};
-
 void blkback_vbd_break(struct blkback_vbd *vbd, const char *why)
 {
 	if (vbd->broken)

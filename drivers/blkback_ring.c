@@ -17,8 +17,8 @@
 #include "lib/minmax.h"
 
 #define OPS_MOST 256u
-/* Segments of one poll, before the last request; 1 MiB. */
-#define POLL_SEGMENTS 256u
+/* Segments of one poll, before the last request: 512 KiB. */
+#define POLL_SEGMENTS 128u
 #define POLL_ZERO_BYTES (1u << 20)
 #define DESCRIPTOR_BYTES (BLKBACK_INDIRECT_SEGMENTS * sizeof(struct blkif_request_segment))
 _Static_assert(DESCRIPTOR_BYTES * 2 == BLKIF_PAGE_BYTES, "descriptors never cross a page");

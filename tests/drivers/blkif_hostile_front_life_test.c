@@ -111,7 +111,8 @@ static void put_many(void *argument)
 		hostile_blk_put(front, &request, sizeof(request));
 	}
 	hostile_blk_publish(front);
-	evtchn_notify(front->other_port);
+	if (front->other_port != EVTCHN_NONE)
+		evtchn_notify(front->other_port);
 }
 
 /* Both take the same requests, and answer them over each other: the attacker's own loss. */
