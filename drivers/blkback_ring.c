@@ -12,7 +12,6 @@
  */
 #include <string.h>
 
-#include "arch/x86/memory.h"
 #include "drivers/blkback_internal.h"
 #include "lib/minmax.h"
 
@@ -62,8 +61,8 @@ static void op_plan(const struct blkback_vbd *vbd, struct blkback_job *job, uint
 		    uint32_t offset, uint8_t *ours, uint32_t bytes, bool to_client)
 {
 	struct gnttab_copy *op = op_add(job, bytes);
-	uint64_t frame = memory_frame_of(ours);
-	uint16_t our_offset = (uint16_t)((uintptr_t)ours % PAGE_BYTES);
+	uint64_t frame = gnttab_frame_of(ours);
+	uint16_t our_offset = (uint16_t)((uintptr_t)ours % BLKIF_PAGE_BYTES);
 
 	op->flags = to_client ? GNTCOPY_dest_gref : GNTCOPY_source_gref;
 	if (to_client) {
@@ -135,7 +134,8 @@ static void segment_move(struct blkback_vbd *vbd, struct blkback_job *job,
 {
 	uint32_t offset = segment->first_sect * BLKIF_SECTOR_BYTES;
 	bool to_client = job->action == BLKBACK_READ;
-	uint32_t first = min32(bytes, (uint32_t)(PAGE_BYTES - (uintptr_t)ours % PAGE_BYTES));
+	uint32_t first =
+		min32(bytes, (uint32_t)(BLKIF_PAGE_BYTES - (uintptr_t)ours % BLKIF_PAGE_BYTES));
 	uint8_t *kept = blkback_cache_find(vbd, segment->gref);
 
 	if (kept) {

@@ -239,9 +239,12 @@ int blkfront_start(const struct blkfront_config *config)
 	front.config.max_queues =
 		min32(config->max_queues ? config->max_queues : 1, BLKFRONT_QUEUES_MOST);
 	front.config.ring_order = min32(config->ring_order, BLKIF_RING_ORDER_MOST);
+	front.closing = front.listed = false;
+	front.disk_count = 0;
 	front.log_limit = (struct log_limit)LOG_LIMIT_INIT;
 	store_pace_init(&front.pace, LISTINGS, LISTING_NS);
 	list_init(&front.disks);
+	blkfront_pages_init();
 	list_init(&front.watch.link);
 	fiber_event_init(&front.event);
 	fiber_event_init(&front.progress);

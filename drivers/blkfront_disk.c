@@ -88,6 +88,8 @@ static void detach(struct blkfront_disk *disk)
 	disk->device.changed = NULL;
 	disk->device.context = NULL;
 	disk->device.geometry = (struct block_geometry){ .sectors = 0 };
+	disk->flushed = disk->writes;
+	disk->doubt = false;
 	memset(&disk->device.stats, 0, sizeof(disk->device.stats));
 	blkfront_pages_free(disk);
 }

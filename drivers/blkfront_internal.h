@@ -128,6 +128,10 @@ struct blkfront_disk {
 	struct block_request *barrier;
 	uint32_t under_way; /* requests of the ring */
 
+	uint32_t writes;  /* reported */
+	uint32_t flushed; /* of them, known to be stable */
+	bool doubt;	  /* others were another backend's, and nobody knows what became of them */
+
 	struct blkfront_piece *pieces;
 	uint16_t free_piece;
 	uint16_t kept_loans; /* pieces whose page a backend did not let go */
@@ -169,6 +173,8 @@ void blkfront_connection_end(struct blkfront_disk *disk, enum xenbus_state say);
 
 /* ---- blkfront_pages.c ---- */
 
+/* Once, before all others. */
+void blkfront_pages_init(void);
 must_check int blkfront_pages_take(struct blkfront_disk *disk);
 /* Gives them back to the pool; what is lost goes to the list of all disks. */
 void blkfront_pages_free(struct blkfront_disk *disk);

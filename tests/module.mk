@@ -28,12 +28,13 @@ check: packages
 	@tests/check/run $(BUILD)/ringwall-check $(UNIT_BUILD)/bin $(BUILD)/ringwall-log
 
 test-xen: packages
-	@$(MAKE) -s -j2 images check-program $(BUILD)/vchan-peer qubes-dom0
+	@$(MAKE) -s -j2 images check-program log-program $(BUILD)/vchan-peer qubes-dom0
 	@$(MAKE) -s -j2 BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
 	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
 		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile --relay $(BUILD)/relay \
 		--vchan $(BUILD)/vchan $(BUILD)/vchan-peer --qubes $(QUBES_BUILD) \
-		--iperf $(BUILD)/iperf --httpd $(BUILD)/httpd --blktest $(BUILD)/blktest
+		--iperf $(BUILD)/iperf --httpd $(BUILD)/httpd --blktest $(BUILD)/blktest \
+		--ramdisk $(BUILD)/ramdisk
 
 run: packages
 	@$(MAKE) -s images

@@ -22,6 +22,7 @@
 #include "drivers/blkfront.h"
 #include "lib/iopage.h"
 #include "lib/log.h"
+#include "lib/minmax.h"
 #include "lib/panic.h"
 #include "xen/console.h"
 #include "xen/fiber.h"
@@ -32,7 +33,8 @@
 
 #define DISKS_MOST 8u
 #define LINE_BYTES 200u
-#define SHARE 40u /* percent of the memory for the disks' pages, and as much for buffers */
+#define SHARE 40u   /* percent of the memory for the disks' pages, and as much for buffers */
+#define PAGES 1024u /* of a disk; xen-blkback keeps about as many */
 #define START_LIMIT_NS 10000000000ull
 
 struct disk {
@@ -254,6 +256,14 @@ static void pool_make(struct iopage_pool *pool, uint32_t count)
 	iopage_pool_init(pool, arena, descriptors, count, memory_frame_of);
 }
 
+/* With the rings, which are of the same pool. */
+static uint32_t pool_pages(const struct blkfront_config *config)
+{
+	uint32_t rings = max32(config->max_queues, 1) << config->ring_order;
+
+	return config->max_disks * (config->disk_pages + rings);
+}
+
 static void log_level_set(const char *cmdline)
 {
 	char word[8];
@@ -269,16 +279,17 @@ static void log_level_set(const char *cmdline)
 static struct blkfront_config config_read(const char *cmdline)
 {
 	uint32_t disks = (uint32_t)words_number(cmdline, "disks", 2);
-	uint32_t share = (uint32_t)(memory_free_pages() * SHARE / 100);
+	uint32_t share;
 
 	if (!disks || disks > DISKS_MOST)
 		disks = DISKS_MOST;
+	share = (uint32_t)(memory_free_pages() * SHARE / 100 / disks);
 	return (struct blkfront_config){
 		.pages = &guest.pages,
 		.max_disks = disks,
 		.max_queues = (uint32_t)words_number(cmdline, "queues", 1),
 		.ring_order = (uint32_t)words_number(cmdline, "order", 4),
-		.disk_pages = (uint32_t)words_number(cmdline, "pages", share / disks),
+		.disk_pages = (uint32_t)words_number(cmdline, "pages", min32(share, PAGES)),
 		.direct = words_is(cmdline, "direct", "yes"),
 		.no_persistent = words_is(cmdline, "persistent", "no"),
 		.no_indirect = words_is(cmdline, "indirect", "no"),
@@ -298,7 +309,7 @@ void guest_main(const char *cmdline, const void *module, size_t module_bytes)
 	log_level_set(cmdline);
 	config = config_read(cmdline);
 	buffer_pages = memory_free_pages() * SHARE / 100;
-	pool_make(&guest.pages, config.max_disks * config.disk_pages);
+	pool_make(&guest.pages, pool_pages(&config));
 	buffer = memory_alloc_pages(buffer_pages);
 	if (!buffer)
 		panic("not enough memory for %zu pages of buffers", buffer_pages);

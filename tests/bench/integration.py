@@ -5,14 +5,15 @@ in both modes on one boot of the bench. `make test-xen` runs them.
 
     integration.py KERNEL CHURN_KERNEL SELFTEST_KERNEL [--hostile KERNEL] [--relay KERNEL]
                    [--vchan KERNEL PEER] [--qubes FOLDER] [--iperf KERNEL] [--httpd KERNEL]
-                   [--blktest KERNEL] [--trap KERNEL] [--mode pv|pvh] [--only WORD]
+                   [--blktest KERNEL] [--ramdisk KERNEL] [--trap KERNEL] [--mode pv|pvh]
+                   [--only WORD]
 
 With --trap a kernel whose undefined behaviour traps is put through the main job too,
 with --hostile the firewall is attacked by its neighbours (hostile.py), with --relay the
 relay is tried (relay.py), with --vchan vchans against libxenvchan (vchan.py), with --qubes
 and the folder of tests/qubes' programs the firewall is one of QubesOS (qubes.py), with
 --iperf end points are tried (ends.py), with --httpd its pages (web.py), with --blktest our
-disks against Linux's backend (disks.py).
+disks against Linux's backend (disks.py), with --ramdisk the disks that we serve (ramdisk.py).
 
 Prints a line a test, what was expected and seen where one fails, and at the end
 `N passed, N failed`. A failed test leaves the consoles of all domains in
@@ -31,6 +32,7 @@ from ends import EndTests
 from hostile import HostileTests
 from logdisk import LogDiskTests
 from qubes import QubesTests
+from ramdisk import RamdiskTests
 from relay import RelayTests
 from stack import StackTests
 from storm import StormTests
@@ -73,8 +75,8 @@ def megabits(text, side):
     return float(value) * {"K": 0.001, "M": 1.0, "G": 1000.0}[unit]
 
 
-class Suite(DisksTests, EndTests, HostileTests, LogDiskTests, QubesTests, RelayTests, StackTests,
-            StormTests, UplinkTests, VchanTests, WebTests):
+class Suite(DisksTests, EndTests, HostileTests, LogDiskTests, QubesTests, RamdiskTests, RelayTests,
+            StackTests, StormTests, UplinkTests, VchanTests, WebTests):
     expect = staticmethod(expect)
 
     def __init__(self, bench, kernels, mode):
@@ -90,6 +92,7 @@ class Suite(DisksTests, EndTests, HostileTests, LogDiskTests, QubesTests, RelayT
         self.iperf = kernels.iperf
         self.httpd = kernels.httpd
         self.blktest = kernels.blktest
+        self.ramdisk = kernels.ramdisk
         self.mode = mode
 
     # ---- helpers ----
@@ -439,7 +442,8 @@ TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes
          "iperf_server": BOTH, "iperf_client": BOTH, "httpd": ("pvh",), "manage": ("pv",),
          "logdisk": BOTH, "rulesdisk": ("pv",),
          "blktest": BOTH, "blk_sizes": ("pv",), "blk_variants": ("pvh",), "blk_resize": ("pvh",),
-         "blk_plug": ("pvh",), "blk_backend_dies": ("pv",), "blk_power": ("pv",)}
+         "blk_plug": ("pvh",), "blk_backend_dies": ("pv",), "blk_power": ("pv",),
+         "ramdisk": BOTH}
 
 
 def run_mode(bench, arguments, mode):
@@ -450,6 +454,8 @@ def run_mode(bench, arguments, mode):
         if arguments.only and not re.search(arguments.only, test):
             continue
         if test == "trap" and not arguments.trap:
+            continue
+        if test == "ramdisk" and not arguments.ramdisk:
             continue
         if test.startswith("relay") and not arguments.relay:
             continue
@@ -502,6 +508,7 @@ def main():
     parser.add_argument("--iperf")
     parser.add_argument("--httpd")
     parser.add_argument("--blktest")
+    parser.add_argument("--ramdisk")
     parser.add_argument("--mode", choices=["pv", "pvh"])
     parser.add_argument("--only")
     arguments = parser.parse_args()
