@@ -42,12 +42,15 @@ static void page_insert(struct blkfront_disk *disk, struct iopage *page)
 int blkfront_pages_take(struct blkfront_disk *disk)
 {
 	const struct blkfront_config *config = blkfront_config();
-	struct iopage *page;
+	uint32_t rings = config->max_queues << config->ring_order;
 
 	if (disk->page_count)
 		return 0;
+	/* With a pool that is too small for all disks, the last one has fewer, but rings. */
 	while (disk->page_count < config->disk_pages &&
-	       (page = iopage_alloc(config->pages, IOPAGE_PRIVATE))) {
+	       config->pages->free_count[IOPAGE_PRIVATE] > rings) {
+		struct iopage *page = iopage_alloc(config->pages, IOPAGE_PRIVATE);
+
 		iopage_reclass(page, IOPAGE_UPLINK_WRITE);
 		page_insert(disk, page);
 	}

@@ -77,7 +77,7 @@ struct block_request {
 
 struct block_geometry {
 	uint64_t sectors;
-	uint32_t sector_bytes;		/* 512 .. 4096, a power of two */
+	uint32_t sector_bytes; /* 512 .. 4096, a power of two; as long as the device is there */
 	uint32_t physical_sector_bytes; /* a multiple of it; writes of less cost a read */
 	bool read_only, removable, cdrom;
 	bool flush;   /* BLOCK_FLUSH, and so BLOCK_FUA; without it nobody can promise that */
