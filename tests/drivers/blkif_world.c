@@ -285,6 +285,7 @@ void blkif_world_load(struct blkif_world *world, uint32_t index, uint32_t disk,
 	atomic_store(&load->refused, 0);
 	atomic_store(&load->reported, 0);
 	atomic_store(&load->wrong, 0);
+	atomic_store(&load->failed_flushes, 0);
 	atomic_store(&load->failed_io, 0);
 	atomic_store(&load->failed_gone, 0);
 	atomic_store(&load->failed_other, 0);
@@ -328,6 +329,7 @@ void blkif_world_assert_load(struct blkif_world *world, uint32_t client, uint32_
 	if (!all)
 		return;
 	ck_assert_uint_eq(atomic_load(&load->refused), 0);
+	ck_assert_uint_eq(atomic_load(&load->failed_flushes), 0);
 	ck_assert_uint_eq(atomic_load(&load->failed_io), 0);
 	ck_assert_uint_eq(atomic_load(&load->failed_gone), 0);
 	ck_assert_uint_eq(atomic_load(&load->failed_other), 0);
