@@ -129,10 +129,22 @@ static void disk_init(struct blkfront_disk *disk, uint32_t number)
 	event_storm_init(&disk->storm, &disk->source);
 }
 
+static bool is_wanted(uint32_t number)
+{
+	char name[BLOCK_NAME_BYTES];
+
+	if (!front.config.wanted)
+		return true;
+	blkfront_name(number, name);
+	return front.config.wanted(name, front.config.context);
+}
+
 static void disk_create(uint32_t number)
 {
 	struct blkfront_disk *disk;
 
+	if (!is_wanted(number))
+		return;
 	if (front.disk_count >= front.config.max_disks) {
 		log_limited(&front.log_limit, LOG_WARNING, "blkfront",
 			    "more than %u disks: %u is not looked at", front.config.max_disks,

@@ -2,7 +2,7 @@
 /*
  * The log on a disk as a guest has it: disks that it takes and refuses, packets and lines,
  * disks that are slow, fail, change and go. LOG_IMAGE=FILE in the environment gets a disk
- * with some of everything on it, for tests of who reads it.
+ * with some of everything on it, FILE.before what it was in between, for tests of who reads it.
  */
 #include "configs/log_disk.h"
 
@@ -547,12 +547,25 @@ static void stats_line(void *context, const char *text)
 	say(text);
 }
 
+static void image_keep(const char *end)
+{
+	const char *begin = getenv("LOG_IMAGE");
+	char name[512];
+	FILE *to;
+
+	if (!begin)
+		return;
+	snprintf(name, sizeof(name), "%s%s", begin, end);
+	to = fopen(name, "wb");
+	ck_assert_ptr_nonnull(to);
+	ck_assert_uint_eq(fwrite(disk.durable, 1, DISK_BYTES, to), DISK_BYTES);
+	fclose(to);
+}
+
 /* Lines of every level, packets, two starts, a loss of power in between. */
 START_TEST(image)
 {
-	const char *name = getenv("LOG_IMAGE");
 	uint8_t *after = malloc(DISK_BYTES);
-	FILE *to;
 
 	ck_assert_int_eq(attach(false), 0);
 	settle();
@@ -564,6 +577,7 @@ START_TEST(image)
 	now += LOG_DISK_FLUSH_NS;
 	log_disk_run(&log_disk, now);
 	memcpy(after, disk.durable, DISK_BYTES);
+	image_keep(".before");
 	free(log_disk.buffer);
 	fake_block_restart(&disk, after);
 	now = 100 * SECOND;
@@ -577,11 +591,7 @@ START_TEST(image)
 	later(LOG_DISK_FLUSH_NS);
 	(void)letters();
 	ck_assert_uint_eq(reader.count, 2);
-	to = name ? fopen(name, "wb") : NULL;
-	if (to) {
-		ck_assert_uint_eq(fwrite(disk.durable, 1, DISK_BYTES, to), DISK_BYTES);
-		fclose(to);
-	}
+	image_keep("");
 	free(after);
 }
 END_TEST
