@@ -13,6 +13,7 @@
 #include "arch/x86/clock.h"
 #include "tests/drivers/blkif_back_scene.h"
 #include "tests/drivers/blkif_suites.h"
+#include "tests/host/internal.h"
 #include "xen/fiber.h"
 
 #define GRANTS 4096u
@@ -454,6 +455,25 @@ END_TEST
 
 /* ---- silence, states and storms ---- */
 
+/* Nobody looks for answers again and again. */
+START_TEST(a_backend_that_says_nothing_costs_nothing)
+{
+	uint64_t before;
+
+	back_scene_begin(&scene, HOST_STEPPED, 0);
+	back_scene_connect(&scene);
+	back_victim_asks(&scene, BACK_REQUEST_SECTORS);
+	ck_assert_uint_eq(scene.back.seen, BACK_REQUESTS);
+	before = back_victim(&scene)->loop_stats.polls;
+	host_run_for(scene.world.machine, 10 * BLKIF_SECOND);
+	ck_assert_uint_le(back_victim(&scene)->loop_stats.polls - before, 4);
+	serve_all();
+	back_assert_errors(&scene, 0);
+	host_call(scene.attacker, hostile_blkback_release, &scene.back);
+	back_scene_end(&scene);
+}
+END_TEST
+
 START_TEST(what_is_never_answered_is_asked_of_the_next)
 {
 	back_config(&scene)->direct = _i & 2;
@@ -572,6 +592,7 @@ TCase *blkif_hostile_back_life_tests(void)
 	MODES_TEST_STEPPED(tests, what_one_backend_keeps_does_not_keep_the_disk_away, 2);
 	MODES_TEST_STEPPED(tests, nothing_beside_requests_is_shown, 4);
 	MODES_TEST_STEPPED(tests, requests_hold_nothing_but_the_request, 1);
+	MODES_TEST_STEPPED(tests, a_backend_that_says_nothing_costs_nothing, 1);
 	MODES_TEST_BY_TURNS(tests, what_is_never_answered_is_asked_of_the_next, 4);
 	MODES_TEST_BY_TURNS(tests, hostile_blkback_flaps, 6);
 	MODES_TEST_STEPPED(tests, a_blkback_that_only_notifies_is_heard_less_and_less, 1);
