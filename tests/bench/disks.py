@@ -26,6 +26,7 @@ READY = "[ -e /dev/stdin ] || ln -s /proc/self/fd/0 /dev/stdin; modprobe loop; "
     "mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config; " \
     f"mkdir -p {FOLDER}; cp /share/block-quick /etc/xen/scripts; " \
     "chmod +x /etc/xen/scripts/block-quick"
+XVDA = 51712  # docs/misc/vbd-interface.txt
 UNBIND = "/sys/bus/xen-backend/drivers/vbd/unbind"
 BIND = "/sys/bus/xen-backend/drivers/vbd/bind"
 # Xen's own script takes three seconds here. This does what it does for a block device.
