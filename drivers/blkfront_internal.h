@@ -22,6 +22,8 @@
 
 #define BLKFRONT_QUEUES_MOST 16u
 #define BLKFRONT_NONE UINT16_MAX
+/* Bytes that one poll copies, but for the last answer or request; others want the CPU too. */
+#define BLKFRONT_POLL_COPY_BYTES (512u << 10)
 #define BLKFRONT_DIRECTORY_BYTES 32u
 
 /* Where a request is: request.own.progress. */
