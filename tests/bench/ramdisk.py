@@ -56,8 +56,8 @@ class RamdiskTests:
         return self.bench.guest(LINUX, "set -e; " + "; ".join(commands), 60).out
 
     def ramdisk_mounted(self, options, commands):
-        return self.ramdisk_linux([PARTITIONS, f"mount -t ext4 -o {options} /dev/xvda1 /m", *commands,
-                           "umount /m"])
+        return self.ramdisk_linux([PARTITIONS, f"mount -t ext4 -o {options} /dev/xvda1 /m",
+                                   *commands, "umount /m"])
 
     def ramdisk_digest(self, text):
         found = re.search(rf"^([0-9a-f]{{64}})  {FILE}$", text, re.M)
@@ -70,7 +70,7 @@ class RamdiskTests:
         b.run(f"xl block-attach {LINUX} '{b.disk('data', access=access, backend='ramdisk')}'", 30)
 
     def test_ramdisk(self):
-        """A RAM disk of ours under ext4 and fio, with clients that come, go and die; nothing leaks."""
+        """A RAM disk of ours: ext4 and fio, clients that come, go and die; nothing leaks."""
         b = self.bench
         self.ramdisk_start()
         before, _ = self.ramdisk_held()
