@@ -441,9 +441,9 @@ static void batch_send(struct log_disk *log)
 		log->segment_at = unit;
 		ahead = unit;
 	}
-	batch_make(log, log->buffer + unit,
-		   (uint32_t)min64(LOG_DISK_BUFFER_BYTES - unit,
-				   log->super.segment_bytes - log->segment_at));
+	batch_make(
+		log, log->buffer + unit,
+		(uint32_t)min64(LOG_DISK_BATCH_MOST, log->super.segment_bytes - log->segment_at));
 	at = log_disk_segment_at(&log->super, log->segment.index) + log->segment_at - ahead;
 	log_disk_ask(log, BLOCK_WRITE, at, ahead + batch_padded(log), log->buffer + unit - ahead);
 	log->stats.bytes += ahead + batch_padded(log);

@@ -11,7 +11,7 @@
 #include "lib/minmax.h"
 #include "lib/time_text.h"
 
-#define CHUNK_BYTES LOG_DISK_BUFFER_BYTES
+#define CHUNK_BYTES LOG_DISK_SUPER_DISTANCE /* a superblock is at its beginning, or none */
 /* So much at either end tells of partition tables, file systems, volumes and arrays. */
 #define BLANK_BYTES (1u << 20)
 /* Segments that cannot be read are looked at again until the pauses are so long. */
@@ -61,8 +61,10 @@ static uint32_t first_used(const struct log_disk *log, uint32_t bytes)
 
 /* ---- formatting ---- */
 
-static void super_send(struct log_disk *log, enum step step, uint64_t at)
+static void super_send(struct log_disk *log, enum step step)
 {
+	uint64_t at = step == STEP_SECOND ? LOG_DISK_SUPER_DISTANCE : 0;
+
 	log->step = step;
 	memset(log->buffer, 0, log->super.unit_bytes);
 	log_disk_super_write(&log->super, log->buffer);
@@ -81,7 +83,7 @@ static void make(struct log_disk *log)
 	log->state = LOG_DISK_MAKING;
 	random_bytes(log->config.random, log->super.id, sizeof(log->super.id));
 	log->super.made_ns = log->config.wall_ns();
-	super_send(log, STEP_SECOND, LOG_DISK_SUPER_DISTANCE);
+	super_send(log, STEP_SECOND);
 }
 
 static void blank_look_at(struct log_disk *log)
@@ -250,6 +252,10 @@ void log_disk_look_on(struct log_disk *log)
 	uint32_t asked = log->asked;
 
 	log->asked = 0;
+	if (!asked && log->state == LOG_DISK_MAKING) {
+		super_send(log, STEP_SECOND);
+		return;
+	}
 	if (!asked) {
 		log_disk_look(log);
 		return;
@@ -267,7 +273,7 @@ void log_disk_look_on(struct log_disk *log)
 		blank_look_at(log);
 		break;
 	case STEP_SECOND:
-		super_send(log, STEP_FIRST, 0);
+		super_send(log, STEP_FIRST);
 		break;
 	case STEP_FIRST:
 		segments_begin(log);

@@ -4,7 +4,7 @@
 
 #include "configs/log_disk.h"
 
-#define LOG_DISK_BUFFER_BYTES 65536u /* a unit, and the largest batch that is written */
+#define LOG_DISK_BUFFER_BYTES 65536u /* for a unit and a batch, and for LOG_DISK_READS */
 
 /* The disk's bytes from the log's beginning on, as they are now. */
 uint64_t log_disk_room(const struct log_disk *log);

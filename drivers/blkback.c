@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/x86/memory.h"
 #include "drivers/blkback_internal.h"
 #include "lib/minmax.h"
 
@@ -29,16 +28,6 @@
 #define WORD_BYTES 16u
 
 struct blkback blkback;
-
-const struct blkback_features blkback_all_features = {
-	.max_queues = 4,
-	.ring_order = BLKIF_RING_ORDER_MOST,
-	.indirect_segments = BLKBACK_INDIRECT_SEGMENTS,
-	.persistent = true,
-	.flush = true,
-	.barrier = true,
-	.discard = true,
-};
 
 void blkback_vbd_break(struct blkback_vbd *vbd, const char *why)
 {
@@ -78,14 +67,16 @@ static const char *disk_take(struct blkback_vbd *vbd, struct blkback_disk *disk)
 {
 	if (!disk)
 		return "there is no such disk";
-	if (!vbd->read_only && disk->read_only)
-		return "the disk can only be read";
+	/* Its clients are told; they need not have asked for no more. */
+	if (disk->read_only)
+		vbd->read_only = true;
 	if (disk->writers || (!vbd->read_only && disk->readers))
 		return "another client has the disk";
 	if (vbd->read_only)
 		disk->readers++;
 	else
 		disk->writers++;
+	vbd->discard &= !vbd->read_only;
 	vbd->disk = disk;
 	return NULL;
 }
@@ -266,7 +257,7 @@ static int vbd_describe(struct blkback_vbd *vbd)
 	vbd->cdrom = word_is(vbd, "device-type", "cdrom");
 	vbd->read_only = vbd->cdrom || !word_is(vbd, "mode", "w");
 	vbd->removable = bus_read_u64(vbd->backend, "removable", 0) == 1;
-	vbd->discard = blkback.config.features.discard && !vbd->read_only &&
+	vbd->discard = blkback.config.features.discard &&
 		       bus_read_u64(vbd->backend, "discard-enable", 1) != 0;
 	return 0;
 }
@@ -528,7 +519,7 @@ int blkback_start(const struct blkback_config *config)
 {
 	blkback.config = *config;
 	features_bound(&blkback.config.features);
-	blkback.descriptors = memory_alloc_pages(BLKBACK_INDIRECT_MOST / 2);
+	blkback.descriptors = gnttab_alloc_pages(BLKBACK_INDIRECT_MOST / 2);
 	if (!blkback.descriptors)
 		return -ENOMEM;
 	store_pace_init(&blkback.pace, LISTINGS, LISTING_NS);

@@ -21,7 +21,7 @@
 /* Indirect requests of one poll. */
 #define BLKBACK_INDIRECT_MOST 16u
 /* Of all clients together; the window of foreign pages is small. */
-#define BLKBACK_PERSISTENT_PAGES 1024u
+#define BLKBACK_PERSISTENT_PAGES 768u
 /* A client that does not use a page for so long gets it back. */
 #define BLKBACK_PERSISTENT_IDLE_NS 60000000000ull
 

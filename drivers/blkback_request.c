@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 #include "drivers/blkback_request.h"
 
+const struct blkback_features blkback_all_features = {
+	.max_queues = 4,
+	.ring_order = BLKIF_RING_ORDER_MOST,
+	.indirect_segments = BLKBACK_INDIRECT_SEGMENTS,
+	.persistent = true,
+	.flush = true,
+	.barrier = true,
+	.discard = true,
+};
+
 void blkback_job_refuse(struct blkback_job *job, int16_t status)
 {
 	job->action = BLKBACK_NOTHING;

@@ -12,13 +12,12 @@
  */
 #include <string.h>
 
-#include "arch/x86/memory.h"
 #include "drivers/blkback_internal.h"
 #include "lib/minmax.h"
 
 #define OPS_MOST 256u
-/* Segments of one poll, before the last request; 1 MiB. */
-#define POLL_SEGMENTS 256u
+/* Segments of one poll, before the last request: 512 KiB. */
+#define POLL_SEGMENTS 128u
 #define POLL_ZERO_BYTES (1u << 20)
 #define DESCRIPTOR_BYTES (BLKBACK_INDIRECT_SEGMENTS * sizeof(struct blkif_request_segment))
 _Static_assert(DESCRIPTOR_BYTES * 2 == BLKIF_PAGE_BYTES, "descriptors never cross a page");
@@ -62,8 +61,8 @@ static void op_plan(const struct blkback_vbd *vbd, struct blkback_job *job, uint
 		    uint32_t offset, uint8_t *ours, uint32_t bytes, bool to_client)
 {
 	struct gnttab_copy *op = op_add(job, bytes);
-	uint64_t frame = memory_frame_of(ours);
-	uint16_t our_offset = (uint16_t)((uintptr_t)ours % PAGE_BYTES);
+	uint64_t frame = gnttab_frame_of(ours);
+	uint16_t our_offset = (uint16_t)((uintptr_t)ours % BLKIF_PAGE_BYTES);
 
 	op->flags = to_client ? GNTCOPY_dest_gref : GNTCOPY_source_gref;
 	if (to_client) {
@@ -135,7 +134,8 @@ static void segment_move(struct blkback_vbd *vbd, struct blkback_job *job,
 {
 	uint32_t offset = segment->first_sect * BLKIF_SECTOR_BYTES;
 	bool to_client = job->action == BLKBACK_READ;
-	uint32_t first = min32(bytes, (uint32_t)(PAGE_BYTES - (uintptr_t)ours % PAGE_BYTES));
+	uint32_t first =
+		min32(bytes, (uint32_t)(BLKIF_PAGE_BYTES - (uintptr_t)ours % BLKIF_PAGE_BYTES));
 	uint8_t *kept = blkback_cache_find(vbd, segment->gref);
 
 	if (kept) {
@@ -249,28 +249,30 @@ static void answers_publish(struct blkback_queue *queue, uint32_t old)
 
 /* ---- a poll ---- */
 
+/* The queues share what a client may have: its part of the CPU does not grow with them. */
+static uint32_t share_of(const struct blkback_vbd *vbd, uint32_t budget)
+{
+	return (budget + vbd->queue_count - 1) / vbd->queue_count;
+}
+
 /* A part of the discard under way. True: it is done, and answered. */
 static bool zero_step(struct blkback_queue *queue)
 {
 	struct blkback_job *job = &queue->discard;
-	uint64_t bytes = min64(job->sectors * BLKIF_SECTOR_BYTES, POLL_ZERO_BYTES);
+	uint64_t sectors =
+		min64(job->sectors, share_of(queue->vbd, POLL_ZERO_BYTES / BLKIF_SECTOR_BYTES));
 	uint32_t old = queue->answered;
 
-	memset(queue->vbd->disk->memory + job->sector * BLKIF_SECTOR_BYTES, 0, (size_t)bytes);
-	job->sector += bytes / BLKIF_SECTOR_BYTES;
-	job->sectors -= bytes / BLKIF_SECTOR_BYTES;
+	memset(queue->vbd->disk->memory + job->sector * BLKIF_SECTOR_BYTES, 0,
+	       (size_t)(sectors * BLKIF_SECTOR_BYTES));
+	job->sector += sectors;
+	job->sectors -= sectors;
 	if (job->sectors)
 		return false;
 	queue->zeroing = false;
 	answer_write(queue, job);
 	answers_publish(queue, old);
 	return true;
-}
-
-/* The queues share what a client may have: its part of the CPU does not grow with them. */
-static uint32_t share_of(const struct blkback_vbd *vbd, uint32_t budget)
-{
-	return (budget + vbd->queue_count - 1) / vbd->queue_count;
 }
 
 bool blkback_ring_poll(struct blkback_queue *queue, uint32_t budget)

@@ -6,7 +6,9 @@
  * changed its size, and connects again; what was not answered is then issued again.
  *
  * Pages: rings, pages of indirect descriptors and bounce pages come from the pool given here,
- * whose pages are lent to block backends and to nobody else. Each disk has its own share.
+ * whose pages are lent to block backends and to nobody else. Each disk has its own share:
+ * disk_pages, and as many as its rings have, max_queues << ring_order. Buffers may have all
+ * but an eighth of a disk's pages, and are gone when detached() has returned.
  */
 #pragma once
 

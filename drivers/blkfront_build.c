@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "arch/x86/memory.h"
 #include "drivers/blkfront_internal.h"
 #include "lib/minmax.h"
 
@@ -18,6 +17,8 @@
 #define POLL_COPY_BYTES (512u << 10)
 #define BUILD_COPY_BYTES (1u << 20)
 #define SEGMENT_OFFSET offsetof(struct blkif_request, seg)
+/* Xen lets nobody map one grant more than 127 times at once. */
+#define GREF_USES_MOST 64u
 
 /* A request of the ring that is being made. */
 struct build {
@@ -32,7 +33,8 @@ struct build {
 	struct blkif_request_segment last, *last_at;
 	uint8_t *fill; /* the bounce page that the last segment is of */
 	uint32_t fill_used;
-	uint32_t zero_gref; /* of a page of zeroes that may serve for all */
+	uint32_t zero_gref; /* of a page of zeroes that may serve again */
+	uint32_t zero_uses;
 };
 
 /* ---- pieces ---- */
@@ -96,6 +98,8 @@ static bool table_add(struct build *build)
 	if (page == BLKFRONT_NONE)
 		return false;
 	(void)piece_add(build, BLKFRONT_PIECE_TABLE, NULL, page);
+	if (build->segments < BLKIF_INDIRECT_PER_PAGE)
+		memset(build->tables, 0, sizeof(build->tables));
 	build->table = (struct blkif_request_segment *)(void *)build->disk->pages[page].page->data;
 	build->tables[build->segments / BLKIF_INDIRECT_PER_PAGE] = page_gref(build->disk, page);
 	if (build->segments < BLKIF_INDIRECT_PER_PAGE)
@@ -119,19 +123,32 @@ static struct blkif_request_segment *segment_place(struct build *build)
 	return &build->table[n % BLKIF_INDIRECT_PER_PAGE];
 }
 
+/* The whole of it, for what lies between its fields is the backend's to read too (XSA-216). */
+static void last_write(struct build *build)
+{
+	const struct blkif_request_segment *last = &build->last;
+	uint64_t whole =
+		last->gref | (uint64_t)last->first_sect << 32 | (uint64_t)last->last_sect << 40;
+
+	_Static_assert(offsetof(struct blkif_request_segment, first_sect) == 4 &&
+			       offsetof(struct blkif_request_segment, last_sect) == 5,
+		       "a segment as one number");
+	memcpy(build->last_at, &whole, sizeof(whole));
+}
+
 static bool segment_add(struct build *build, uint32_t gref, uint32_t offset, uint32_t bytes)
 {
 	struct blkif_request_segment *place = segment_place(build);
 
 	if (!place)
 		return false;
+	build->last_at = place;
 	build->last = (struct blkif_request_segment){
 		.gref = gref,
 		.first_sect = (uint8_t)(offset / BLKIF_SECTOR_BYTES),
 		.last_sect = (uint8_t)((offset + bytes) / BLKIF_SECTOR_BYTES - 1)
 	};
-	build->last_at = place;
-	*place = build->last;
+	last_write(build);
 	build->segments++;
 	return true;
 }
@@ -139,7 +156,7 @@ static bool segment_add(struct build *build, uint32_t gref, uint32_t offset, uin
 static void segment_extend(struct build *build, uint32_t bytes)
 {
 	build->last.last_sect = (uint8_t)(build->last.last_sect + bytes / BLKIF_SECTOR_BYTES);
-	*build->last_at = build->last;
+	last_write(build);
 }
 
 /* True when bytes from `offset` of the page follow the last segment within it. */
@@ -194,7 +211,7 @@ static uint32_t bounce_add(struct build *build, struct block_request *request, u
 
 /*
  * A backend that keeps grants takes each once at a time, so each segment has a page of
- * its own; to others one page of zeroes can be shown as often as is needed.
+ * its own; to others one page of zeroes can be shown as often as Xen lets them map it.
  */
 static uint32_t zeroes_add(struct build *build, struct block_request *request, uint32_t bytes)
 {
@@ -205,7 +222,8 @@ static uint32_t zeroes_add(struct build *build, struct block_request *request, u
 	if (build->copied >= BUILD_COPY_BYTES)
 		return 0;
 	build->copied += bytes;
-	if (build->zero_gref != IOPAGE_NO_GREF && disk->pieces[build->tail].request == request)
+	if (build->zero_gref != IOPAGE_NO_GREF && build->zero_uses++ < GREF_USES_MOST &&
+	    disk->pieces[build->tail].request == request)
 		return segment_add(build, build->zero_gref, 0, bytes) ? bytes : 0;
 	if (!bounce_begin(build, bytes, &page))
 		return 0;
@@ -214,6 +232,7 @@ static uint32_t zeroes_add(struct build *build, struct block_request *request, u
 	piece->memory = NULL;
 	if (!disk->agreed.persistent)
 		build->zero_gref = page_gref(disk, page);
+	build->zero_uses = 1;
 	build->fill = NULL;
 	return bytes;
 }
@@ -249,7 +268,7 @@ static uint32_t loan_add(struct build *build, struct block_request *request, uin
 	struct blkfront_disk *disk = build->disk;
 	struct blkfront_piece *piece;
 	int64_t gref =
-		gnttab_grant_access(disk->backend_id, memory_frame_of(data), build->span.write);
+		gnttab_grant_access(disk->backend_id, gnttab_frame_of(data), build->span.write);
 
 	if (gref < 0)
 		return 0;
@@ -277,7 +296,7 @@ static uint16_t own_page(const struct build *build, const uint8_t *data)
 	if (index == BLKFRONT_NONE)
 		return index;
 	page = &disk->pages[index];
-	if (page->use != BLKFRONT_PAGE_BUFFER || page->lost)
+	if (page->use != BLKFRONT_PAGE_BUFFER || page->lost || page->users >= GREF_USES_MOST)
 		return BLKFRONT_NONE;
 	/* A backend that keeps grants takes each once at a time. */
 	if (disk->agreed.persistent && page->users &&
@@ -402,12 +421,13 @@ static void data_put(struct blkfront_queue *queue, struct build *build)
 			 SEGMENT_OFFSET + build->segments * sizeof(request->seg[0]));
 		return;
 	}
-	*indirect = (struct blkif_request_indirect){ .operation = BLKIF_OP_INDIRECT,
-						     .indirect_op = operation,
-						     .nr_segments = (uint16_t)build->segments,
-						     .handle = (blkif_vdev_t)disk->number,
-						     .id = id,
-						     .sector_number = sector };
+	memset(indirect, 0, sizeof(*indirect));
+	indirect->operation = BLKIF_OP_INDIRECT;
+	indirect->indirect_op = operation;
+	indirect->nr_segments = (uint16_t)build->segments;
+	indirect->handle = (blkif_vdev_t)disk->number;
+	indirect->id = id;
+	indirect->sector_number = sector;
 	memcpy(indirect->indirect_grefs, build->tables, sizeof(build->tables));
 	slot_put(queue, id, &build->slot, sizeof(*indirect));
 }
@@ -539,6 +559,7 @@ static bool discard_build(struct blkfront_queue *queue, struct block_request *re
 {
 	struct blkfront_disk *disk = queue->disk;
 	struct build build;
+	struct blkif_request_discard *discard = &build.slot.discard;
 
 	if (!two_pieces_are_free(disk))
 		return false;
@@ -546,14 +567,12 @@ static bool discard_build(struct blkfront_queue *queue, struct block_request *re
 	(void)piece_add(&build, BLKFRONT_PIECE_PLAIN, request, BLKFRONT_NONE);
 	request->own.planned = request->count;
 	to_running(disk, request);
-	build.slot.discard = (struct blkif_request_discard){
-		.operation = BLKIF_OP_DISCARD,
-		.flag = request->flags & BLOCK_SECURE ? BLKIF_DISCARD_SECURE : 0,
-		.handle = (blkif_vdev_t)disk->number,
-		.id = queue->ids[queue->id_count - 1],
-		.sector_number = to_ring_sectors(disk, request->sector),
-		.nr_sectors = to_ring_sectors(disk, request->count)
-	};
+	discard->operation = BLKIF_OP_DISCARD;
+	discard->flag = request->flags & BLOCK_SECURE ? BLKIF_DISCARD_SECURE : 0;
+	discard->handle = (blkif_vdev_t)disk->number;
+	discard->id = queue->ids[queue->id_count - 1];
+	discard->sector_number = to_ring_sectors(disk, request->sector);
+	discard->nr_sectors = to_ring_sectors(disk, request->count);
 	slot_put(queue, id_take(queue, &build, BLKIF_OP_DISCARD), &build.slot,
 		 sizeof(build.slot.discard));
 	return true;
@@ -570,7 +589,8 @@ static bool flush_build(struct blkfront_queue *queue)
 		struct block_request *request =
 			list_entry(disk->flushing.next, struct block_request, own.link);
 
-		(void)piece_add(&build, BLKFRONT_PIECE_PLAIN, request, BLKFRONT_NONE);
+		piece_add(&build, BLKFRONT_PIECE_PLAIN, request, BLKFRONT_NONE)->bytes =
+			disk->writes;
 		to_running(disk, request);
 		if (build.first != build.tail)
 			disk->device.stats.merged++;

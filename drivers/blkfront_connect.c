@@ -260,10 +260,9 @@ int blkfront_features_learn(struct blkfront_disk *disk)
 	error = blkfront_plan_geometry(&said, &geometry);
 	if (error)
 		return error;
-	/* What waits counts in the sectors of before. */
-	if (disk->device.geometry.sector_bytes &&
-	    disk->device.geometry.sector_bytes != geometry.sector_bytes)
-		blkfront_requests_fail(disk, -EIO);
+	/* The user, and what waits, counts in the sectors that it was told of at first. */
+	if (disk->attached && disk->device.geometry.sector_bytes != geometry.sector_bytes)
+		return -EPROTO;
 	disk->device.geometry = geometry;
 	agreed->persistent = !config->no_persistent && said_yes(disk, "feature-persistent");
 	agreed->loans = config->direct && !agreed->persistent && !disk->loan_kept;

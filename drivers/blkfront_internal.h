@@ -105,6 +105,7 @@ struct blkfront_disk {
 	struct fiber_event event;
 	struct log_limit log_limit;
 	bool connected, broken, closing, attached, ended;
+	bool retired; /* only waits for what a backend keeps */
 	bool initial; /* was there at the start */
 	bool look;    /* the backend has touched its state */
 	bool loan_kept;
@@ -128,6 +129,10 @@ struct blkfront_disk {
 	struct block_request *barrier;
 	uint32_t under_way; /* requests of the ring */
 
+	uint32_t writes;  /* reported */
+	uint32_t flushed; /* of them, known to be stable */
+	bool doubt;	  /* others were another backend's, and nobody knows what became of them */
+
 	struct blkfront_piece *pieces;
 	uint16_t free_piece;
 	uint16_t kept_loans; /* pieces whose page a backend did not let go */
@@ -147,6 +152,8 @@ const struct blkfront_config *blkfront_config(void);
 bool blkfront_is_closing(void);
 /* Somebody may wait for this disk. */
 void blkfront_progress(void);
+/* The disk is gone, and may come again as another; its fiber still waits for what it lent. */
+void blkfront_retire(struct blkfront_disk *disk);
 /* The disk's fiber is about to end. */
 void blkfront_forget(struct blkfront_disk *disk);
 
@@ -169,6 +176,8 @@ void blkfront_connection_end(struct blkfront_disk *disk, enum xenbus_state say);
 
 /* ---- blkfront_pages.c ---- */
 
+/* Once, before all others. */
+void blkfront_pages_init(void);
 must_check int blkfront_pages_take(struct blkfront_disk *disk);
 /* Gives them back to the pool; what is lost goes to the list of all disks. */
 void blkfront_pages_free(struct blkfront_disk *disk);

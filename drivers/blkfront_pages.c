@@ -20,7 +20,12 @@
 #define LEAST_PAGES 2u
 
 /* Pages that are no disk's and that a backend has kept; their tag is its domain. */
-static struct list lost = { &lost, &lost };
+static struct list lost;
+
+void blkfront_pages_init(void)
+{
+	list_init(&lost);
+}
 
 /* ---- taking and giving back ---- */
 
@@ -37,12 +42,15 @@ static void page_insert(struct blkfront_disk *disk, struct iopage *page)
 int blkfront_pages_take(struct blkfront_disk *disk)
 {
 	const struct blkfront_config *config = blkfront_config();
-	struct iopage *page;
+	uint32_t rings = config->max_queues << config->ring_order;
 
 	if (disk->page_count)
 		return 0;
+	/* With a pool that is too small for all disks, the last one has fewer, but rings. */
 	while (disk->page_count < config->disk_pages &&
-	       (page = iopage_alloc(config->pages, IOPAGE_PRIVATE))) {
+	       config->pages->free_count[IOPAGE_PRIVATE] > rings) {
+		struct iopage *page = iopage_alloc(config->pages, IOPAGE_PRIVATE);
+
 		iopage_reclass(page, IOPAGE_UPLINK_WRITE);
 		page_insert(disk, page);
 	}
@@ -205,6 +213,8 @@ int blkfront_pages_grant(struct blkfront_disk *disk)
 {
 	bool another = disk->pages_domid != disk->backend_id;
 
+	if (another && disk->pages_domid != DOMID_INVALID && disk->writes != disk->flushed)
+		disk->doubt = true;
 	disk->pages_domid = disk->backend_id;
 	for (uint32_t i = 0; i < disk->page_count; i++) {
 		struct blkfront_page *page = &disk->pages[i];

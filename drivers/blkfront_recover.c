@@ -19,6 +19,8 @@ void blkfront_request_report(struct blkfront_disk *disk, struct block_request *r
 	stats->bytes[request->op] += request->count * disk->device.geometry.sector_bytes;
 	stats->errors += error != 0;
 	stats->waiting--;
+	if (!error && request->op != BLOCK_READ && request->op != BLOCK_FLUSH)
+		disk->writes++;
 	request->done(request, error);
 }
 
@@ -36,7 +38,8 @@ static bool is_to_be_flushed(const struct blkfront_disk *disk, const struct bloc
 
 void blkfront_request_step(struct blkfront_disk *disk, struct block_request *request)
 {
-	if (request->own.error && request->own.planned < request->count)
+	if (request->own.error && request->own.progress == BLKFRONT_STEP_DATA &&
+	    request->own.planned < request->count)
 		return; /* it waits to be looked at again, and is not continued then */
 	if (request->own.error) {
 		blkfront_request_report(disk, request, request->own.error);

@@ -73,6 +73,19 @@ static void offer_withdraw(struct blkfront_disk *disk, uint8_t operation)
 	fiber_event_signal(&disk->event);
 }
 
+/*
+ * What an earlier backend in another domain had written and not flushed may be lost with
+ * that domain: the next flush cannot promise it, and whoever wanted it has to know.
+ */
+static int flush_end(struct blkfront_disk *disk, const struct blkfront_shadow *shadow)
+{
+	bool doubt = disk->doubt;
+
+	disk->doubt = false;
+	disk->flushed = disk->pieces[shadow->first].bytes;
+	return doubt ? -EIO : 0;
+}
+
 static int response_take(struct blkfront_queue *queue, const struct blkif_response *response)
 {
 	struct blkfront_shadow *shadow;
@@ -84,6 +97,9 @@ static int response_take(struct blkfront_queue *queue, const struct blkif_respon
 	shadow = &queue->shadows[response->id];
 	operation = shadow->operation;
 	error = status_error(shadow, response->status);
+	if (!error &&
+	    (operation == BLKIF_OP_FLUSH_DISKCACHE || operation == BLKIF_OP_WRITE_BARRIER))
+		error = flush_end(queue->disk, shadow);
 	if (unlikely(error == -EOPNOTSUPP))
 		offer_withdraw(queue->disk, operation);
 	blkfront_shadow_end(queue, (uint16_t)response->id, error);

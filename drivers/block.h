@@ -58,10 +58,10 @@ struct block_request {
 	/*
 	 * Called once, from the loop and never from within block_submit(); then the request
 	 * is the caller's again. `error`: 0; -EIO: the device failed, and some of the sectors
-	 * may have moved; -EOPNOTSUPP; -EROFS; -ENOSPC: past the end of a device that shrank;
-	 * -ENODEV: the device was taken away, and nobody knows whether it was carried out;
-	 * -EBUSY: the backend holds the memory though it has answered, and `data` must never be
-	 * used for anything again.
+	 * may have moved, or, of a flush, a backend died with writes that were not flushed;
+	 * -EOPNOTSUPP; -EROFS; -ENOSPC: past the end of a device that shrank; -ENODEV: the device
+	 * was taken away, and nobody knows whether it was carried out; -EBUSY: the backend holds
+	 * the memory though it has answered, and `data` must never be used for anything again.
 	 */
 	void (*done)(struct block_request *request, int error);
 	void *context;
@@ -77,7 +77,7 @@ struct block_request {
 
 struct block_geometry {
 	uint64_t sectors;
-	uint32_t sector_bytes;		/* 512 .. 4096, a power of two */
+	uint32_t sector_bytes; /* 512 .. 4096, a power of two; as long as the device is there */
 	uint32_t physical_sector_bytes; /* a multiple of it; writes of less cost a read */
 	bool read_only, removable, cdrom;
 	bool flush;   /* BLOCK_FLUSH, and so BLOCK_FUA; without it nobody can promise that */

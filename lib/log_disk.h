@@ -4,8 +4,8 @@
  * (lib/log_disk_reader.h) share this; there is no I/O here.
  *
  *	0		the superblock, written once, when the disk is formatted
- *	64 KiB		the same again, for readers, should the first one be damaged
- *	128 KiB		the segments, all of one size, a ring: the next one to be written is
+ *	32 KiB		the same again, for readers, should the first one be damaged
+ *	64 KiB		the segments, all of one size, a ring: the next one to be written is
  *			the one behind the newest
  *
  * A segment is a header of one unit, then batches, each of which begins at a unit and is
@@ -35,16 +35,16 @@
 #define LOG_DISK_ID_BYTES 16u
 #define LOG_DISK_SECTOR_BYTES 512u /* of which superblock and segment header have one */
 #define LOG_DISK_SUPERS 2u
-#define LOG_DISK_SUPER_DISTANCE 65536u /* bytes from one superblock to the next */
-#define LOG_DISK_HEAD_BYTES 131072u    /* before the first segment */
+#define LOG_DISK_SUPER_DISTANCE 32768u /* bytes from one superblock to the next */
+#define LOG_DISK_HEAD_BYTES 65536u     /* before the first segment */
 #define LOG_DISK_UNIT_LEAST 4096u
-#define LOG_DISK_UNIT_MOST 32768u
+#define LOG_DISK_UNIT_MOST 16384u
 #define LOG_DISK_SEGMENTS_LEAST 4u
 #define LOG_DISK_SEGMENTS_MOST 1024u
-#define LOG_DISK_SEGMENT_LEAST 131072u /* bytes */
+#define LOG_DISK_SEGMENT_LEAST 65536u /* bytes */
 #define LOG_DISK_SEGMENT_MOST (1ull << 40)
 #define LOG_DISK_BATCH_HEADER 64u
-#define LOG_DISK_BATCH_MOST 65536u /* bytes, padding and all */
+#define LOG_DISK_BATCH_MOST 32768u /* bytes, padding and all */
 #define LOG_DISK_RECORD_LEAST 16u
 #define LOG_DISK_RECORD_MOST 1024u
 #define LOG_DISK_LINE_MOST (LOG_DISK_RECORD_MOST - LOG_DISK_RECORD_LEAST)

@@ -85,6 +85,8 @@ void log_disk_reader_begin(struct log_disk_reader *reader, uint32_t which)
 {
 	segment_enter(reader, which);
 	reader->in_run = false;
+	reader->records = reader->batches = 0;
+	reader->left_out = reader->twice = reader->damaged = 0;
 }
 
 int log_disk_reader_open(struct log_disk_reader *reader, const struct log_disk_source *source,

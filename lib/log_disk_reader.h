@@ -48,7 +48,7 @@ struct log_disk_reader {
 	uint32_t skip;	   /* records of it that were read before */
 	uint32_t left;	   /* that it still says it has */
 
-	/* Found so far. */
+	/* Found since it began. */
 	uint64_t records, batches;
 	uint64_t left_out; /* records that were never written, or are lost */
 	uint64_t twice;	   /* that stood there a second time */
@@ -74,5 +74,5 @@ must_check int log_disk_reader_next(struct log_disk_reader *reader, struct log_d
 /* Looks for segments again; goes on where it was. */
 void log_disk_reader_again(struct log_disk_reader *reader);
 
-/* Begins with segment `which` of those found. */
+/* Begins with segment `which` of those found, and to count. */
 void log_disk_reader_begin(struct log_disk_reader *reader, uint32_t which);

@@ -7,6 +7,7 @@
 #define BLOCK_SECTION 0x0a0d0d0au
 #define BLOCK_INTERFACE 1u
 #define BLOCK_PACKET 6u
+#define BLOCK_JOURNAL 9u
 #define BYTE_ORDER 0x1a2b3c4du
 #define LENGTH_AT 4u /* of the block's length in it */
 
@@ -76,16 +77,21 @@ static struct block begin(void *to, size_t size, uint32_t type)
 	return block;
 }
 
-static size_t end(struct block *block)
+static size_t end_without_options(struct block *block)
 {
-	uint32_t length = (uint32_t)block->used + 8;
+	uint32_t length = (uint32_t)block->used + 4;
 
-	put16s(block, OPTION_END, 0);
 	put32(block, length);
 	if (block->overrun)
 		return 0;
 	memcpy(block->to + LENGTH_AT, &length, sizeof(length));
 	return block->used;
+}
+
+static size_t end(struct block *block)
+{
+	put16s(block, OPTION_END, 0);
+	return end_without_options(block);
 }
 
 size_t pcapng_write_section(void *to, size_t size, const char *application)
@@ -140,4 +146,12 @@ size_t pcapng_write_packet(void *to, size_t size, const struct pcapng_packet *pa
 	if (packet->verdict != PCAPNG_NO_VERDICT)
 		put_verdict(&block, packet->verdict);
 	return end(&block);
+}
+
+size_t pcapng_write_journal(void *to, size_t size, const char *entry, size_t length)
+{
+	struct block block = begin(to, size, BLOCK_JOURNAL);
+
+	put(&block, entry, length);
+	return end_without_options(&block);
 }

@@ -43,3 +43,10 @@ size_t pcapng_write_interface(void *to, size_t size, const char *name, uint16_t 
 			      uint32_t snap);
 
 size_t pcapng_write_packet(void *to, size_t size, const struct pcapng_packet *packet);
+
+/*
+ * An entry of systemd's journal (draft-richardson-opsawg-pcapng-extras), which a capture may
+ * have between its packets: `length` bytes of lines NAME=value, each with its newline, of
+ * which __REALTIME_TIMESTAMP, microseconds since 1970, is one.
+ */
+size_t pcapng_write_journal(void *to, size_t size, const char *entry, size_t length);

@@ -14,7 +14,9 @@ UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/store_wire.c xen/qrexec_wire.c xen/qubes
 # Those of vchan need two guests and are hosted (tests/host.mk).
 UNIT_TESTS = $(sort $(filter-out tests/xen/vchan_%,$(wildcard tests/lib/*_test.c tests/net/*_test.c \
 	tests/xen/*_test.c)) $(wildcard tests/configs/*_test.c tests/configs/firewall/*_test.c \
-	tests/configs/iperf/*_test.c tests/configs/library/*_test.c))
+	tests/configs/iperf/*_test.c tests/configs/library/*_test.c \
+	tests/configs/ramdisk/*_test.c tests/drivers/blkback_request_test.c \
+	tests/drivers/blkfront_plan_test.c))
 UNIT_HELPERS = $(filter-out %_test.c,$(wildcard tests/lib/*.c tests/net/*.c))
 UNIT_OBJS = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(UNIT_SRCS) $(UNIT_HELPERS))
 UNIT_PROGRAMS = $(patsubst tests/%.c,$(UNIT_BUILD)/bin/%,$(UNIT_TESTS))
@@ -30,6 +32,11 @@ UNIT_LIBRARY = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(wildcard configs/library/rw_*.
 $(UNIT_BUILD)/bin/configs/firewall/qubes_test: $(UNIT_QUBES)
 $(filter $(UNIT_BUILD)/bin/configs/iperf/%,$(UNIT_PROGRAMS)): $(UNIT_IPERF)
 $(filter $(UNIT_BUILD)/bin/configs/library/%,$(UNIT_PROGRAMS)): $(UNIT_LIBRARY)
+$(UNIT_BUILD)/bin/configs/ramdisk/options_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,\
+	configs/ramdisk/options.c drivers/blkback_request.c)
+$(UNIT_BUILD)/bin/drivers/blkback_request_test: $(UNIT_BUILD)/drivers/blkback_request.o
+$(UNIT_BUILD)/bin/drivers/blkfront_plan_test: $(UNIT_BUILD)/drivers/blkfront_plan.o \
+	$(UNIT_BUILD)/drivers/blkfront_name.o
 # Fibers are played by the test.
 $(UNIT_BUILD)/bin/configs/socket_fiber_test: $(UNIT_BUILD)/configs/socket_fiber.o
 # So are they here, and the disk.
@@ -44,6 +51,10 @@ $(UNIT_BUILD)/bin/configs/metrics_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,configs
 # Its pages are played by the test.
 $(UNIT_BUILD)/bin/configs/management_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c \
 	configs/http_server.c configs/firewall/management.c)
+# The disk is played by the test.
+$(UNIT_BUILD)/bin/configs/log_disk_test $(UNIT_BUILD)/bin/configs/log_disk_crash_test: \
+	$(patsubst %.c,$(UNIT_BUILD)/%.o,configs/log_disk.c configs/log_disk_look.c drivers/block.c \
+	tests/configs/fake_block.c)
 # The server on sockets that the test plays.
 UNIT_HTTP = $(patsubst %.c,$(UNIT_BUILD)/%.o,configs/http_request.c configs/http_server.c)
 $(UNIT_BUILD)/bin/configs/http_request_test $(UNIT_BUILD)/bin/configs/http_server_test: \

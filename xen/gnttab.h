@@ -11,12 +11,25 @@
 
 #include <xen/grant_table.h>
 
+#include "arch/x86/memory.h"
 #include "lib/compiler.h"
 
 must_check int gnttab_init(void);
 
+/* The frame number of our page at `p`, as grants and copies take it. */
+static inline uint64_t gnttab_frame_of(const void *p)
+{
+	return memory_frame_of(p);
+}
+
+/* Contiguous zeroed pages that have frame numbers, for good; NULL when there are not so many. */
+must_check static inline void *gnttab_alloc_pages(size_t count)
+{
+	return memory_alloc_pages(count);
+}
+
 /*
- * Lets `domid` access the page with frame number `frame` (memory_frame_of()).
+ * Lets `domid` access the page with frame number `frame` (gnttab_frame_of()).
  * The grant reference (>= 8), or -ENOSPC when the table is full.
  */
 must_check int64_t gnttab_grant_access(uint16_t domid, uint64_t frame, bool readonly);

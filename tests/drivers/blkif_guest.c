@@ -13,7 +13,7 @@
 #include "lib/panic.h"
 
 #define DEFAULT_PAGES 1024u
-#define DEFAULT_DISK_PAGES 512u
+#define DEFAULT_DISK_PAGES 192u
 #define DEFAULT_CLIENTS 16u
 
 extern const struct blkif_guest_program blkif_guest_program;

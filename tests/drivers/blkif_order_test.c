@@ -222,6 +222,15 @@ START_TEST(a_flush_that_fails_is_reported)
 	blkif_world_submit(&world, 0, &batch);
 	blkif_world_wait_batch(&world, &batch);
 	ck_assert_int_eq(batch.entries[0].error, -EIO);
+	/* Also where it comes before the write, which is then not carried out. */
+	batch.count = 0;
+	add_write(6, BLOCK_BARRIER, 2);
+	add_write(7, 0, 3);
+	blkif_world_submit(&world, 0, &batch);
+	blkif_world_wait_batch(&world, &batch);
+	ck_assert_int_eq(batch.entries[0].error, -EIO);
+	ck_assert_int_eq(batch.entries[1].error, 0);
+	ck_assert_uint_eq(script.contents[6 * SECTOR], 0);
 	script.flush_status = BLKIF_RSP_EOPNOTSUPP;
 	ck_assert_int_eq(blkif_world_operate(&world, 0, &flush), -EOPNOTSUPP);
 	end();

@@ -6,6 +6,7 @@
  * it another backend serves what is left, and the client goes on.
  */
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,11 @@ struct sector {
 
 struct entry_note {
 	bool seen;
-	bool before_failure; /* a flush that the power failed under promises nothing of then */
+	/*
+	 * The power failed under it. A flush then promises nothing of what was reported before,
+	 * nor does a write's report say that it was the next backend that had it.
+	 */
+	bool before_failure;
 	uint32_t version;
 	uint32_t snapshot[SECTORS]; /* of a flush: what was reported when it was handed over */
 };
@@ -140,6 +145,15 @@ static void take_report(struct entry_note *note, const struct batch_entry *entry
 	const struct block_request *request = &entry->request;
 
 	note->seen = true;
+	/* The first flush after a failure cannot promise what was not flushed before it. */
+	if (entry->error == -EIO &&
+	    (request->op == BLOCK_FLUSH || (request->flags & (BLOCK_FUA | BLOCK_BARRIER)))) {
+		for (uint32_t i = 0; i < SECTORS; i++)
+			sectors[i].reported = sectors[i].promised;
+		for (uint64_t i = request->sector; i < request->sector + request->count; i++)
+			sectors[i].busy = 0;
+		return;
+	}
 	ck_assert_int_eq(entry->error, 0);
 	if (request->op == BLOCK_FLUSH) {
 		for (uint32_t i = 0; i < SECTORS && !note->before_failure; i++) {
@@ -150,7 +164,8 @@ static void take_report(struct entry_note *note, const struct batch_entry *entry
 	}
 	for (uint64_t i = request->sector; i < request->sector + request->count; i++) {
 		sectors[i].busy = 0;
-		sectors[i].reported = note->version;
+		if (!note->before_failure || (request->flags & BLOCK_FUA))
+			sectors[i].reported = note->version;
 		if (request->flags & BLOCK_FUA)
 			sectors[i].promised = note->version;
 	}
@@ -242,7 +257,7 @@ START_TEST(what_was_promised_is_there_after_a_loss_of_power)
 		check_what_is_left();
 	}
 	ck_assert(host_run_until(world.machine, all_is_reported, NULL, 30 * BLKIF_SECOND));
-	ck_assert_uint_gt(version, 100);
+	ck_assert_uint_gt(version, 40);
 	ck_assert_int_eq(blkif_world_detach(&world, 0, 0), 0);
 	blkif_world_assert_clean(&world.clients[0].guest, "client");
 	blkif_script_end(&script);

@@ -85,14 +85,41 @@ static void flush(struct blkif_script *script)
 	memset(script->unstable, 0, script->bytes / BLKIF_SECTOR_BYTES);
 }
 
+/* A flush is for what was answered before it came, and for nothing else. */
+static void flush_begin(struct blkif_script *script, struct script_held *held)
+{
+	held->snapshot = malloc(script->bytes);
+	ck_assert_ptr_nonnull(held->snapshot);
+	memcpy(held->snapshot, script->contents, script->bytes);
+	held->moment = script->moment;
+}
+
+static void flush_end(struct blkif_script *script, struct script_held *held)
+{
+	for (uint64_t i = 0; i < script->bytes / BLKIF_SECTOR_BYTES; i++) {
+		uint64_t at = i * BLKIF_SECTOR_BYTES;
+
+		if (!script->unstable[i] || script->stable_at[i] > held->moment)
+			continue;
+		memcpy(script->stable + at, held->snapshot + at, BLKIF_SECTOR_BYTES);
+		script->stable_at[i] = held->moment;
+		if (script->written_at[i] <= held->moment)
+			script->unstable[i] = 0;
+	}
+}
+
 /* A cache also writes back at moments of its own choice. */
 static void mark_written(struct blkif_script *script, uint64_t sector, uint32_t count)
 {
+	script->moment++;
 	for (uint64_t i = sector; i < sector + count; i++) {
 		script->unstable[i] = script->forgets;
-		if (!script->forgets || draw(script, 4) == 0)
-			memcpy(script->stable + i * BLKIF_SECTOR_BYTES,
-			       script->contents + i * BLKIF_SECTOR_BYTES, BLKIF_SECTOR_BYTES);
+		script->written_at[i] = script->moment;
+		if (script->forgets && draw(script, 4))
+			continue;
+		memcpy(script->stable + i * BLKIF_SECTOR_BYTES,
+		       script->contents + i * BLKIF_SECTOR_BYTES, BLKIF_SECTOR_BYTES);
+		script->stable_at[i] = script->moment;
 	}
 }
 
@@ -115,9 +142,10 @@ static int move(struct blkif_script *script, const union blkif_slot *slot)
 	return error;
 }
 
-/* A barrier that has bytes is a write between two flushes. */
-static int16_t carry_out(struct blkif_script *script, const union blkif_slot *slot)
+/* A barrier that has bytes is a write between two flushes, with nothing beside it. */
+static int16_t carry_out(struct blkif_script *script, struct script_held *held)
 {
+	const union blkif_slot *slot = &held->slot;
 	uint8_t op = operation_of(slot);
 
 	if (op == BLKIF_OP_FLUSH_DISKCACHE && script->flush_status)
@@ -126,11 +154,13 @@ static int16_t carry_out(struct blkif_script *script, const union blkif_slot *sl
 		script->errors++;
 		return BLKIF_RSP_ERROR;
 	}
-	if (op == BLKIF_OP_FLUSH_DISKCACHE || op == BLKIF_OP_WRITE_BARRIER)
+	if (op == BLKIF_OP_FLUSH_DISKCACHE)
+		flush_end(script, held);
+	if (op == BLKIF_OP_WRITE_BARRIER)
 		flush(script);
 	if (op != BLKIF_OP_DISCARD && move(script, slot))
 		return BLKIF_RSP_ERROR;
-	if (op == BLKIF_OP_FLUSH_DISKCACHE || op == BLKIF_OP_WRITE_BARRIER)
+	if (op == BLKIF_OP_WRITE_BARRIER)
 		flush(script);
 	return BLKIF_RSP_OKAY;
 }
@@ -147,8 +177,11 @@ static void take_new(struct blkif_script *script)
 		const union blkif_slot *slot = hostile_blkback_request(back, script->held_count);
 		uint32_t number = ++script->arrived;
 
-		script->held[script->held_count].slot = *slot;
-		script->held[script->held_count++].number = number;
+		script->held[script->held_count] =
+			(struct script_held){ .slot = *slot, .number = number };
+		if (operation_of(slot) == BLKIF_OP_FLUSH_DISKCACHE)
+			flush_begin(script, &script->held[script->held_count]);
+		script->held_count++;
 		note(script, &(struct script_event){
 				     .op = operation_of(slot),
 				     .sector = hostile_blkback_sector(slot),
@@ -161,18 +194,18 @@ static void take_new(struct blkif_script *script)
 /* The next `k`th answer overwrites what came as that; so the notes are kept in arrival order. */
 static void answer(struct blkif_script *script, uint32_t pick)
 {
-	union blkif_slot slot = script->held[pick].slot;
-	uint32_t number = script->held[pick].number;
-	int16_t status = carry_out(script, &slot);
+	struct script_held held = script->held[pick];
+	int16_t status = carry_out(script, &held);
 
 	memmove(&script->held[pick], &script->held[pick + 1],
 		(--script->held_count - pick) * sizeof(script->held[0]));
 	note(script, &(struct script_event){ .answer = true,
-					     .op = operation_of(&slot),
+					     .op = operation_of(&held.slot),
 					     .status = status,
-					     .sector = hostile_blkback_sector(&slot),
-					     .request = number });
-	hostile_blkback_answer_to(&script->back, &slot, status);
+					     .sector = hostile_blkback_sector(&held.slot),
+					     .request = held.number });
+	hostile_blkback_answer_to(&script->back, &held.slot, status);
+	free(held.snapshot);
 }
 
 /* Not past a barrier, neither way. */
@@ -246,6 +279,7 @@ void blkif_script_serve(struct blkif_script *script)
 	hostile_blkback_init(&script->back, world->server.domain, world->clients[0].guest.domain,
 			     HOST_VBD_XVDA);
 	script->back.offer = script->offer;
+	/* Their memory went with the domain that had them. */
 	script->held_count = script->unanswered = 0;
 	host_call(world->server.domain, serve_start, script);
 }
@@ -272,7 +306,10 @@ void blkif_script_begin(struct blkif_script *script, struct blkif_world *world, 
 	script->contents = calloc(1, script->bytes);
 	script->stable = calloc(1, script->bytes);
 	script->unstable = calloc(1, script->bytes / BLKIF_SECTOR_BYTES);
+	script->written_at = calloc(script->bytes / BLKIF_SECTOR_BYTES, sizeof(uint32_t));
+	script->stable_at = calloc(script->bytes / BLKIF_SECTOR_BYTES, sizeof(uint32_t));
 	ck_assert(script->contents && script->stable && script->unstable);
+	ck_assert(script->written_at && script->stable_at);
 	snprintf(sectors, sizeof(sectors), "%llu",
 		 (unsigned long long)script->bytes / BLKIF_SECTOR_BYTES);
 	script->offer = (struct hostile_blk_offer){ .flush = "1",
@@ -291,6 +328,8 @@ void blkif_script_begin(struct blkif_script *script, struct blkif_world *world, 
 void blkif_script_end(struct blkif_script *script)
 {
 	blkif_world_end(script->world);
+	free(script->stable_at);
+	free(script->written_at);
 	free(script->contents);
 	free(script->stable);
 	free(script->unstable);

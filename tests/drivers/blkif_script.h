@@ -25,6 +25,14 @@ struct script_event {
 	uint32_t request; /* which came as the how manieth */
 };
 
+/* A request that waits for its answer. */
+struct script_held {
+	union blkif_slot slot;
+	uint32_t number;
+	uint8_t *snapshot; /* of a flush: what was written when it came, and when that was */
+	uint32_t moment;
+};
+
 struct blkif_script {
 	/* set by the test, at any time */
 	struct hostile_blk_offer offer;
@@ -45,11 +53,10 @@ struct blkif_script {
 	/* own */
 	struct blkif_world *world;
 	struct hostile_blkback back;
-	uint8_t *unstable; /* a byte for each sector: written since the last flush */
-	struct {
-		union blkif_slot slot;
-		uint32_t number;
-	} held[HOSTILE_BLK_SLOTS_MOST];
+	uint8_t *unstable;		  /* a byte for each sector: written since the last flush */
+	uint32_t moment;		  /* writes carried out */
+	uint32_t *written_at, *stable_at; /* of each sector: the moment of what is there */
+	struct script_held held[HOSTILE_BLK_SLOTS_MOST];
 	uint32_t held_count, arrived;
 };
 

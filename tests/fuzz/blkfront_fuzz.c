@@ -19,15 +19,17 @@
 #include "tests/host/hostile_blkback.h"
 #include "tests/host/internal.h"
 
-#define GUEST_PAGES 192u
-#define DISK_BUDGET 64u
+#define GUEST_PAGES 128u
+#define DISK_BUDGET 32u
 #define STEPS_MOST 400u
 #define HOLDS 4u
-#define REQUESTS 48u
-#define REQUEST_PAGES 8u
+#define REQUESTS 32u
+#define REQUEST_PAGES 4u
 #define MEMORY_PAGES (REQUEST_PAGES + 2u)
 #define MORE_PAGES (REQUESTS * MEMORY_PAGES + 64u)
 #define SECRET 0x5ec2e75a1b8d3f96ull
+/* It looks at much memory, and is itself none of what is tried. */
+#define QUICK __attribute__((no_sanitize("address", "undefined", "coverage")))
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -46,6 +48,7 @@ struct job {
 	size_t bytes;
 	bool out;  /* submitted, and not yet reported */
 	bool lost; /* the backend has its memory for good */
+	bool stubborn;
 };
 
 static struct job jobs[REQUESTS];
@@ -53,21 +56,27 @@ static struct block_device *device;
 static uint8_t *lent; /* a buffer of the device's */
 static bool is_direct;
 
-static void fill_secret(struct job *job)
+QUICK static void fill_secret(struct job *job)
 {
 	for (uint32_t i = 0; i < MEMORY_PAGES * IOPAGE_SIZE / sizeof(uint64_t); i++)
 		((uint64_t *)job->memory)[i] = SECRET;
 }
 
-/* What lies beside the request's bytes is as it was. */
-static void assert_only_its_memory(const struct job *job)
+/* What lies beside the request's bytes is as it was; both ends are multiples of 8. */
+QUICK static bool only_its_memory_changed(const struct job *job)
 {
-	static const uint64_t secret = SECRET;
-	const uint8_t *end = job->begin + job->bytes;
+	const uint64_t *begin = (const uint64_t *)(void *)job->begin;
+	const uint64_t *end = begin + job->bytes / sizeof(*end);
+	const uint64_t *at = (const uint64_t *)(void *)job->memory;
+	const uint64_t *last = at + MEMORY_PAGES * IOPAGE_SIZE / sizeof(*at);
 
-	for (const uint8_t *at = job->memory; at < job->memory + MEMORY_PAGES * IOPAGE_SIZE; at++)
-		if (at < job->begin || at >= end)
-			fuzz_assert(*at == ((const uint8_t *)&secret)[(uintptr_t)at % 8]);
+	for (; at < begin; at++)
+		if (*at != SECRET)
+			return false;
+	for (at = end; at < last; at++)
+		if (*at != SECRET)
+			return false;
+	return true;
 }
 
 static void reported(struct block_request *request, int error)
@@ -79,8 +88,16 @@ static void reported(struct block_request *request, int error)
 	fuzz_assert(!error || error == -EIO || error == -EOPNOTSUPP || error == -EROFS ||
 		    error == -ENOSPC || error == -ENODEV || error == -EBUSY);
 	job->lost = error == -EBUSY;
-	if (job->memory && job->begin && !job->lost)
-		assert_only_its_memory(job);
+	if (job->begin && !job->lost)
+		fuzz_assert(only_its_memory_changed(job));
+	/* Some try again at once what has failed, for as long as there is a device. */
+	if (error && job->stubborn && !job->lost && device) {
+		struct block_request *again = &job->request;
+
+		job->out = true;
+		if (block_submit(device, &again, 1))
+			job->out = false;
+	}
 }
 
 static void attached(struct block_device *to, void *context)
@@ -153,6 +170,7 @@ static void job_draw(struct job *job)
 	uint8_t how = script_u8(&script);
 
 	job->begin = NULL;
+	job->stubborn = how & 0x08;
 	job->request = (struct block_request){ .op = how % BLOCK_OP_COUNT,
 					       .done = reported,
 					       .context = job };
@@ -161,42 +179,51 @@ static void job_draw(struct job *job)
 	if (job->request.op == BLOCK_FLUSH)
 		return;
 	job->request.sector = script_u8(&script);
-	job->request.count = 1 + script_u8(&script) % 64;
+	job->request.count = 1 + script_u8(&script) % 32;
 	if (how & 0x40)
 		job->request.sector = script_u32(&script) | (uint64_t)script_u32(&script) << 32;
 	if (job->request.op == BLOCK_READ || job->request.op == BLOCK_WRITE)
 		job_memory(job, how >> 4);
 }
 
+/* Adjacent ones at once, for merging. */
+static void submit_adjacent(uint32_t most)
+{
+	struct block_request *requests[8];
+	uint32_t count = 0;
+	struct job *job;
+
+	while (count < most && device && (job = job_free())) {
+		job->request = (struct block_request){ .op = BLOCK_WRITE,
+						       .sector = count,
+						       .count = 1,
+						       .done = reported,
+						       .context = job };
+		job->stubborn = false;
+		job_memory(job, 0);
+		job->out = true;
+		requests[count++] = &job->request;
+	}
+	if (count && block_submit(device, requests, count))
+		for (uint32_t i = 0; i < count; i++)
+			((struct job *)requests[i]->context)->out = false;
+}
+
 static void victim_submit(void *argument)
 {
 	uint32_t count = 1 + script_u8(&script) % 8;
-	struct block_request *requests[8];
+	struct block_request *request;
 	struct job *job;
 
 	(void)argument;
 	for (uint32_t i = 0; i < count && device && (job = job_free()); i++) {
 		job_draw(job);
 		job->out = true;
-		requests[0] = &job->request;
-		if (block_submit(device, requests, 1))
+		request = &job->request;
+		if (block_submit(device, &request, 1))
 			job->out = false;
 	}
-	/* Adjacent ones at once, for merging. */
-	for (uint32_t i = 0; i < count && device; i++) {
-		job = job_free();
-		if (!job)
-			return;
-		job->request = (struct block_request){
-			.op = BLOCK_WRITE, .sector = i, .count = 1, .done = reported, .context = job
-		};
-		job_memory(job, 0);
-		job->out = true;
-		requests[i] = &job->request;
-		if (i + 1 == count && block_submit(device, requests, count))
-			for (uint32_t j = 0; j < count; j++)
-				((struct job *)requests[j]->context)->out = false;
-	}
+	submit_adjacent(count);
 }
 
 static void victim_buffer(void *argument)
@@ -239,6 +266,14 @@ static uint8_t *resolve(uintptr_t address)
 	return page->data + address % IOPAGE_SIZE;
 }
 
+QUICK static bool has_secret(const uint64_t *words)
+{
+	for (uint32_t i = 0; i < IOPAGE_SIZE / sizeof(*words); i++)
+		if (words[i] == SECRET)
+			return true;
+	return false;
+}
+
 /* XSA-403: whatever the backend may read is nothing of what lies beside requests. */
 static void assert_no_secret(void)
 {
@@ -246,13 +281,10 @@ static void assert_no_secret(void)
 
 	for (uint32_t gref = HOST_FIRST_GREF; gref < victim->grant_entries; gref++) {
 		const struct host_grant *grant = &victim->grants[gref];
-		const uint64_t *page;
 
-		if (!grant->used)
-			continue;
-		page = (const uint64_t *)host_page_address(world.machine, grant->page);
-		for (uint32_t i = 0; i < IOPAGE_SIZE / sizeof(*page); i++)
-			fuzz_assert(page[i] != SECRET);
+		if (grant->used)
+			fuzz_assert(!has_secret((const uint64_t *)(void *)host_page_address(
+				world.machine, grant->page)));
 	}
 }
 
@@ -324,9 +356,34 @@ static void release(void)
 		gnttab_unmap(&holds[i]);
 }
 
+/* Of the only queue, or of the first of two. */
+static uint32_t front_number(const char *key)
+{
+	static const char *const queues[] = { "", "queue-0/" };
+	int64_t number = -1;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(queues) && number < 0; i++) {
+		char path[STORE_TREE_PATH_BYTES + 40];
+
+		snprintf(path, sizeof(path), "%s/%s%s", world.front_path, queues[i], key);
+		number = host_store_number(world.machine, path);
+	}
+	return number < 0 || number > UINT32_MAX ? 0 : (uint32_t)number;
+}
+
+/* The ring as the frontend's keys name it now. Before that there is none. */
 static void acquire(void)
 {
-	(void)!hostile_blkback_acquire(&back);
+	uint32_t order = front_number("ring-page-order") % (BLKIF_RING_ORDER_MOST + 1);
+	uint32_t grefs[BLKIF_RING_PAGES_MOST];
+	char key[24] = "ring-ref";
+
+	for (uint32_t i = 0; i < 1u << order; i++) {
+		if (order)
+			snprintf(key, sizeof(key), "ring-ref%u", i);
+		grefs[i] = front_number(key);
+	}
+	(void)!hostile_blkback_take(&back, order, grefs, front_number("event-channel"));
 }
 
 static bool is_connected(void)

@@ -128,42 +128,44 @@ static uint64_t ring_number(const struct hostile_blkback *back, const char *key)
 	return number ? number : peer_number(back, path);
 }
 
-static int map_ring(struct hostile_blkback *back)
+int hostile_blkback_take(struct hostile_blkback *back, uint32_t order, const uint32_t *grefs,
+			 evtchn_port port)
 {
-	uint32_t first = (uint32_t)ring_number(back, "ring-ref");
-	uint64_t order = peer_number(back, "ring-page-order");
 	int error = 0;
 
-	back->ring.order = order > BLKIF_RING_ORDER_MOST ? 0 : (uint32_t)order;
+	hostile_blkback_release(back);
+	back->ring.order = order;
 	back->ring.slots = 32;
 	while (sizeof(union blkif_slot) * 2 * back->ring.slots + BLKIF_RING_HEADER_BYTES <=
-	       (size_t)BLKIF_PAGE_BYTES << back->ring.order)
+	       (size_t)BLKIF_PAGE_BYTES << order)
 		back->ring.slots *= 2;
-	for (uint32_t i = 0; i < 1u << back->ring.order && !error; i++) {
-		char key[24];
-
-		snprintf(key, sizeof(key), "ring-ref%u", i);
-		error = gnttab_map(back->frontend_domid,
-				   first && !i ? first : (uint32_t)ring_number(back, key), false,
-				   &back->maps[i]);
+	for (uint32_t i = 0; i < 1u << order && !error; i++) {
+		error = gnttab_map(back->frontend_domid, grefs[i], false, &back->maps[i]);
 		back->ring.pages[i] = back->maps[i].address;
 	}
+	if (!error)
+		error = evtchn_bind_interdomain(back->frontend_domid, port, event, back,
+						&back->port);
+	if (error)
+		hostile_blkback_release(back);
 	return error;
 }
 
 int hostile_blkback_acquire(struct hostile_blkback *back)
 {
-	int error;
+	uint64_t order = peer_number(back, "ring-page-order");
+	uint32_t grefs[BLKIF_RING_PAGES_MOST];
+	char key[24] = "ring-ref";
 
-	hostile_blkback_release(back);
-	error = map_ring(back);
-	if (!error)
-		error = evtchn_bind_interdomain(back->frontend_domid,
-						(uint32_t)ring_number(back, "event-channel"), event,
-						back, &back->port);
-	if (error)
-		hostile_blkback_release(back);
-	return error;
+	if (order > BLKIF_RING_ORDER_MOST)
+		return -EINVAL;
+	for (uint32_t i = 0; i < 1u << order; i++) {
+		if (order)
+			snprintf(key, sizeof(key), "ring-ref%u", i);
+		grefs[i] = (uint32_t)ring_number(back, key);
+	}
+	return hostile_blkback_take(back, (uint32_t)order, grefs,
+				    (evtchn_port)ring_number(back, "event-channel"));
 }
 
 void hostile_blkback_connect(void *argument)

@@ -64,7 +64,12 @@ uint32_t hostile_blkback_peer_state(const struct hostile_blkback *back);
 /* In a fiber: removes its directory, as a backend does at the end. */
 void hostile_blkback_remove(void *back);
 
-/* Maps ring and port as the frontend's keys name them now: 0, or `back` has nothing. */
+/*
+ * Maps 2^order pages of the ring, and binds the port: 0, or `back` has nothing. The second,
+ * in a fiber, as the frontend's keys name them now.
+ */
+must_check int hostile_blkback_take(struct hostile_blkback *back, uint32_t order,
+				    const uint32_t *grefs, evtchn_port port);
 must_check int hostile_blkback_acquire(struct hostile_blkback *back);
 
 /* Lets go of ring and port. */
