@@ -39,6 +39,9 @@ LINUX_MIB, OWN_MIB = 512, 800
 ROW_LIMIT = 60
 MODE_SECONDS = 600
 ATTEMPTS = 3
+# Pages that our guest's disk lends to dom0, and the data under way that fit into them; more is
+# copied through them. The grant table would not hold 256 MiB.
+OWN_PAGES, LENT_BYTES = 12288, 32 << 20
 BATCH = 64  # what our guest submits and takes back in one go, at most
 # The shell's lines that make each disk; its path.
 DISKS = {
@@ -103,15 +106,16 @@ class OwnSide:
         self.mode = mode
         self.kernel = kernel
         bench.create({"name": "blktest", "type": mode, "kernel": bench.put(kernel, "blktest.kernel"),
-                      "memory": OWN_MIB, "vcpus": 1, "cpus": str(self.cpu), "cmdline": "disks=1",
-                      "on_crash": "preserve", "disk": [bench.disk(path)]})
+                      "memory": OWN_MIB, "vcpus": 1, "cpus": str(self.cpu),
+                      "cmdline": f"disks=1 pages={OWN_PAGES}", "on_crash": "preserve", "disk": [bench.disk(path)]})
         bench.wait_console("blktest", r"^blktest: ready", 30)
 
     def run(self, row, limit):
         what, value = limit
+        buffers = "device" if row.bytes * row.depth <= LENT_BYTES else "aligned"
         start = len(self.bench.console("blktest"))
         self.bench.type("blktest", f"run xvda rw={row.operation} bs={row.bytes} "
-                                   f"depth={row.depth} {what}={value}")
+                                   f"depth={row.depth} buffers={buffers} {what}={value}")
         found = self.bench.wait_console(
             "blktest", r"^(run: .*|job: xvda ios (\d+) bytes \d+ ns (\d+) errors (\d+))",
             ROW_LIMIT, start)
@@ -156,13 +160,19 @@ def better(one, other):
 
 
 def measure_row(sides, counter, row, profiler):
-    found = {}
+    found, failed = {}, {}
     for _ in range(ATTEMPTS):
         for side in sides:
-            found[side.kind] = better(found.get(side.kind),
-                                      measure_side(side, counter, row, profiler))
-        if not report_blk.is_slow(found):
+            try:
+                found[side.kind] = better(found.get(side.kind),
+                                          measure_side(side, counter, row, profiler))
+            except BenchError as error:
+                failed[side.kind] = error
+        if len(found) == len(sides) and not report_blk.is_slow(found):
             break
+    for kind, error in failed.items():
+        if kind not in found:
+            raise BenchError(f"{kind}: {error}")
     return found
 
 
