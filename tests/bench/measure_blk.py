@@ -107,7 +107,8 @@ class OwnSide:
         self.kernel = kernel
         bench.create({"name": "blktest", "type": mode, "kernel": bench.put(kernel, "blktest.kernel"),
                       "memory": OWN_MIB, "vcpus": 1, "cpus": str(self.cpu),
-                      "cmdline": f"disks=1 pages={OWN_PAGES}", "on_crash": "preserve", "disk": [bench.disk(path)]})
+                      "cmdline": f"disks=1 pages={OWN_PAGES}", "on_crash": "preserve",
+                      "disk": [bench.disk(path)]})
         bench.wait_console("blktest", r"^blktest: ready", 30)
 
     def run(self, row, limit):
