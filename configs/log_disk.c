@@ -491,7 +491,9 @@ void log_disk_run(struct log_disk *log, uint64_t now_ns)
 		return;
 	if (log->asked)
 		batch_reported(log);
-	if (now_ns >= due_ns(log))
+	if (log->sectors != log->device->geometry.sectors)
+		log_disk_look(log);
+	else if (now_ns >= due_ns(log))
 		batch_send(log);
 }
 
@@ -506,6 +508,8 @@ uint64_t log_disk_next_ns(const struct log_disk *log)
 		return 0;
 	if (log->state != LOG_DISK_READY)
 		return log->wait_ns;
+	if (log->sectors != log->device->geometry.sectors)
+		return 0;
 	if (packets && log->packets_seen != packets->written)
 		fresh_ns = 0;
 	due = due_ns(log);

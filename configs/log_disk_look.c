@@ -243,6 +243,7 @@ void log_disk_look(struct log_disk *log)
 {
 	log->state = LOG_DISK_LOOKING;
 	log->step = STEP_SUPER;
+	log->sectors = log->device->geometry.sectors;
 	blank_ask(log, 0);
 }
 

@@ -515,6 +515,36 @@ START_TEST(slow_disk)
 }
 END_TEST
 
+/* Under way, and with less room than the newest segment needs. */
+START_TEST(shrinks)
+{
+	ck_assert_int_eq(attach(false), 0);
+	settle();
+	for (uint32_t i = 0; i < 30; i++) {
+		log_disk.segment_at = 0;
+		say("a");
+		later(LOG_DISK_FLUSH_NS);
+	}
+	disk.device.geometry.sectors /= 4;
+	say("b");
+	later(LOG_DISK_FLUSH_NS);
+	ck_assert(says("xvdb has shrunk"));
+	later(LOG_DISK_FLUSH_NS);
+	ck_assert(log_disk_is_clean(&log_disk));
+	ck_assert_uint_eq(log_disk.segment.index, 0);
+	ck_assert_uint_eq(log_disk.stats.errors, 0);
+	/* Another one of another size in its place. */
+	memset(disk.now, 0x55, DISK_BYTES);
+	disk.device.geometry.sectors *= 2;
+	say("c");
+	later(LOG_DISK_FLUSH_NS);
+	ck_assert_int_eq(log_disk.state, LOG_DISK_REFUSED);
+	for (uint32_t i = 0; i < DISK_BYTES; i++)
+		if (disk.now[i] != 0x55)
+			ck_abort();
+}
+END_TEST
+
 /* The device goes while a write is under way; another one gets what waited. */
 START_TEST(removed)
 {
@@ -611,6 +641,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, read_errors);
 	tcase_add_test(cases, kept_memory);
 	tcase_add_test(cases, slow_disk);
+	tcase_add_test(cases, shrinks);
 	tcase_add_test(cases, removed);
 	tcase_add_test(cases, image);
 }
