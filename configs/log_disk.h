@@ -90,6 +90,7 @@ struct log_disk {
 	uint32_t asked, under_way;
 	uint64_t wait_ns; /* nothing is asked before; after an error */
 	uint64_t backoff_ns;
+	uint32_t tries; /* segments begun since something was flushed */
 	struct log_limit limit;
 
 	/* Looking: what comes now, what was found. */
