@@ -246,7 +246,10 @@ void log_disk_look(struct log_disk *log)
 	log->state = LOG_DISK_LOOKING;
 	log->step = STEP_SUPER;
 	log->sectors = log->device->geometry.sectors;
-	blank_ask(log, 0);
+	if (log_disk_room(log) < LOG_DISK_HEAD_BYTES)
+		log_disk_back_off(log, -ENOSPC, "cannot be used");
+	else
+		blank_ask(log, 0);
 }
 
 void log_disk_look_on(struct log_disk *log)
@@ -255,6 +258,10 @@ void log_disk_look_on(struct log_disk *log)
 	uint32_t asked = log->asked;
 
 	log->asked = 0;
+	if (log->sectors != log->device->geometry.sectors) {
+		log_disk_look(log);
+		return;
+	}
 	if (!asked && log->state == LOG_DISK_MAKING) {
 		super_send(log, STEP_SECOND);
 		return;

@@ -547,6 +547,36 @@ START_TEST(shrinks)
 }
 END_TEST
 
+/* At every step of a look: it begins again, and nobody's data is overwritten. */
+START_TEST(changes_while_looked_at)
+{
+	for (uint32_t steps = 0; steps < 70; steps++) {
+		memset(disk.now, 0, DISK_BYTES);
+		disk.now[DISK_BYTES / 2 - 1] = 0x55;
+		disk.device.geometry.sectors = DISK_BYTES / 512;
+		begin();
+		ck_assert_int_eq(attach(false), 0);
+		for (uint32_t i = 0; i < steps; i++) {
+			log_disk_run(&log_disk, now);
+			(void)fake_block_step(&disk);
+		}
+		ck_assert_int_eq(log_disk.state, steps < 65 ? LOG_DISK_LOOKING : LOG_DISK_MAKING);
+		disk.device.geometry.sectors /= 2;
+		settle();
+		if (steps < 65)
+			ck_assert_int_eq(log_disk.state, LOG_DISK_REFUSED);
+		ck_assert_uint_eq(disk.now[DISK_BYTES / 2 - 1], 0x55);
+		log_disk_detach(&log_disk);
+	}
+	begin();
+	disk.device.geometry.sectors = DISK_BYTES / 512;
+	ck_assert_int_eq(attach(false), 0);
+	disk.device.geometry.sectors = 1;
+	settle();
+	ck_assert(says("xvdb: cannot be used: past the end of the device; again in 1 s"));
+}
+END_TEST
+
 /* The device goes while a write is under way; another one gets what waited. */
 START_TEST(removed)
 {
@@ -644,6 +674,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, kept_memory);
 	tcase_add_test(cases, slow_disk);
 	tcase_add_test(cases, shrinks);
+	tcase_add_test(cases, changes_while_looked_at);
 	tcase_add_test(cases, removed);
 	tcase_add_test(cases, image);
 }
