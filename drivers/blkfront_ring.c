@@ -75,15 +75,22 @@ static void offer_withdraw(struct blkfront_disk *disk, uint8_t operation)
 
 /*
  * What an earlier backend in another domain had written and not flushed may be lost with
- * that domain: the next flush cannot promise it, and whoever wanted it has to know.
+ * that domain: the next flush cannot promise it, nor a barrier that it comes after it, and
+ * whoever wanted that has to know. A write that must be stable by itself is.
  */
-static int flush_end(struct blkfront_disk *disk, const struct blkfront_shadow *shadow)
+static void flush_end(struct blkfront_disk *disk, const struct blkfront_shadow *shadow)
 {
 	bool doubt = disk->doubt;
 
-	disk->doubt = false;
 	disk->flushed = disk->pieces[shadow->first].bytes;
-	return doubt ? -EIO : 0;
+	for (uint16_t i = shadow->first; doubt && i != BLKFRONT_NONE; i = disk->pieces[i].next) {
+		struct block_request *request = disk->pieces[i].request;
+
+		if (request->op != BLOCK_FLUSH && !(request->flags & BLOCK_BARRIER))
+			continue;
+		request->own.error = -EIO;
+		disk->doubt = false;
+	}
 }
 
 static int response_take(struct blkfront_queue *queue, const struct blkif_response *response)
@@ -99,7 +106,7 @@ static int response_take(struct blkfront_queue *queue, const struct blkif_respon
 	error = status_error(shadow, response->status);
 	if (!error &&
 	    (operation == BLKIF_OP_FLUSH_DISKCACHE || operation == BLKIF_OP_WRITE_BARRIER))
-		error = flush_end(queue->disk, shadow);
+		flush_end(queue->disk, shadow);
 	if (unlikely(error == -EOPNOTSUPP))
 		offer_withdraw(queue->disk, operation);
 	blkfront_shadow_end(queue, (uint16_t)response->id, error);

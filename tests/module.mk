@@ -28,7 +28,7 @@ check: packages
 	@tests/check/run $(BUILD)/ringwall-check $(UNIT_BUILD)/bin $(BUILD)/ringwall-log
 
 test-xen: packages
-	@$(MAKE) -s -j2 images check-program $(BUILD)/vchan-peer qubes-dom0
+	@$(MAKE) -s -j2 images check-program log-program $(BUILD)/vchan-peer qubes-dom0
 	@$(MAKE) -s -j2 BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
 	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
 		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile --relay $(BUILD)/relay \

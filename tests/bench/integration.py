@@ -75,8 +75,8 @@ def megabits(text, side):
     return float(value) * {"K": 0.001, "M": 1.0, "G": 1000.0}[unit]
 
 
-class Suite(DisksTests, EndTests, HostileTests, LogDiskTests, QubesTests, RamdiskTests,
-            RelayTests, StackTests, StormTests, UplinkTests, VchanTests, WebTests):
+class Suite(DisksTests, EndTests, HostileTests, LogDiskTests, QubesTests, RamdiskTests, RelayTests,
+            StackTests, StormTests, UplinkTests, VchanTests, WebTests):
     expect = staticmethod(expect)
 
     def __init__(self, bench, kernels, mode):
