@@ -65,14 +65,25 @@ static void disk_free(struct blkfront_disk *disk)
 	free(disk);
 }
 
+/* It may have come again meanwhile. */
+static void list_again(void)
+{
+	front.watch.fired = true;
+	fiber_event_signal(&front.event);
+}
+
+void blkfront_retire(struct blkfront_disk *disk)
+{
+	disk->retired = true;
+	list_again();
+}
+
 void blkfront_forget(struct blkfront_disk *disk)
 {
 	list_remove(&disk->link);
 	front.disk_count--;
 	disk_free(disk);
-	/* It may have come again meanwhile. */
-	front.watch.fired = true;
-	fiber_event_signal(&front.event);
+	list_again();
 }
 
 static uint32_t pieces_wanted(void)
@@ -159,7 +170,7 @@ static struct blkfront_disk *disk_find(uint32_t number)
 	list_for_each(link, &front.disks) {
 		struct blkfront_disk *disk = list_entry(link, struct blkfront_disk, link);
 
-		if (disk->number == number)
+		if (disk->number == number && !disk->retired)
 			return disk;
 	}
 	return NULL;

@@ -17,6 +17,8 @@
 #define POLL_COPY_BYTES (512u << 10)
 #define BUILD_COPY_BYTES (1u << 20)
 #define SEGMENT_OFFSET offsetof(struct blkif_request, seg)
+/* Xen lets nobody map one grant more than 127 times at once. */
+#define GREF_USES_MOST 64u
 
 /* A request of the ring that is being made. */
 struct build {
@@ -31,7 +33,8 @@ struct build {
 	struct blkif_request_segment last, *last_at;
 	uint8_t *fill; /* the bounce page that the last segment is of */
 	uint32_t fill_used;
-	uint32_t zero_gref; /* of a page of zeroes that may serve for all */
+	uint32_t zero_gref; /* of a page of zeroes that may serve again */
+	uint32_t zero_uses;
 };
 
 /* ---- pieces ---- */
@@ -208,7 +211,7 @@ static uint32_t bounce_add(struct build *build, struct block_request *request, u
 
 /*
  * A backend that keeps grants takes each once at a time, so each segment has a page of
- * its own; to others one page of zeroes can be shown as often as is needed.
+ * its own; to others one page of zeroes can be shown as often as Xen lets them map it.
  */
 static uint32_t zeroes_add(struct build *build, struct block_request *request, uint32_t bytes)
 {
@@ -219,7 +222,8 @@ static uint32_t zeroes_add(struct build *build, struct block_request *request, u
 	if (build->copied >= BUILD_COPY_BYTES)
 		return 0;
 	build->copied += bytes;
-	if (build->zero_gref != IOPAGE_NO_GREF && disk->pieces[build->tail].request == request)
+	if (build->zero_gref != IOPAGE_NO_GREF && build->zero_uses++ < GREF_USES_MOST &&
+	    disk->pieces[build->tail].request == request)
 		return segment_add(build, build->zero_gref, 0, bytes) ? bytes : 0;
 	if (!bounce_begin(build, bytes, &page))
 		return 0;
@@ -228,6 +232,7 @@ static uint32_t zeroes_add(struct build *build, struct block_request *request, u
 	piece->memory = NULL;
 	if (!disk->agreed.persistent)
 		build->zero_gref = page_gref(disk, page);
+	build->zero_uses = 1;
 	build->fill = NULL;
 	return bytes;
 }
@@ -291,7 +296,7 @@ static uint16_t own_page(const struct build *build, const uint8_t *data)
 	if (index == BLKFRONT_NONE)
 		return index;
 	page = &disk->pages[index];
-	if (page->use != BLKFRONT_PAGE_BUFFER || page->lost)
+	if (page->use != BLKFRONT_PAGE_BUFFER || page->lost || page->users >= GREF_USES_MOST)
 		return BLKFRONT_NONE;
 	/* A backend that keeps grants takes each once at a time. */
 	if (disk->agreed.persistent && page->users &&

@@ -105,6 +105,7 @@ struct blkfront_disk {
 	struct fiber_event event;
 	struct log_limit log_limit;
 	bool connected, broken, closing, attached, ended;
+	bool retired; /* only waits for what a backend keeps */
 	bool initial; /* was there at the start */
 	bool look;    /* the backend has touched its state */
 	bool loan_kept;
@@ -151,6 +152,8 @@ const struct blkfront_config *blkfront_config(void);
 bool blkfront_is_closing(void);
 /* Somebody may wait for this disk. */
 void blkfront_progress(void);
+/* The disk is gone, and may come again as another; its fiber still waits for what it lent. */
+void blkfront_retire(struct blkfront_disk *disk);
 /* The disk's fiber is about to end. */
 void blkfront_forget(struct blkfront_disk *disk);
 

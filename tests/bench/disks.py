@@ -26,6 +26,12 @@ READY = "[ -e /dev/stdin ] || ln -s /proc/self/fd/0 /dev/stdin; modprobe loop; "
 XVDA = 51712  # docs/misc/vbd-interface.txt
 UNBIND = "/sys/bus/xen-backend/drivers/vbd/unbind"
 BIND = "/sys/bus/xen-backend/drivers/vbd/bind"
+# Xen's own script takes three seconds here. This does what it does for a block device.
+QUICK_SCRIPT = """#!/bin/sh
+[ "$1" = add ] || exit 0
+xenstore-write $XENBUS_PATH/physical-device $(stat -L -c %t:%T $(xenstore-read \
+    $XENBUS_PATH/params)) $XENBUS_PATH/hotplug-status connected
+"""
 # What blkfront does without, or has more of, than it would.
 VARIANTS = ("persistent=no", "persistent=no direct=yes", "indirect=no order=0", "queues=2 order=2")
 
@@ -79,8 +85,17 @@ class DisksTests:
 
     # ---- the guest's side ----
 
+    def disk_spec(self, name, target, access="rw"):
+        """A file goes through Xen's script, which makes a loop device for it."""
+        script = ""
+        if target.startswith("/dev/"):
+            script = "script=/etc/xen/scripts/block-quick,"
+            self.bench.run(f"cp {self.bench.put_text('block-quick', QUICK_SCRIPT)} "
+                           "/etc/xen/scripts; chmod +x /etc/xen/scripts/block-quick")
+        return f"format=raw,vdev={name},access={access},{script}target={target}"
+
     def blktest_config(self, targets, words="", memory=64, access="rw"):
-        disks = [f"format=raw,vdev=xvd{'abcdefgh'[i]},access={access},target={target}"
+        disks = [self.disk_spec(f"xvd{'abcdefgh'[i]}", target, access)
                  for i, target in enumerate(targets)]
         return {"name": "blktest", "type": self.mode, "memory": memory, "vcpus": 1, "cpus": "1",
                 "kernel": self.bench.put(self.blktest, "blktest.kernel"), "watched": False,
@@ -246,7 +261,7 @@ class DisksTests:
     def plug_once(self, number, target):
         b = self.bench
         start = len(b.console("blktest"))
-        b.run(f"xl block-attach blktest format=raw,vdev=xvdb,access=rw,target={target}")
+        b.run(f"xl block-attach blktest {self.disk_spec('xvdb', target)}")
         b.wait_console("blktest", "^attached: xvdb", 20, start)
         b.type("blktest", f"run xvdb rw=randwrite bs=16K depth=32 seconds=600 seed={number}")
         wait_for("the load to begin", lambda: int(self.counter("xvdb", "write")) > 0, 20, 0.1)

@@ -23,7 +23,7 @@
 #define CLIENTS 4u
 /* More than all clients together may have kept, and than one ring may. */
 #define MANY_GRANTS 1500u
-#define ALL_KEPT 1024u
+#define ALL_KEPT 768u /* BLKBACK_PERSISTENT_PAGES */
 #define STORM_NS (2 * BLKIF_SECOND)
 #define STORM_STEP_NS 100000u
 /* One every 32 ms, and those before it comes to that: of 20,000. */
