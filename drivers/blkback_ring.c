@@ -249,28 +249,30 @@ static void answers_publish(struct blkback_queue *queue, uint32_t old)
 
 /* ---- a poll ---- */
 
+/* The queues share what a client may have: its part of the CPU does not grow with them. */
+static uint32_t share_of(const struct blkback_vbd *vbd, uint32_t budget)
+{
+	return (budget + vbd->queue_count - 1) / vbd->queue_count;
+}
+
 /* A part of the discard under way. True: it is done, and answered. */
 static bool zero_step(struct blkback_queue *queue)
 {
 	struct blkback_job *job = &queue->discard;
-	uint64_t bytes = min64(job->sectors * BLKIF_SECTOR_BYTES, POLL_ZERO_BYTES);
+	uint64_t sectors =
+		min64(job->sectors, share_of(queue->vbd, POLL_ZERO_BYTES / BLKIF_SECTOR_BYTES));
 	uint32_t old = queue->answered;
 
-	memset(queue->vbd->disk->memory + job->sector * BLKIF_SECTOR_BYTES, 0, (size_t)bytes);
-	job->sector += bytes / BLKIF_SECTOR_BYTES;
-	job->sectors -= bytes / BLKIF_SECTOR_BYTES;
+	memset(queue->vbd->disk->memory + job->sector * BLKIF_SECTOR_BYTES, 0,
+	       (size_t)(sectors * BLKIF_SECTOR_BYTES));
+	job->sector += sectors;
+	job->sectors -= sectors;
 	if (job->sectors)
 		return false;
 	queue->zeroing = false;
 	answer_write(queue, job);
 	answers_publish(queue, old);
 	return true;
-}
-
-/* The queues share what a client may have: its part of the CPU does not grow with them. */
-static uint32_t share_of(const struct blkback_vbd *vbd, uint32_t budget)
-{
-	return (budget + vbd->queue_count - 1) / vbd->queue_count;
 }
 
 bool blkback_ring_poll(struct blkback_queue *queue, uint32_t budget)

@@ -65,14 +65,25 @@ static void disk_free(struct blkfront_disk *disk)
 	free(disk);
 }
 
+/* It may have come again meanwhile. */
+static void list_again(void)
+{
+	front.watch.fired = true;
+	fiber_event_signal(&front.event);
+}
+
+void blkfront_retire(struct blkfront_disk *disk)
+{
+	disk->retired = true;
+	list_again();
+}
+
 void blkfront_forget(struct blkfront_disk *disk)
 {
 	list_remove(&disk->link);
 	front.disk_count--;
 	disk_free(disk);
-	/* It may have come again meanwhile. */
-	front.watch.fired = true;
-	fiber_event_signal(&front.event);
+	list_again();
 }
 
 static uint32_t pieces_wanted(void)
@@ -107,6 +118,7 @@ static void disk_init(struct blkfront_disk *disk, uint32_t number)
 		list_init(lists[i]);
 	snprintf(disk->directory, sizeof(disk->directory), ROOT "/%u", number);
 	disk->number = number;
+	disk->reap_work = disk->work - 1;
 	disk->initial = !front.listed;
 	blkfront_name(number, disk->device.name);
 	disk->device.ops = &ops;
@@ -118,10 +130,22 @@ static void disk_init(struct blkfront_disk *disk, uint32_t number)
 	event_storm_init(&disk->storm, &disk->source);
 }
 
+static bool is_wanted(uint32_t number)
+{
+	char name[BLOCK_NAME_BYTES];
+
+	if (!front.config.wanted)
+		return true;
+	blkfront_name(number, name);
+	return front.config.wanted(name, front.config.context);
+}
+
 static void disk_create(uint32_t number)
 {
 	struct blkfront_disk *disk;
 
+	if (!is_wanted(number))
+		return;
 	if (front.disk_count >= front.config.max_disks) {
 		log_limited(&front.log_limit, LOG_WARNING, "blkfront",
 			    "more than %u disks: %u is not looked at", front.config.max_disks,
@@ -147,7 +171,7 @@ static struct blkfront_disk *disk_find(uint32_t number)
 	list_for_each(link, &front.disks) {
 		struct blkfront_disk *disk = list_entry(link, struct blkfront_disk, link);
 
-		if (disk->number == number)
+		if (disk->number == number && !disk->retired)
 			return disk;
 	}
 	return NULL;

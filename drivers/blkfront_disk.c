@@ -14,6 +14,7 @@
 #define DRAIN_LIMIT_NS 1000000000ull
 #define DRAIN_STEP_NS 1000000ull
 #define LOST_LOOK_NS 500000000ull
+#define UNKNOWN_LOOK_NS 1000000000ull
 #define CLOSED_LIMIT_NS 1000000000ull
 #define RETRY_NS 100000000ull
 
@@ -287,7 +288,10 @@ static void connect_once(struct blkfront_disk *disk)
 	if (disk->device.gone || (!error && state_is_leaving(disk, state)))
 		detach(disk);
 	if (state == XenbusStateUnknown || state_is_leaving(disk, state)) {
-		(void)!fiber_event_wait(&disk->event, FIBER_FOREVER);
+		/* The store may only have failed to say what it is. */
+		(void)!fiber_event_wait(&disk->event, state == XenbusStateUnknown
+							      ? loop_now_ns() + UNKNOWN_LOOK_NS
+							      : FIBER_FOREVER);
 		return;
 	}
 	if (blkfront_pages_take(disk)) {
@@ -334,12 +338,23 @@ static void close_for_good(struct blkfront_disk *disk)
 	tell(disk);
 }
 
+/* Without it nobody would tell us that the disk is taken away. */
+static void directory_watch(struct blkfront_disk *disk)
+{
+	while (store_watch_add(&disk->directory_watch, disk->directory, &disk->event)) {
+		log_limited(&disk->log_limit, LOG_ERROR, disk->device.name, "%s cannot be watched",
+			    disk->directory);
+		fiber_sleep_until(loop_now_ns() + LOST_LOOK_NS);
+		if (must_end(disk) || !directory_is_there(disk))
+			return;
+	}
+}
+
 void blkfront_disk_serve(void *argument)
 {
 	struct blkfront_disk *disk = argument;
 
-	if (store_watch_add(&disk->directory_watch, disk->directory, &disk->event))
-		log_line(LOG_ERROR, disk->device.name, "%s cannot be watched", disk->directory);
+	directory_watch(disk);
 	while (!must_end(disk) && directory_is_there(disk))
 		connect_once(disk);
 	store_watch_remove(&disk->backend_watch);
@@ -351,6 +366,7 @@ void blkfront_disk_serve(void *argument)
 		return;
 	}
 	detach(disk);
+	blkfront_retire(disk);
 	/* References of memory that was given up: they come back as long as we look. */
 	while (disk->kept_loans != BLKFRONT_NONE && !blkfront_is_closing()) {
 		fiber_sleep_until(loop_now_ns() + LOST_LOOK_NS);

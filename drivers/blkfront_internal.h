@@ -105,6 +105,7 @@ struct blkfront_disk {
 	struct fiber_event event;
 	struct log_limit log_limit;
 	bool connected, broken, closing, attached, ended;
+	bool retired; /* only waits for what a backend keeps */
 	bool initial; /* was there at the start */
 	bool look;    /* the backend has touched its state */
 	bool loan_kept;
@@ -118,7 +119,8 @@ struct blkfront_disk {
 	bool polling;
 	uint32_t work; /* responses taken, in all */
 	uint32_t next_queue;
-	uint64_t reap_ns;
+	uint64_t reap_ns;	       /* when the timer looks; 0: not */
+	uint32_t reap_work;	       /* what there was when it was set the last time */
 	struct blkfront_queue *queues; /* config.max_queues */
 
 	uint64_t submitted;   /* the last number given */
@@ -151,6 +153,8 @@ const struct blkfront_config *blkfront_config(void);
 bool blkfront_is_closing(void);
 /* Somebody may wait for this disk. */
 void blkfront_progress(void);
+/* The disk is gone, and may come again as another; its fiber still waits for what it lent. */
+void blkfront_retire(struct blkfront_disk *disk);
 /* The disk's fiber is about to end. */
 void blkfront_forget(struct blkfront_disk *disk);
 

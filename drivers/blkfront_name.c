@@ -17,8 +17,8 @@
 
 struct scheme {
 	uint16_t major;
-	uint8_t partition_bits;
-	uint8_t first; /* the disk whose minor numbers are the major's first */
+	uint8_t partition_bits; /* 6: of the old channels, with two disks each */
+	uint8_t first;		/* the disk whose minor numbers are the major's first */
 	char prefix[4];
 };
 
@@ -66,7 +66,7 @@ void blkfront_name(uint32_t virtual_device, char name[BLOCK_NAME_BYTES])
 		const struct scheme *scheme = &schemes[i];
 		uint32_t disk = minor >> scheme->partition_bits;
 
-		if (major != scheme->major)
+		if (major != scheme->major || (scheme->partition_bits == 6 && disk > 1))
 			continue;
 		name_write(name, scheme->prefix, scheme->first + disk,
 			   minor & ((1u << scheme->partition_bits) - 1));

@@ -28,8 +28,7 @@ FUZZ_DRIVERS = $(lib_SRCS) $(drivers_SRCS) xen/bus.c $(FUZZ_HOST) tests/fuzz/gue
 	tests/fuzz/shared.c tests/fuzz/world.c
 
 FUZZ_TARGETS = router ring netback netfront store rules dns dhcp icmp6 fragments qrexec qubesdb \
-	tcp tcp_receive http iperf blkback \
-	blkfront
+	tcp tcp_receive http iperf blkback blkfront log_disk
 FUZZ_NET = $(lib_SRCS) $(net_SRCS) tests/unit/panic.c tests/host/relax.c
 router_FUZZ = $(FUZZ_NET) tests/fuzz/check_abort.c $(filter-out %_test.c,$(wildcard tests/net/*.c))
 rules_FUZZ = $(FUZZ_NET)
@@ -47,6 +46,7 @@ http_FUZZ = configs/http_request.c configs/http_server.c lib/ip4_text.c lib/ip6_
 	tests/configs/fake_sockets.c tests/unit/panic.c
 iperf_FUZZ = configs/iperf/messages.c configs/iperf/options.c lib/json.c lib/ip4_text.c \
 	lib/ip6_text.c lib/ip_text.c tests/unit/panic.c
+log_disk_FUZZ = lib/crc32c.c lib/log_disk.c lib/log_disk_reader.c
 ring_FUZZ = lib/ring.c tests/unit/panic.c
 netback_FUZZ = $(FUZZ_DRIVERS)
 netback_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)

@@ -23,12 +23,12 @@ unit: packages
 	@tests/unit/run-both
 
 check: packages
-	@$(MAKE) -s -j2 check-program $(UNIT_BUILD)/bin/net/packet_log_test \
-		$(UNIT_BUILD)/bin/net/capture_lines_test
-	@tests/check/run $(BUILD)/ringwall-check $(UNIT_BUILD)/bin
+	@$(MAKE) -s -j2 check-program log-program $(UNIT_BUILD)/bin/net/packet_log_test \
+		$(UNIT_BUILD)/bin/net/capture_lines_test $(UNIT_BUILD)/bin/configs/log_disk_test
+	@tests/check/run $(BUILD)/ringwall-check $(UNIT_BUILD)/bin $(BUILD)/ringwall-log
 
 test-xen: packages
-	@$(MAKE) -s -j2 images check-program $(BUILD)/vchan-peer qubes-dom0
+	@$(MAKE) -s -j2 images check-program log-program $(BUILD)/vchan-peer qubes-dom0
 	@$(MAKE) -s -j2 BUILD=$(BUILD)/trap NEWLIB=$(NEWLIB) SANITIZE=trap $(BUILD)/trap/ringwall
 	@tests/bench/integration.py $(BUILD)/ringwall $(BUILD)/churn $(BUILD)/selftest \
 		--trap $(BUILD)/trap/ringwall --hostile $(BUILD)/hostile --relay $(BUILD)/relay \

@@ -18,6 +18,7 @@ static struct {
 	struct ruleset *set; /* in use; NULL: none yet */
 	struct fiber_event wanted_event, tried_event;
 	bool wanted, tried;
+	bool waited; /* nobody waits any more who would say that there are rules */
 } disk_rules;
 
 static void set_use(struct ruleset *set)
@@ -66,7 +67,7 @@ static void attempt(void)
 		log_line(LOG_ERROR, "firewall", "the rules stay as they were");
 	else
 		log_line(LOG_ERROR, "firewall", "CLOSED: nothing passes until this is mended");
-	if (set && disk_rules.tried)
+	if (set && disk_rules.waited)
 		log_line(LOG_INFO, "firewall", "rules loaded from %s", disk_rules.disk);
 	disk_rules.tried = true;
 	fiber_event_signal(&disk_rules.tried_event);
@@ -98,6 +99,7 @@ int disk_rules_wait(uint64_t deadline_ns)
 
 	while (!disk_rules.tried && !error)
 		error = fiber_event_wait(&disk_rules.tried_event, deadline_ns);
+	disk_rules.waited = true;
 	return error;
 }
 

@@ -14,19 +14,17 @@
 #include "lib/iopage.h"
 #include "lib/log.h"
 #include "lib/log_history.h"
+#include "lib/minmax.h"
 #include "xen/fiber.h"
 #include "xen/loop.h"
 
-/*
- * Of each disk: a log's batch of 64 KiB on its way and one to come, and what rings and
- * descriptors need.
- */
+/* Of each disk: the log's buffer of 16 pages, and as many for bounces and descriptors. */
 #define DISK_PAGES 32u
 #define RING_PAGES 8u
 #define LOG_PAGES 16u /* records that wait for the disk */
 #define FIBER_PAGES 5u
-#define BATCH_PAGES 32u
 #define EARLY_BYTES 4096u
+#define MISSED_NS 5000000000ull
 #define CLOSE_NS 2000000000ull
 #define CLOSE_LOOK_NS 10000000ull
 
@@ -35,6 +33,7 @@ static struct {
 	struct iopage_pool pages; /* which no net VM sees */
 	struct log_disk log;
 	struct loop_timer timer;
+	uint64_t missed_ns; /* when to say that the log's disk is not there; UINT64_MAX: never */
 	bool started, logs;
 } disks;
 
@@ -54,15 +53,17 @@ static bool wanted(const char *name, void *context)
 
 static void log_attach(struct block_device *device)
 {
-	int error = log_disk_attach(&disks.log, device, 0, disks.config.params->log_disk_format);
+	int error;
+
+	disks.missed_ns = UINT64_MAX;
+	error = log_disk_attach(&disks.log, device, 0, disks.config.params->log_disk_format);
 
 	if (error == -EROFS)
-		log_line(LOG_ERROR, "log disk", "%s is read-only", device->name);
+		log_line(LOG_ERROR, "logdisk", "%s is read-only", device->name);
 	else if (error == -ENOSPC)
-		log_line(LOG_ERROR, "log disk", "%s is too small", device->name);
+		log_line(LOG_ERROR, "logdisk", "%s is too small", device->name);
 	else if (error)
-		log_line(LOG_ERROR, "log disk", "%s cannot be used: error %d", device->name,
-			 -error);
+		log_line(LOG_ERROR, "logdisk", "%s cannot be used: error %d", device->name, -error);
 }
 
 static void attached(struct block_device *device, void *context)
@@ -110,13 +111,18 @@ static int driver_start(uint32_t count)
 static void timer_run(struct loop_timer *timer, uint64_t now_ns)
 {
 	(void)timer;
+	if (now_ns >= disks.missed_ns) {
+		disks.missed_ns = UINT64_MAX;
+		log_line(LOG_WARNING, "logdisk", "%s is not there yet",
+			 disks.config.params->log_disk);
+	}
 	log_disk_run(&disks.log, now_ns);
 }
 
 static uint64_t timer_next(struct loop_timer *timer)
 {
 	(void)timer;
-	return log_disk_next_ns(&disks.log);
+	return min64(log_disk_next_ns(&disks.log), disks.missed_ns);
 }
 
 /* What was said before there was memory for it. */
@@ -149,6 +155,7 @@ static int log_start(void)
 	log_disk_init(&disks.log, &config);
 	early_lines_add();
 	disks.logs = true;
+	disks.missed_ns = clock_now_ns() + MISSED_NS;
 	disks.timer.run = timer_run;
 	disks.timer.next_ns = timer_next;
 	loop_add_timer(&disks.timer);
@@ -171,7 +178,7 @@ static void log_finish(void)
 		now = clock_now_ns();
 	}
 	if (!log_disk_is_clean(&disks.log))
-		log_line(LOG_WARNING, "log disk", "not all of the log could be written");
+		log_line(LOG_WARNING, "logdisk", "not all of the log could be written");
 }
 
 /* ---- all of it ---- */
@@ -184,7 +191,7 @@ size_t disks_pages(const struct params *params)
 	if (!count)
 		return 0;
 	return count * (DISK_PAGES + RING_PAGES + FIBER_PAGES) + (rules ? FIBER_PAGES : 0) +
-	       (logs ? LOG_PAGES + BATCH_PAGES : 0) + FIBER_PAGES + 2;
+	       (logs ? LOG_PAGES : 0) + FIBER_PAGES + 2;
 }
 
 int disks_start(const struct disks_config *config)

@@ -30,6 +30,7 @@ from bench import Bench, BenchError, OUTSIDE, UPLINK_GATEWAY, UPLINK_IP
 from disks import DisksTests
 from ends import EndTests
 from hostile import HostileTests
+from logdisk import LogDiskTests
 from qubes import QubesTests
 from ramdisk import RamdiskTests
 from relay import RelayTests
@@ -74,8 +75,8 @@ def megabits(text, side):
     return float(value) * {"K": 0.001, "M": 1.0, "G": 1000.0}[unit]
 
 
-class Suite(DisksTests, EndTests, HostileTests, QubesTests, RamdiskTests, RelayTests, StackTests,
-            StormTests, UplinkTests, VchanTests, WebTests):
+class Suite(DisksTests, EndTests, HostileTests, LogDiskTests, QubesTests, RamdiskTests, RelayTests,
+            StackTests, StormTests, UplinkTests, VchanTests, WebTests):
     expect = staticmethod(expect)
 
     def __init__(self, bench, kernels, mode):
@@ -439,6 +440,7 @@ TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes
          "second_vif": ("pv",), "cycles": ("pv",), "many": ("pvh",),
          "vchan": ("pvh",), "vchan_nonsense": ("pv",),
          "iperf_server": BOTH, "iperf_client": BOTH, "httpd": ("pvh",), "manage": ("pv",),
+         "logdisk": BOTH, "rulesdisk": ("pv",),
          "blktest": BOTH, "blk_sizes": ("pv",), "blk_variants": ("pvh",), "blk_resize": ("pvh",),
          "blk_plug": ("pvh",), "blk_backend_dies": ("pv",), "blk_power": ("pv",),
          "ramdisk": BOTH}

@@ -36,11 +36,14 @@ class LogDiskTests:
         self.bench.run(f"mkdir -p {FOLDER}; cp {path} {RULES_DISK}.new; "
                        f"truncate -s {size} {RULES_DISK}.new; cat {RULES_DISK}.new >{RULES_DISK}")
 
-    def disks_firewall(self, words="logdisk=xvda rules=xvdb", rules=None, disks=("log", "rules")):
+    def rules_disk(self):
+        return self.bench.disk(RULES_DISK, "xvdb", "ro")
+
+    def disks_firewall(self, words="logdisk=xvda rules=xvdb", rules=None, disks=("log", "rules"),
+                       memory=32):
         """The firewall's settings; `rules` is a ramdisk's text."""
-        config = self.firewall(cmdline=f"{WORDS} {words}", rules=rules)
-        known = {"log": f"format=raw,vdev=xvda,access=rw,target={LOG}",
-                 "rules": f"format=raw,vdev=xvdb,access=ro,target={RULES_DISK}"}
+        config = self.firewall(cmdline=f"{WORDS} {words}", rules=rules, memory=memory)
+        known = {"log": self.bench.disk(LOG), "rules": self.rules_disk()}
         config["disk"] = [known[name] for name in disks]
         return config
 
@@ -70,13 +73,14 @@ class LogDiskTests:
         self.bench.run(f"cp {LOG} /share/log.img")
         return os.path.join(self.bench.share, "log.img")
 
-    def log_list(self):
-        return self.log_program("list", self.log_fetch()).splitlines()
+    def log_lines(self):
+        """A line for each record."""
+        return self.log_program("tail", "-n", "1000000", self.log_fetch()).splitlines()
 
     def check_capture(self, least):
         """What ringwall-log exports is a capture to tshark, with blocked packets in it."""
         capture = os.path.join(self.bench.share, "log.pcapng")
-        self.log_program("export", self.log_fetch(), capture)
+        self.log_program("export", "-o", capture, self.log_fetch())
         result = subprocess.run(
             ["tshark", "-r", capture, "-T", "fields", "-e", "ip.src", "-e", "ip.dst",
              "-e", "pkt_comment", "-e", "frame.comment"], capture_output=True, text=True,
@@ -88,6 +92,8 @@ class LogDiskTests:
         self.expect(result.returncode == 0 and len(blocked) >= least and passed,
                     f"{least} blocked packets and one that passed",
                     "\n".join(rows[:40]) + result.stderr)
+        table = self.log_program("list", self.log_fetch())
+        self.expect(f"{LOG_MIB * 16 - 1} segments" in table, "its segments", table)
         print(f"    {len(rows)} packets, {len(blocked)} of them blocked", flush=True)
 
     # ---- tests ----
@@ -126,7 +132,7 @@ class LogDiskTests:
         b.destroy("ringwall")
         b.run("pkill ping; true")
         b.finish(job, False)
-        lines = self.log_list()
+        lines = self.log_lines()
         self.expect(len(lines) >= flushed, f"{flushed} records", "\n".join(lines[-40:]))
         text = "\n".join(lines)
         for word in ("ready in", "default", "pings"):
@@ -135,11 +141,11 @@ class LogDiskTests:
         return flushed
 
     def check_second(self, flushed):
-        """The next run goes on behind it, and ends cleanly."""
+        """The next run, with half the memory, goes on behind it, and ends cleanly."""
         b = self.bench
-        self.disks_start(r"ready in \d+ ms.*rules loaded")
+        self.disks_start(r"ready in \d+ ms.*rules loaded", memory=16)
         b.run("xl shutdown -w ringwall", 40)
-        text = "\n".join(self.log_list())
+        text = "\n".join(self.log_lines())
         self.expect(text.count("ready in") == 2 and text.count("\n") > flushed, "both runs", text)
         self.expect("poweroff requested" in text.rsplit("ready in", 1)[1], "the end of the second",
                     text[-2000:])
@@ -172,12 +178,14 @@ class LogDiskTests:
     def check_late(self):
         """A disk that comes when nobody waits for it; then other rules, good and bad."""
         b = self.bench
-        self.disks_start("CLOSED: nothing passes until xvdb.*", disks=(), words="rules=xvdb")
+        self.disks_start("CLOSED: nothing passes until xvdb.*", disks=(),
+                         words="rules=xvdb logdisk=xvda")
+        b.wait_console("ringwall", "logdisk: xvda is not there yet", 10)
         out = b.run(f"ping -c 1 -W 1 {UPLINK_IP}", check=False).out
         self.expect(" 0 received" in out, "no answer while it is closed", out)
         self.rules_put("pass in proto icmp\n" + END)
         start = len(b.console("ringwall"))
-        b.run(f"xl block-attach ringwall format=raw,vdev=xvdb,access=ro,target={RULES_DISK}")
+        b.run(f"xl block-attach ringwall {self.rules_disk()}")
         b.wait_console("ringwall", "rules loaded from xvdb", 20, start)
         self.answered(True)
         for text, pattern, answered in (("pass in proto icmp\nblock al\n" + END,

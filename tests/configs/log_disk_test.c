@@ -2,7 +2,7 @@
 /*
  * The log on a disk as a guest has it: disks that it takes and refuses, packets and lines,
  * disks that are slow, fail, change and go. LOG_IMAGE=FILE in the environment gets a disk
- * with some of everything on it, for tests of who reads it.
+ * with some of everything on it, FILE.before what it was in between, for tests of who reads it.
  */
 #include "configs/log_disk.h"
 
@@ -400,6 +400,9 @@ START_TEST(write_errors)
 	ck_assert(says("again in 64 s"));
 	ck_assert_uint_gt(log_disk.stats.errors, 8);
 	ck_assert_uint_lt(log_disk.stats.errors, 20);
+	/* Few of the 63 places, and those in turn. */
+	ck_assert_uint_gt(log_disk.segment.sequence, 8);
+	ck_assert_uint_le(log_disk.segment.index, 3);
 	disk.write_error = 0;
 	say("c");
 	writes = disk.writes;
@@ -515,6 +518,65 @@ START_TEST(slow_disk)
 }
 END_TEST
 
+/* Under way, and with less room than the newest segment needs. */
+START_TEST(shrinks)
+{
+	ck_assert_int_eq(attach(false), 0);
+	settle();
+	for (uint32_t i = 0; i < 30; i++) {
+		log_disk.segment_at = 0;
+		say("a");
+		later(LOG_DISK_FLUSH_NS);
+	}
+	disk.device.geometry.sectors /= 4;
+	say("b");
+	later(LOG_DISK_FLUSH_NS);
+	ck_assert(says("xvdb has shrunk"));
+	ck_assert(log_disk_is_clean(&log_disk));
+	ck_assert_uint_eq(log_disk.segment.index, 0);
+	ck_assert_uint_eq(log_disk.stats.errors, 0);
+	/* Another one of another size in its place. */
+	memset(disk.now, 0x55, DISK_BYTES);
+	disk.device.geometry.sectors *= 2;
+	say("c");
+	later(LOG_DISK_FLUSH_NS);
+	ck_assert_int_eq(log_disk.state, LOG_DISK_REFUSED);
+	for (uint32_t i = 0; i < DISK_BYTES; i++)
+		if (disk.now[i] != 0x55)
+			ck_abort();
+}
+END_TEST
+
+/* At every step of a look: it begins again, and nobody's data is overwritten. */
+START_TEST(changes_while_looked_at)
+{
+	for (uint32_t steps = 0; steps < 70; steps++) {
+		memset(disk.now, 0, DISK_BYTES);
+		disk.now[DISK_BYTES / 2 - 1] = 0x55;
+		disk.device.geometry.sectors = DISK_BYTES / 512;
+		begin();
+		ck_assert_int_eq(attach(false), 0);
+		for (uint32_t i = 0; i < steps; i++) {
+			log_disk_run(&log_disk, now);
+			(void)fake_block_step(&disk);
+		}
+		ck_assert_int_eq(log_disk.state, steps < 65 ? LOG_DISK_LOOKING : LOG_DISK_MAKING);
+		disk.device.geometry.sectors /= 2;
+		settle();
+		if (steps < 65)
+			ck_assert_int_eq(log_disk.state, LOG_DISK_REFUSED);
+		ck_assert_uint_eq(disk.now[DISK_BYTES / 2 - 1], 0x55);
+		log_disk_detach(&log_disk);
+	}
+	begin();
+	disk.device.geometry.sectors = DISK_BYTES / 512;
+	ck_assert_int_eq(attach(false), 0);
+	disk.device.geometry.sectors = 1;
+	settle();
+	ck_assert(says("xvdb: cannot be used: past the end of the device; again in 1 s"));
+}
+END_TEST
+
 /* The device goes while a write is under way; another one gets what waited. */
 START_TEST(removed)
 {
@@ -547,12 +609,25 @@ static void stats_line(void *context, const char *text)
 	say(text);
 }
 
+static void image_keep(const char *end)
+{
+	const char *begin = getenv("LOG_IMAGE");
+	char name[512];
+	FILE *to;
+
+	if (!begin)
+		return;
+	snprintf(name, sizeof(name), "%s%s", begin, end);
+	to = fopen(name, "wb");
+	ck_assert_ptr_nonnull(to);
+	ck_assert_uint_eq(fwrite(disk.durable, 1, DISK_BYTES, to), DISK_BYTES);
+	fclose(to);
+}
+
 /* Lines of every level, packets, two starts, a loss of power in between. */
 START_TEST(image)
 {
-	const char *name = getenv("LOG_IMAGE");
 	uint8_t *after = malloc(DISK_BYTES);
-	FILE *to;
 
 	ck_assert_int_eq(attach(false), 0);
 	settle();
@@ -564,6 +639,7 @@ START_TEST(image)
 	now += LOG_DISK_FLUSH_NS;
 	log_disk_run(&log_disk, now);
 	memcpy(after, disk.durable, DISK_BYTES);
+	image_keep(".before");
 	free(log_disk.buffer);
 	fake_block_restart(&disk, after);
 	now = 100 * SECOND;
@@ -577,11 +653,7 @@ START_TEST(image)
 	later(LOG_DISK_FLUSH_NS);
 	(void)letters();
 	ck_assert_uint_eq(reader.count, 2);
-	to = name ? fopen(name, "wb") : NULL;
-	if (to) {
-		ck_assert_uint_eq(fwrite(disk.durable, 1, DISK_BYTES, to), DISK_BYTES);
-		fclose(to);
-	}
+	image_keep("");
 	free(after);
 }
 END_TEST
@@ -601,6 +673,8 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, read_errors);
 	tcase_add_test(cases, kept_memory);
 	tcase_add_test(cases, slow_disk);
+	tcase_add_test(cases, shrinks);
+	tcase_add_test(cases, changes_while_looked_at);
 	tcase_add_test(cases, removed);
 	tcase_add_test(cases, image);
 }

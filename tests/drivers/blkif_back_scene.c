@@ -191,10 +191,14 @@ void back_scene_end(struct back_scene *scene)
 {
 	struct blkif_world *world = &scene->world;
 	struct blkif_machine_guest *guest = &world->clients[0].guest;
+	struct guest_operation flush = { .op = BLOCK_FLUSH };
 
 	if (!world->server.domain)
 		back_scene_replace(scene);
 	attacker_leaves(scene);
+	/* The first one after a change of backends may say that what was written is in doubt. */
+	flush.disk = &world->clients[0].disks[0];
+	(void)!blkif_world_operate(world, 0, &flush);
 	blkif_world_run(world, 0, 0, &honest, 60);
 	/* What was held comes back within its next look. */
 	host_run_for(world->machine, 2 * BLKIF_SECOND);

@@ -11,7 +11,7 @@
 #include "tests/drivers/blkif_world.h"
 #include "tests/host/hostile_blkfront.h"
 
-#define FRONT_DISK_BYTES (64u << 10)
+#define FRONT_DISK_BYTES (256u << 10)
 #define FRONT_SECTORS (FRONT_DISK_BYTES / BLKIF_SECTOR_BYTES)
 #define FRONT_HONEST_LOAD 60u
 

@@ -105,8 +105,7 @@ static void batch_put(struct script *script)
 	if (how & 0x40 && batch.bytes < most)
 		batch.bytes += script_u16(script) % (most - batch.bytes);
 	if (bent & 1)
-		to[LOG_DISK_BATCH_HEADER + script_u16(script) % (most - LOG_DISK_BATCH_HEADER)] =
-			script_u8(script);
+		to[LOG_DISK_BATCH_HEADER + script_u8(script)] = script_u8(script);
 	if (bent & 2)
 		batch.records = script_u32(script);
 	if (bent & 4)
@@ -116,11 +115,19 @@ static void batch_put(struct script *script)
 		to[script_u8(script) % LOG_DISK_BATCH_HEADER] ^= script_u8(script);
 }
 
+/* In the batch, behind its header. */
+static void bytes_check(const void *bytes, uint32_t count)
+{
+	const uint8_t *from = bytes, *batch = reader.memory;
+
+	fuzz_assert(!count || (from >= batch + LOG_DISK_BATCH_HEADER &&
+			       from + count <= batch + reader.batch.bytes));
+}
+
 static void text_check(const struct log_disk_text *text, uint32_t most)
 {
 	fuzz_assert(text->length <= most);
-	for (uint32_t i = 0; i < text->length; i++)
-		(void)read_once(text->bytes[i]);
+	bytes_check(text->bytes, text->length);
 }
 
 static void record_check(const struct log_disk_record *record)
@@ -132,8 +139,7 @@ static void record_check(const struct log_disk_record *record)
 	text_check(&packet->label, 63);
 	text_check(&packet->reason, 63);
 	fuzz_assert(packet->captured <= packet->length);
-	for (uint32_t i = 0; i < packet->captured; i++)
-		(void)read_once(packet->bytes[i]);
+	bytes_check(packet->bytes, packet->captured);
 }
 
 /* All records; what a run has given once does not come again. */

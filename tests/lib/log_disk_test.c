@@ -208,6 +208,22 @@ START_TEST(records)
 }
 END_TEST
 
+/* More bytes than the packet had. */
+START_TEST(packet_too_short)
+{
+	uint8_t bytes[256];
+	struct log_disk_record record = packet, read;
+	uint32_t length, at = 0;
+
+	record.packet.length = sizeof(frame);
+	length = (uint32_t)log_disk_record_write(&record, bytes, sizeof(bytes));
+	ck_assert_int_eq(log_disk_record_read(&read, bytes, length, &at), 1);
+	bytes[LOG_DISK_RECORD_LEAST + 8]--;
+	at = 0;
+	ck_assert_int_eq(log_disk_record_read(&read, bytes, length, &at), -EINVAL);
+}
+END_TEST
+
 /* What is too long is cut, and what has no room is not begun. */
 START_TEST(record_limits)
 {
@@ -509,6 +525,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, superblock_torn);
 	tcase_add_test(cases, segment_header);
 	tcase_add_test(cases, records);
+	tcase_add_test(cases, packet_too_short);
 	tcase_add_test(cases, record_limits);
 	tcase_add_test(cases, records_bent);
 	tcase_add_test(cases, reads_in_order_once);
