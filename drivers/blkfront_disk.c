@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include "drivers/blkfront_internal.h"
+#include "lib/minmax.h"
 
 #define BACKEND_LIMIT_NS 10000000000ull
 #define DRAIN_LIMIT_NS 1000000000ull
 #define DRAIN_STEP_NS 1000000ull
 #define LOST_LOOK_NS 500000000ull
 #define UNKNOWN_LOOK_NS 1000000000ull
+#define UNKNOWN_MOST_NS 64000000000ull
 #define RETRY_NS 100000000ull
 
 void blkfront_break(struct blkfront_disk *disk, const char *why)
@@ -260,6 +262,22 @@ static int connection_make(struct blkfront_disk *disk)
 	return error;
 }
 
+/*
+ * Nobody is there to connect to. The store may only have failed to say so, and is asked
+ * again, less and less often: a backend that died may stay away for days.
+ */
+static void backend_await(struct blkfront_disk *disk, enum xenbus_state state)
+{
+	uint64_t until_ns = FIBER_FOREVER;
+
+	if (state == XenbusStateUnknown) {
+		disk->unknown_ns = disk->unknown_ns ? min64(2 * disk->unknown_ns, UNKNOWN_MOST_NS)
+						    : UNKNOWN_LOOK_NS;
+		until_ns = loop_now_ns() + disk->unknown_ns;
+	}
+	(void)!fiber_event_wait(&disk->event, until_ns);
+}
+
 static void connect_once(struct blkfront_disk *disk)
 {
 	int error = backend_find(disk);
@@ -269,12 +287,10 @@ static void connect_once(struct blkfront_disk *disk)
 	if (disk->device.gone || (!error && state_is_leaving(disk, state)))
 		detach(disk);
 	if (state == XenbusStateUnknown || state_is_leaving(disk, state)) {
-		/* The store may only have failed to say what it is. */
-		(void)!fiber_event_wait(&disk->event, state == XenbusStateUnknown
-							      ? loop_now_ns() + UNKNOWN_LOOK_NS
-							      : FIBER_FOREVER);
+		backend_await(disk, state);
 		return;
 	}
+	disk->unknown_ns = 0;
 	if (blkfront_pages_take(disk)) {
 		log_limited(&disk->log_limit, LOG_ERROR, disk->device.name, "no pages for it");
 		fiber_sleep_until(loop_now_ns() + LOST_LOOK_NS);
