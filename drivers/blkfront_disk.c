@@ -279,6 +279,15 @@ static void backend_wait_closed(struct blkfront_disk *disk)
 	}
 }
 
+/* Then what it did not say may be so all the same, and no watch will tell. */
+static bool store_has_failed(const struct blkfront_disk *disk, int error)
+{
+	char text[8];
+	int length = error ? error : bus_read_string(disk->backend, "state", text, sizeof(text));
+
+	return length < 0 && length != -ENOENT && length != -EINVAL && length != -E2BIG;
+}
+
 static void connect_once(struct blkfront_disk *disk)
 {
 	int error = backend_find(disk);
@@ -288,8 +297,7 @@ static void connect_once(struct blkfront_disk *disk)
 	if (disk->device.gone || (!error && state_is_leaving(disk, state)))
 		detach(disk);
 	if (state == XenbusStateUnknown || state_is_leaving(disk, state)) {
-		/* The store may only have failed to say what it is. */
-		(void)!fiber_event_wait(&disk->event, state == XenbusStateUnknown
+		(void)!fiber_event_wait(&disk->event, store_has_failed(disk, error)
 							      ? loop_now_ns() + UNKNOWN_LOOK_NS
 							      : FIBER_FOREVER);
 		return;

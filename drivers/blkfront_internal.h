@@ -114,8 +114,6 @@ struct blkfront_disk {
 	struct block_geometry told; /* what the user was told last */
 	bool told_up, told_gone;
 	uint64_t connects;
-	uint64_t
-		unknown_ns; /* until the store is asked again for a backend that it does not know */
 
 	struct blkfront_agreed agreed;
 	struct loop_source source;
