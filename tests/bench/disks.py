@@ -16,6 +16,7 @@ from bench import wait_for
 
 FOLDER = "/tmp/disks"  # dom0's memory
 MIB = 1 << 20
+SIZE = 4 * MIB  # of most disks
 PLUG_CYCLES = int(os.environ.get("CYCLES", "4"))
 POWER_CYCLES = 3
 SEED = int(os.environ.get("SEED", str(random.SystemRandom().randrange(1 << 32))))
@@ -150,19 +151,19 @@ class DisksTests:
     # ---- tests ----
 
     def test_blktest(self):
-        """Our disks over a file and over a block device: each promise of them, and the same
-        bytes on both sides."""
+        """Our disks over a file and a block device: what they promise, and the same bytes in
+        dom0."""
         b = self.bench
         try:
             self.disks_begin()
-            targets = [self.file_make("a.img", 8 * MIB), self.memory_make(16)]
+            targets = [self.file_make("a.img", SIZE), self.memory_make(2 * SIZE // MIB)]
             self.blktest_start(targets)
             self.check_geometry(targets[1])
             for name in ("xvda", "xvdb"):
                 print(f"    {name}: {self.selfcheck(name)} checks", flush=True)
             for number, (name, target, size, buffers) in enumerate((
-                    ("xvda", targets[0], 8 * MIB, "device"),
-                    ("xvdb", targets[1], 16 * MIB, "unaligned")), 7):
+                    ("xvda", targets[0], SIZE, "device"),
+                    ("xvdb", targets[1], 2 * SIZE, "unaligned")), 7):
                 self.fill(name, number, f"buffers={buffers} bs=128K")
                 self.verify(name, number, "buffers=aligned bs=12K")
                 wanted = hashlib.sha256(stamped(size, 512, number)).hexdigest()
@@ -170,9 +171,9 @@ class DisksTests:
                             self.digest(target))
             source = b.put_text("blktest.in", "")
             with open(os.path.join(b.share, "blktest.in"), "wb") as f:
-                f.write(stamped(8 * MIB, 512, 99))
+                f.write(stamped(SIZE, 512, 99))
             b.run(f"dd if={source} of={targets[0]} bs=1M conv=notrunc 2>/dev/null")
-            self.verify("xvda", 99, size=8 * MIB // 512)
+            self.verify("xvda", 99, size=SIZE // 512)
             for words in ("rw=randread bs=512 depth=32 ios=400", "rw=read bs=64K depth=8 ios=200",
                           "rw=randwrite bs=4K depth=32 ios=400"):
                 print(f"    {words}: {self.load('xvdb', words):.0f}/s", flush=True)
@@ -186,7 +187,7 @@ class DisksTests:
         self.expect([str(sectors), str(sector)] == wanted, f"{wanted} as dom0 says", words)
         self.expect({"rw", "flush", "discard", "up"} <= set(words), "its features", words)
         sectors, sector, words = self.geometry("xvda")
-        self.expect((sectors, sector) == (8 * MIB // 512, 512), "the file's size", sectors)
+        self.expect((sectors, sector) == (SIZE // 512, 512), "the file's size", sectors)
 
     def test_blk_sizes(self):
         """Sectors of 4096 bytes, a disk of one sector, one that may only be read."""
@@ -237,17 +238,17 @@ class DisksTests:
         b = self.bench
         try:
             self.disks_begin()
-            loop, path = self.loop_make("grows.img", 4 * MIB)
+            loop, path = self.loop_make("grows.img", SIZE)
             self.blktest_start([loop])
             self.fill("xvda", 1)
-            b.run(f"truncate -s {8 * MIB} {path}; losetup -c {loop}")
+            b.run(f"truncate -s {2 * SIZE} {path}; losetup -c {loop}")
             # blkback looks at the size with each request.
             self.load("xvda", "rw=read bs=4K ios=1")
-            b.wait_console("blktest", rf"^disk: xvda sectors {8 * MIB // 512} ", 20)
-            self.verify("xvda", 1, f"size={4 * MIB}")
-            self.fill("xvda", 2, f"offset={4 * MIB}")
-            self.verify("xvda", 1, f"size={4 * MIB}", 4 * MIB // 512)
-            self.verify("xvda", 2, f"offset={4 * MIB}", 4 * MIB // 512)
+            b.wait_console("blktest", rf"^disk: xvda sectors {2 * SIZE // 512} ", 20)
+            self.verify("xvda", 1, f"size={SIZE}")
+            self.fill("xvda", 2, f"offset={SIZE}")
+            self.verify("xvda", 1, f"size={SIZE}", SIZE // 512)
+            self.verify("xvda", 2, f"offset={SIZE}", SIZE // 512)
         finally:
             self.disks_end()
 
@@ -285,7 +286,7 @@ class DisksTests:
         b = self.bench
         try:
             self.disks_begin()
-            loop, _ = self.loop_make("stays.img", 4 * MIB)
+            loop, _ = self.loop_make("stays.img", SIZE)
             target = self.memory_make(16)
             self.blktest_start([loop])
             self.fill("xvda", 3)
@@ -328,7 +329,7 @@ class DisksTests:
         flushed = 0
         try:
             self.disks_begin()
-            loop, _ = self.loop_make("journal.img", 4 * MIB)
+            loop, _ = self.loop_make("journal.img", SIZE)
             for cycle in range(POWER_CYCLES + 1):
                 self.blktest_start([loop], memory=32)
                 found = self.command("check xvda",
