@@ -119,7 +119,8 @@ struct blkfront_disk {
 	bool polling;
 	uint32_t work; /* responses taken, in all */
 	uint32_t next_queue;
-	uint64_t reap_ns;
+	uint64_t reap_ns;	       /* when the timer looks; 0: not */
+	uint32_t reap_work;	       /* what there was when it was set the last time */
 	struct blkfront_queue *queues; /* config.max_queues */
 
 	uint64_t submitted;   /* the last number given */

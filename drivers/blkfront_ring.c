@@ -157,20 +157,34 @@ static void publish(struct blkfront_queue *queue)
 	evtchn_notify(queue->port);
 }
 
+/*
+ * Whether an event may come later than it could: the timer looks meanwhile. Where it has
+ * found nothing, it does not look again: a backend that is slow, or never answers, costs
+ * an event for what it answers, and nothing for the time that it takes.
+ */
+static bool may_be_lazy(struct blkfront_disk *disk, uint32_t under_way)
+{
+	if (under_way < LAZY_LEAST)
+		return false;
+	if (disk->reap_ns)
+		return true;
+	if (disk->work == disk->reap_work)
+		return false;
+	disk->reap_work = disk->work;
+	/* On a grid, so that the deadline is rarely a new one. */
+	disk->reap_ns = (loop_now_ns() / REAP_NS + 2) * REAP_NS;
+	return true;
+}
+
 /* Asks for an event; true: what it would be sent for is there already. */
 static bool arm(struct blkfront_queue *queue)
 {
-	struct blkfront_disk *disk = queue->disk;
 	struct blkif_sring *shared = blkif_ring_shared(&queue->ring);
 	uint32_t under_way = queue->producer.published - queue->consumed;
 	uint32_t lazy = 0;
 
-	if (under_way >= LAZY_LEAST) {
+	if (may_be_lazy(queue->disk, under_way))
 		lazy = min32(under_way >> LAZY_SHIFT, LAZY_MOST) - 1;
-		/* On a grid, so that the deadline is rarely a new one. */
-		if (!disk->reap_ns)
-			disk->reap_ns = (loop_now_ns() / REAP_NS + 2) * REAP_NS;
-	}
 	write_once(shared->rsp_event, queue->consumed + lazy + 1);
 	memory_barrier();
 	return under_way && read_once(shared->rsp_prod) - queue->consumed > lazy;

@@ -16,13 +16,16 @@ from bench import wait_for
 
 FOLDER = "/tmp/disks"  # dom0's memory
 MIB = 1 << 20
-PLUG_CYCLES = int(os.environ.get("CYCLES", "10"))
-POWER_CYCLES = 4
+PLUG_CYCLES = int(os.environ.get("CYCLES", "4"))
+POWER_CYCLES = 3
 SEED = int(os.environ.get("SEED", str(random.SystemRandom().randrange(1 << 32))))
 STEP, WORDS = 0x9e3779b97f4a7c15, (1 << 64) - 1
 # Xen's script for disks reads /dev/stdin, which udev would have made.
 READY = "[ -e /dev/stdin ] || ln -s /proc/self/fd/0 /dev/stdin; modprobe loop; " \
-    "modprobe xen-blkback; modprobe null_blk nr_devices=0"
+    "modprobe xen-blkback; modprobe null_blk nr_devices=0; mkdir -p /sys/kernel/config; " \
+    "mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config; " \
+    f"mkdir -p {FOLDER}; cp /share/block-quick /etc/xen/scripts; " \
+    "chmod +x /etc/xen/scripts/block-quick"
 XVDA = 51712  # docs/misc/vbd-interface.txt
 UNBIND = "/sys/bus/xen-backend/drivers/vbd/unbind"
 BIND = "/sys/bus/xen-backend/drivers/vbd/bind"
@@ -52,11 +55,14 @@ class DisksTests:
 
     # ---- dom0's side ----
 
+    def disks_begin(self):
+        self.bench.put_text("block-quick", QUICK_SCRIPT)
+        self.bench.run(READY)
+
     def file_make(self, name, size):
         """A file of zeroes; its path."""
         path = f"{FOLDER}/{name}"
-        self.bench.run(f"{READY}; mkdir -p {FOLDER}; rm -f {path}; "
-                       f"truncate -s {size} {path}")
+        self.bench.run(f"rm -f {path}; truncate -s {size} {path}")
         return path
 
     def loop_make(self, name, size, options=""):
@@ -67,12 +73,10 @@ class DisksTests:
     def memory_make(self, mebibytes):
         """A block device that discards, and has a cache to flush; its path."""
         return self.bench.run(
-            f"{READY}; mkdir -p /sys/kernel/config\n"
-            "mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config\n"
             "d=/sys/kernel/config/nullb/nullb_test; [ -d $d ] && rmdir $d; mkdir $d && cd $d\n"
             f"echo {mebibytes} >size; echo 512 >blocksize; echo 1 >memory_backed\n"
-            "echo 1 >discard; echo 4 >cache_size; echo 1 >power; ls /dev/nullb_test 2>/dev/null || "
-            "echo /dev/nullb$(cat index)").out.strip()
+            "echo 1 >discard; echo 4 >cache_size; echo 1 >power; ls /dev/nullb_test 2>/dev/null "
+            "|| echo /dev/nullb$(cat index)").out.strip()
 
     def disks_end(self):
         self.bench.destroy_these(["blktest"])
@@ -87,11 +91,7 @@ class DisksTests:
 
     def disk_spec(self, name, target, access="rw"):
         """A file goes through Xen's script, which makes a loop device for it."""
-        script = ""
-        if target.startswith("/dev/"):
-            script = "script=/etc/xen/scripts/block-quick,"
-            self.bench.run(f"cp {self.bench.put_text('block-quick', QUICK_SCRIPT)} "
-                           "/etc/xen/scripts; chmod +x /etc/xen/scripts/block-quick")
+        script = "script=block-quick," if target.startswith("/dev/") else ""
         return f"format=raw,vdev={name},access={access},{script}target={target}"
 
     def blktest_config(self, targets, words="", memory=64, access="rw"):
@@ -154,6 +154,7 @@ class DisksTests:
         bytes on both sides."""
         b = self.bench
         try:
+            self.disks_begin()
             targets = [self.file_make("a.img", 8 * MIB), self.memory_make(16)]
             self.blktest_start(targets)
             self.check_geometry(targets[1])
@@ -190,6 +191,7 @@ class DisksTests:
     def test_blk_sizes(self):
         """Sectors of 4096 bytes, a disk of one sector, one that may only be read."""
         try:
+            self.disks_begin()
             large, _ = self.loop_make("large.img", 8 * MIB, "-b 4096")
             tiny, _ = self.loop_make("tiny.img", 512)
             self.blktest_start([large, tiny])
@@ -215,8 +217,8 @@ class DisksTests:
     def test_blk_variants(self):
         """Without what blkback offers, and with more rings than one."""
         try:
-            self.bench.run(f"{READY}; "
-                           "echo 2 >/sys/module/xen_blkback/parameters/max_queues")
+            self.disks_begin()
+            self.bench.run("echo 2 >/sys/module/xen_blkback/parameters/max_queues")
             target = self.memory_make(16)
             for seed, words in enumerate(VARIANTS, 20):
                 self.blktest_start([target], words)
@@ -234,6 +236,7 @@ class DisksTests:
         """A disk that grows while it is used."""
         b = self.bench
         try:
+            self.disks_begin()
             loop, path = self.loop_make("grows.img", 4 * MIB)
             self.blktest_start([loop])
             self.fill("xvda", 1)
@@ -281,6 +284,7 @@ class DisksTests:
         """A disk comes and goes under load, and nothing of it stays."""
         b = self.bench
         try:
+            self.disks_begin()
             loop, _ = self.loop_make("stays.img", 4 * MIB)
             target = self.memory_make(16)
             self.blktest_start([loop])
@@ -302,12 +306,13 @@ class DisksTests:
         """The backend is torn away in mid-write and comes again: nothing is lost."""
         b = self.bench
         try:
+            self.disks_begin()
             self.blktest_start([self.memory_make(32)], "log=debug")
             device = f"vbd-{self.domid('blktest')}-{XVDA}"
-            for seed in range(30, 33):
+            for seed, pause in enumerate((0.3, 0, 0, 0.05), 30):
                 start = len(b.console("blktest"))
                 b.type("blktest", f"fill xvda seed={seed} bs=64K depth=16")
-                b.run(f"echo {device} >{UNBIND}; sleep 0.3; echo {device} >{BIND}", 30)
+                b.run(f"echo {device} >{UNBIND}; sleep {pause}; echo {device} >{BIND}", 30)
                 found = b.wait_console("blktest", r"^fill: xvda .* errors (\d+)", 60, start)
                 self.expect(found.group(1) == "0", "no error", b.console("blktest")[-1500:])
                 self.verify("xvda", seed, size=32 * MIB // 512)
@@ -322,9 +327,10 @@ class DisksTests:
         print(f"    SEED={SEED}", flush=True)
         flushed = 0
         try:
-            path = self.file_make("journal.img", 4 * MIB)
+            self.disks_begin()
+            loop, _ = self.loop_make("journal.img", 4 * MIB)
             for cycle in range(POWER_CYCLES + 1):
-                self.blktest_start([path], memory=32)
+                self.blktest_start([loop], memory=32)
                 found = self.command("check xvda",
                                      r"^check: xvda reaches (\d+) newest (\d+) wrong (\d+)")
                 reaches, newest, wrong = map(int, found.groups())

@@ -39,7 +39,10 @@ LINUX_MIB, OWN_MIB = 512, 800
 ROW_LIMIT = 60
 MODE_SECONDS = 600
 ATTEMPTS = 3
-MUCH_DATA = 64 << 20  # so much under way at once takes longer than a second
+# Pages that our guest's disk lends to dom0, and the data under way that fit into them; more is
+# copied through them. The grant table would not hold 256 MiB.
+OWN_PAGES, LENT_BYTES = 12288, 32 << 20
+BATCH = 64  # what our guest submits and takes back in one go, at most
 # The shell's lines that make each disk; its path.
 DISKS = {
     "brd": ("modprobe brd rd_nr=1 rd_size=%d" % (DISK_MIB << 10), "/dev/ram0"),
@@ -49,7 +52,8 @@ DISKS = {
                  " echo 1 >memory_backed; echo 1 >power", "/dev/nullb0"),
     "loop": (f"truncate -s {DISK_MIB}M /tmp/bench.disk", "/tmp/bench.disk"),
 }
-# What fio would do beside the requests is left out, as far as it can be told to.
+# What fio would do beside the requests is left out, as far as it can be told to. It hands
+# requests over in batches, as our guest does, which doubles its speed.
 FIO = ("/usr/bin/fio --name=a --filename=/dev/xvda --direct=1 --ioengine=libaio --thread "
        "--zero_buffers --scramble_buffers=0 --norandommap --gtod_reduce=1 --randrepeat=0 "
        f"--size={DISK_MIB}M --output-format=terse --terse-version=3")
@@ -75,10 +79,12 @@ class LinuxSide:
     def run(self, row, limit):
         """(requests, seconds); the limit is ("ios", N) or ("seconds", N)."""
         what, value = limit
+        batch = min(row.depth, BATCH)
         words = f"--number_ios={value}" if what == "ios" else f"--time_based --runtime={value}"
         out = self.bench.guest(
-            "linux", f"{FIO} --rw={row.operation} --bs={row.bytes} --iodepth={row.depth} {words}",
-            ROW_LIMIT).out
+            "linux", f"{FIO} --rw={row.operation} --bs={row.bytes} --iodepth={row.depth} "
+            f"--iodepth_batch_submit={batch} --iodepth_batch_complete_min=1 "
+            f"--iodepth_batch_complete_max={batch} {words}", ROW_LIMIT).out
         found = re.search(r"^3;fio.*", out, re.M)
         fields = found.group(0).split(";") if found else []
         if len(fields) < 50 or fields[4] != "0":
@@ -100,15 +106,17 @@ class OwnSide:
         self.mode = mode
         self.kernel = kernel
         bench.create({"name": "blktest", "type": mode, "kernel": bench.put(kernel, "blktest.kernel"),
-                      "memory": OWN_MIB, "vcpus": 1, "cpus": str(self.cpu), "cmdline": "disks=1",
-                      "on_crash": "preserve", "disk": [bench.disk(path)]})
+                      "memory": OWN_MIB, "vcpus": 1, "cpus": str(self.cpu),
+                      "cmdline": f"disks=1 pages={OWN_PAGES}", "on_crash": "preserve",
+                      "disk": [bench.disk(path)]})
         bench.wait_console("blktest", r"^blktest: ready", 30)
 
     def run(self, row, limit):
         what, value = limit
+        buffers = "device" if row.bytes * row.depth <= LENT_BYTES else "aligned"
         start = len(self.bench.console("blktest"))
         self.bench.type("blktest", f"run xvda rw={row.operation} bs={row.bytes} "
-                                   f"depth={row.depth} {what}={value}")
+                                   f"depth={row.depth} buffers={buffers} {what}={value}")
         found = self.bench.wait_console(
             "blktest", r"^(run: .*|job: xvda ios (\d+) bytes \d+ ns (\d+) errors (\d+))",
             ROW_LIMIT, start)
@@ -127,12 +135,15 @@ def counted(side, counter, row, limit):
 def measure_side(side, counter, row, profiler):
     """The figures of one row."""
     start = counted(side, counter, row, ("ios", row.depth))
-    if profiler:
-        profiler.begin()
-    much = row.bytes * row.depth >= MUCH_DATA
-    whole = counted(side, counter, row, ("ios", 2 * row.depth) if much else ("seconds", 1))
-    if profiler:
-        profiler.end(side, row.name, side.cpu)
+    # A second is not enough where so many are under way that they take longer.
+    for limit in (("seconds", 1), ("ios", 2 * row.depth)):
+        if profiler:
+            profiler.begin()
+        whole = counted(side, counter, row, limit)
+        if profiler:
+            profiler.end(side, row.name, side.cpu)
+        if whole.ios >= 2 * row.depth:
+            break
     ios, seconds = whole.ios - start.ios, whole.seconds - start.seconds
     if ios <= 0 or seconds <= 0:
         raise BenchError(f"{row.name}: {whole.ios:.0f} requests are not enough to tell")
@@ -150,13 +161,19 @@ def better(one, other):
 
 
 def measure_row(sides, counter, row, profiler):
-    found = {}
+    found, failed = {}, {}
     for _ in range(ATTEMPTS):
         for side in sides:
-            found[side.kind] = better(found.get(side.kind),
-                                      measure_side(side, counter, row, profiler))
-        if not report_blk.is_slow(found):
+            try:
+                found[side.kind] = better(found.get(side.kind),
+                                          measure_side(side, counter, row, profiler))
+            except BenchError as error:
+                failed[side.kind] = error
+        if len(found) == len(sides) and not report_blk.is_slow(found):
             break
+    for kind, error in failed.items():
+        if kind not in found:
+            raise BenchError(f"{kind}: {error}")
     return found
 
 

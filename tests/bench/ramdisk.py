@@ -24,7 +24,7 @@ MAKE = ["(echo label: gpt; echo ,48M; echo ,) | /usr/sbin/sfdisk -q /dev/xvda", 
         *FIO, f"/usr/bin/sha256sum {FILE}", "/usr/sbin/fstrim -v /m", "umount /m",
         "/usr/sbin/e2fsck -fn /dev/xvda1"]
 LOOK = ["echo read-only: $(/usr/sbin/blockdev --getro /dev/xvda)", f"/usr/bin/sha256sum {FILE}"]
-WRITE_FAILS = ["if /usr/bin/dd if=/dev/zero of=/dev/xvda bs=4096 count=1 oflag=direct; then exit 1; fi",
+WRITE_FAILS = ["if /usr/bin/dd if=/dev/zero of=/dev/xvda bs=4096 count=1; then exit 1; fi",
                "if touch /m/new; then exit 1; fi"]
 
 
@@ -34,7 +34,8 @@ class RamdiskTests:
     def ramdisk_start(self):
         b = self.bench
         disks = " ".join([f"disk=data:{DATA_MIB}M"] + [f"disk={n}:{SMALL_MIB}M" for n in SMALL])
-        b.create({"name": "ramdisk", "type": self.mode, "kernel": b.put(self.ramdisk, "ramdisk.kernel"),
+        b.create({"name": "ramdisk", "type": self.mode,
+                  "kernel": b.put(self.ramdisk, "ramdisk.kernel"),
                   "memory": DATA_MIB + len(SMALL) * SMALL_MIB + 24, "vcpus": 1, "cpus": "1",
                   "on_crash": "preserve", "cmdline": f"log=info {disks}"})
         b.wait_console("ramdisk", "ramdisk: started", 30)
@@ -55,8 +56,8 @@ class RamdiskTests:
         return self.bench.guest(LINUX, "set -e; " + "; ".join(commands), 60).out
 
     def ramdisk_mounted(self, options, commands):
-        return self.ramdisk_linux([PARTITIONS, f"mount -t ext4 -o {options} /dev/xvda1 /m", *commands,
-                           "umount /m"])
+        return self.ramdisk_linux([PARTITIONS, f"mount -t ext4 -o {options} /dev/xvda1 /m",
+                                   *commands, "umount /m"])
 
     def ramdisk_digest(self, text):
         found = re.search(rf"^([0-9a-f]{{64}})  {FILE}$", text, re.M)
@@ -69,11 +70,12 @@ class RamdiskTests:
         b.run(f"xl block-attach {LINUX} '{b.disk('data', access=access, backend='ramdisk')}'", 30)
 
     def test_ramdisk(self):
-        """A RAM disk of ours under ext4 and fio, with clients that come, go and die; nothing leaks."""
+        """A RAM disk of ours: ext4 and fio, clients that come, go and die; nothing leaks."""
         b = self.bench
         self.ramdisk_start()
         before, _ = self.ramdisk_held()
-        b.create(b.disk_config(LINUX, [b.disk("data", backend="ramdisk")], self.mode, 160))
+        # Linux is always PV, which is there in half the time.
+        b.create(b.disk_config(LINUX, [b.disk("data", backend="ramdisk")], "pv", 160))
         b.wait_ready(LINUX)
         text = self.ramdisk_linux(MAKE)
         digest = self.ramdisk_digest(text)
@@ -83,8 +85,8 @@ class RamdiskTests:
                                      ("rw", "rw", FIO)):
             self.ramdisk_reattach(access)
             text = self.ramdisk_mounted(option, LOOK + more)
-            self.expect(self.ramdisk_digest(text) == digest and f"read-only: {int(access == 'ro')}" in text,
-                        f"the same file, {access}", text)
+            self.expect(self.ramdisk_digest(text) == digest, f"the same file, {access}", text)
+            self.expect(f"read-only: {int(access == 'ro')}" in text, f"a disk {access}", text)
         if self.blktest:
             self.ramdisk_eight()
         b.destroy_these([LINUX, *SMALL])
