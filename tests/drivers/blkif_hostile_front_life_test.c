@@ -371,6 +371,39 @@ START_TEST(what_was_not_copied_is_not_said_to_be_done)
 }
 END_TEST
 
+/* ---- the toolstack takes the disk away ---- */
+
+static void say_connected(void *argument)
+{
+	hostile_blkfront_set_state(argument, XenbusStateConnected);
+}
+
+static void close_later(void *argument)
+{
+	fiber_sleep_until(clock_now_ns() + BLKIF_SECOND);
+	hostile_blkfront_set_state(argument, XenbusStateClosed);
+}
+
+static void begin_to_close(void *argument)
+{
+	ck_assert_int_eq(fiber_start("close", close_later, argument), 0);
+}
+
+/* It may still have something to write, and xl gives up; the disk goes when the client lets go. */
+START_TEST(a_client_that_does_not_close_keeps_its_disk)
+{
+	front_scene_begin(&scene, HOST_STEPPED, 0);
+	front_scene_connect(&scene);
+	host_call_fiber_must(scene.attacker, say_connected, &scene.front);
+	ck_assert_int_eq(host_toolstack_detach_vbd(scene.attacker, scene.vbd.devid), -ETIMEDOUT);
+	front_assert_served(&scene);
+	host_call(scene.attacker, begin_to_close, &scene.front);
+	ck_assert_int_eq(host_toolstack_detach_vbd(scene.attacker, scene.vbd.devid), 0);
+	ck_assert_uint_eq(host_domain_counters(scene.attacker).held, 0);
+	front_scene_end(&scene);
+}
+END_TEST
+
 /* ---- order ---- */
 
 /*
@@ -491,6 +524,7 @@ TCase *blkif_hostile_front_life_tests(void)
 	MODES_TEST_STEPPED(tests, a_disk_in_use_is_no_other_clients, 2);
 	MODES_TEST_STEPPED(tests, grants_are_kept_up_to_a_bound, 1);
 	MODES_TEST_STEPPED(tests, what_was_not_copied_is_not_said_to_be_done, 2);
+	MODES_TEST_STEPPED(tests, a_client_that_does_not_close_keeps_its_disk, 1);
 	MODES_TEST_STEPPED(tests, a_barrier_keeps_the_order_of_kept_and_copied_pages, 2);
 	MODES_TEST_STEPPED(
 		tests, a_blkfront_that_writes_its_state_without_end_is_looked_at_now_and_then, 1);
