@@ -86,11 +86,14 @@ void blkfront_forget(struct blkfront_disk *disk)
 	list_again();
 }
 
+static uint32_t pieces_beside_loans(void)
+{
+	return front.config.max_queues * blkif_ring_slots(front.config.ring_order) + SPARE_PIECES;
+}
+
 static uint32_t pieces_wanted(void)
 {
-	uint32_t slots = front.config.max_queues * blkif_ring_slots(front.config.ring_order);
-
-	return min32(2 * front.config.disk_pages + slots + SPARE_PIECES, BLKFRONT_NONE - 1u);
+	return min32(2 * front.config.disk_pages + pieces_beside_loans(), BLKFRONT_NONE - 1u);
 }
 
 static int disk_memory_make(struct blkfront_disk *disk)
@@ -102,6 +105,7 @@ static int disk_memory_make(struct blkfront_disk *disk)
 	if (!disk->pieces || !disk->pages)
 		return -ENOMEM;
 	blkfront_pieces_init(disk, pieces);
+	disk->loans_most = pieces - min32(pieces / 2, pieces_beside_loans());
 	return blkfront_queues_make(disk);
 }
 

@@ -279,6 +279,7 @@ static uint32_t loan_add(struct build *build, struct block_request *request, uin
 	}
 	build->fill = NULL;
 	piece = piece_add(build, BLKFRONT_PIECE_LOAN, request, BLKFRONT_NONE);
+	disk->loans++;
 	piece->memory = data;
 	piece->bytes = BLKIF_PAGE_BYTES;
 	piece->gref = (uint32_t)gref;
@@ -322,7 +323,8 @@ static uint32_t stretch_add(struct build *build, struct block_request *request, 
 		return zeroes_add(build, request, (uint32_t)min64(left, BLKIF_PAGE_BYTES));
 	page = own_page(build, data);
 	memory.own = page != BLKFRONT_NONE;
-	memory.loans = disk->agreed.loans && blkfront_page_of(disk, data) == BLKFRONT_NONE;
+	memory.loans = disk->agreed.loans && disk->loans < disk->loans_most &&
+		       blkfront_page_of(disk, data) == BLKFRONT_NONE;
 	stretch = blkfront_plan_stretch(&memory);
 	switch (stretch.way) {
 	case BLKFRONT_OWN:
@@ -692,8 +694,10 @@ static int loan_end(struct blkfront_disk *disk, uint16_t index)
 {
 	struct blkfront_piece *piece = &disk->pieces[index];
 
-	if (piece->gref == IOPAGE_NO_GREF || gnttab_end_access(piece->gref) == 0)
+	if (piece->gref == IOPAGE_NO_GREF || gnttab_end_access(piece->gref) == 0) {
+		disk->loans--;
 		return 0;
+	}
 	piece->domid = disk->backend_id;
 	piece->next = disk->kept_loans;
 	disk->kept_loans = index;

@@ -139,6 +139,8 @@ struct blkfront_disk {
 	struct blkfront_piece *pieces;
 	uint16_t free_piece;
 	uint16_t kept_loans; /* pieces whose page a backend did not let go */
+	/* Pieces of loans, those kept too. The rest is for the next backend, whatever one keeps. */
+	uint32_t loans, loans_most;
 
 	struct blkfront_page *pages;
 	uint32_t page_count;

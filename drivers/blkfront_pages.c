@@ -393,6 +393,7 @@ static bool loans_find(struct blkfront_disk *disk)
 		}
 		*place = piece->next;
 		blkfront_piece_free(disk, index);
+		disk->loans--;
 	}
 	return held;
 }

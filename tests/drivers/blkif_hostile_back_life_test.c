@@ -11,6 +11,7 @@
 #include <xen/io/xenbus.h>
 
 #include "arch/x86/clock.h"
+#include "arch/x86/memory.h"
 #include "tests/drivers/blkif_back_scene.h"
 #include "tests/drivers/blkif_suites.h"
 #include "tests/host/internal.h"
@@ -339,6 +340,85 @@ START_TEST(memory_that_a_backend_keeps_is_reported_so)
 }
 END_TEST
 
+static bool is_full_of_marks(const uint8_t *bytes)
+{
+	for (uint32_t i = 0; i < 64; i++)
+		if (bytes[i] != BACK_MARK)
+			return false;
+	return true;
+}
+
+#define MANY_PAGES 1200u /* more than the client can have under way */
+
+static uint8_t *many_pages;
+
+static void take_many_pages(void *argument)
+{
+	(void)argument;
+	many_pages = memory_alloc_pages(MANY_PAGES);
+	ck_assert(many_pages);
+	memset(many_pages, BACK_MARK, MANY_PAGES * PAGE_BYTES);
+}
+
+/* A page of the client's memory, as its marks tell, and none of the disk's own. */
+static void keep_loan(uint32_t gref)
+{
+	struct gnttab_mapping mapping;
+
+	ck_assert_int_eq(hostile_blkback_peek(&scene.back, gref), 0);
+	if (is_full_of_marks(scene.back.page))
+		ck_assert_int_eq(gnttab_map(host_domid(back_victim(&scene)), gref, false, &mapping),
+				 0);
+}
+
+/* All that is asked for is answered well, and what was lent for it mapped for ever. */
+static void keep_and_serve(void *argument)
+{
+	struct blkif_request_segment segments[HOSTILE_BLK_SEGMENTS_MOST];
+
+	(void)argument;
+	for (uint32_t i = 0; i < hostile_blkback_waiting(&scene.back); i++) {
+		uint32_t count = hostile_blkback_segments(
+			&scene.back, hostile_blkback_request(&scene.back, i), segments);
+
+		for (uint32_t j = 0; j < count; j++)
+			keep_loan(segments[j].gref);
+	}
+	hostile_blkback_serve(&scene.back);
+}
+
+/* Not all of what blkfront needs for requests goes with what is kept. */
+START_TEST(a_backend_that_keeps_all_it_can_leaves_enough_for_the_next)
+{
+	struct guest_operation read = { .op = BLOCK_READ, .count = 1 };
+	struct guest_batch *batch = &scene.batch;
+
+	back_config(&scene)->direct = true;
+	back_config(&scene)->ring_order = 4;
+	back_scene_begin(&scene, HOST_STEPPED, 0);
+	host_call(back_victim(&scene), take_many_pages, NULL);
+	scene.back.offer.sectors = "16384";
+	scene.back.offer.max_ring_order = "4";
+	scene.back.offer.max_indirect = NULL; /* whose descriptors would be given back */
+	back_scene_connect(&scene);
+	batch->disk = read.disk = &scene.world.clients[0].disks[0];
+	batch->count = 1;
+	batch->entries[0].request = (struct block_request){ .op = BLOCK_READ,
+							    .count = MANY_PAGES * 8,
+							    .data = many_pages };
+	blkif_world_submit(&scene.world, 0, batch);
+	host_run_for(scene.world.machine, BLKIF_MS);
+	host_call(scene.attacker, keep_and_serve, NULL);
+	host_run_for(scene.world.machine, BLKIF_MS);
+	host_call(scene.attacker, hostile_blkback_release, &scene.back);
+	back_scene_replace(&scene);
+	back_assert_errors(&scene, -EBUSY);
+	read.data = scene.memory;
+	ck_assert_int_eq(blkif_world_operate(&scene.world, 0, &read), 0);
+	back_scene_end(&scene);
+}
+END_TEST
+
 /* The toolstack takes the disk away, and gives it again from another backend. */
 START_TEST(what_one_backend_keeps_does_not_keep_the_disk_away)
 {
@@ -356,14 +436,6 @@ START_TEST(what_one_backend_keeps_does_not_keep_the_disk_away)
 END_TEST
 
 /* ---- looking beside what was sent (XSA-403) ---- */
-
-static bool is_full_of_marks(const uint8_t *bytes)
-{
-	for (uint32_t i = 0; i < 64; i++)
-		if (bytes[i] != BACK_MARK)
-			return false;
-	return true;
-}
 
 /* Every page that it was granted, whether it was told of it or not. */
 static void look_at_everything(void *argument)
@@ -593,6 +665,7 @@ TCase *blkif_hostile_back_life_tests(void)
 	MODES_TEST_STEPPED(tests, a_flush_that_is_not_done_is_not_offered_any_more, 1);
 	MODES_TEST_STEPPED(tests, a_backend_that_keeps_pages_costs_those_while_it_lives, 1);
 	MODES_TEST_STEPPED(tests, memory_that_a_backend_keeps_is_reported_so, 1);
+	MODES_TEST_STEPPED(tests, a_backend_that_keeps_all_it_can_leaves_enough_for_the_next, 1);
 	MODES_TEST_STEPPED(tests, what_one_backend_keeps_does_not_keep_the_disk_away, 2);
 	MODES_TEST_STEPPED(tests, nothing_beside_requests_is_shown, 4);
 	MODES_TEST_STEPPED(tests, requests_hold_nothing_but_the_request, 1);
