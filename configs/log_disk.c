@@ -271,8 +271,7 @@ int log_disk_attach(struct log_disk *log, struct block_device *device, uint64_t 
 
 	if (log->device)
 		return -EALREADY;
-	if (offset % LOG_DISK_UNIT_LEAST || !geometry->sector_bytes ||
-	    LOG_DISK_UNIT_LEAST % geometry->sector_bytes)
+	if (!geometry->sector_bytes || LOG_DISK_UNIT_LEAST % geometry->sector_bytes)
 		return -EINVAL;
 	if (geometry->read_only)
 		return -EROFS;
@@ -282,6 +281,8 @@ int log_disk_attach(struct log_disk *log, struct block_device *device, uint64_t 
 			      geometry->physical_sector_bytes);
 	if (error)
 		return error;
+	if (offset % plan.unit_bytes)
+		return -EINVAL;
 	log->buffer = block_buffer_alloc(device, LOG_DISK_BUFFER_BYTES);
 	if (!log->buffer)
 		return device->gone ? -ENODEV : -ENOMEM;

@@ -115,17 +115,18 @@ void log_disk_init(struct log_disk *log, const struct log_disk_config *config);
 void log_disk_line(struct log_disk *log, const char *line, size_t length);
 
 /*
- * Uses a device, whose geometry is known, from byte `offset` (a multiple of 4096) on. Looks
- * what is on it and goes on behind the newest segment; or formats it, if its beginning and
- * its end are blank (a MiB of zeroes each), or if the caller says that what is there, unless
- * it is a log, may be overwritten: `may_format`. All else is refused with a message.
+ * Uses a device, whose geometry is known, from byte `offset` on (a multiple of 4096 and of the
+ * device's physical sectors). Looks what is on it and goes on behind the newest segment; or
+ * formats it, if its beginning and its end are blank (a MiB of zeroes each), or if the caller
+ * says that what is there, unless it is a log, may be overwritten: `may_format`. All else is
+ * refused with a message.
  *
  * A log keeps the size that it was formatted with: on a disk that has grown the rest stays
  * unused; on one that has shrunk what is missing is passed over. When the size changes the
  * disk is looked at again, as it may be another one.
  *
- * 0: it goes on in the background. -EINVAL: no such offset; -EROFS; -ENOSPC: too small;
- * -ENOMEM; -EALREADY: there is a disk.
+ * 0: it goes on in the background. -EINVAL: no such offset, or sectors of more than
+ * LOG_DISK_UNIT_MOST; -EROFS; -ENOSPC: too small; -ENOMEM; -ENODEV; -EALREADY: there is a disk.
  */
 must_check int log_disk_attach(struct log_disk *log, struct block_device *device, uint64_t offset,
 			       bool may_format);

@@ -122,7 +122,8 @@ static bool responses_take(struct blkfront_queue *queue, uint32_t budget)
 			     queue->producer.published - queue->consumed);
 
 	read_barrier();
-	for (; waiting > 0 && budget; waiting--, budget--) {
+	for (; waiting > 0 && budget && disk->copied < BLKFRONT_POLL_COPY_BYTES;
+	     waiting--, budget--) {
 		struct blkif_response response;
 
 		blkif_ring_read(&queue->ring, queue->consumed, &response, sizeof(response));

@@ -329,6 +329,8 @@ START_TEST(unfit_disks)
 			 -ENOSPC);
 	geometry->physical_sector_bytes = 65536;
 	ck_assert_int_eq(attach(false), -EINVAL);
+	geometry->physical_sector_bytes = 16384;
+	ck_assert_int_eq(log_disk_attach(&log_disk, &disk.device, 4096, false), -EINVAL);
 	geometry->physical_sector_bytes = 512;
 	geometry->sectors = 100;
 	ck_assert_int_eq(attach(false), -ENOSPC);

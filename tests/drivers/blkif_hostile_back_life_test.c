@@ -440,13 +440,17 @@ START_TEST(requests_hold_nothing_but_the_request)
 	host_call(scene.attacker, look_between_fields, NULL);
 	serve_all();
 	batch->count = 1;
-	batch->entries[0].request = (struct block_request){
-		.op = BLOCK_WRITE, .count = sizeof(data) / BLKIF_SECTOR_BYTES, .data = data
-	};
-	blkif_world_submit(&scene.world, 0, batch);
-	host_run_for(scene.world.machine, BLKIF_MS);
-	host_call(scene.attacker, look_between_fields, NULL);
-	serve_all();
+	memset(data, 0x77, sizeof(data));
+	/* The first of them fills the pages that the others have their segments in. */
+	for (int i = 0; i < 3; i++) {
+		batch->entries[0].request = (struct block_request){
+			.op = BLOCK_WRITE, .count = sizeof(data) / BLKIF_SECTOR_BYTES, .data = data
+		};
+		blkif_world_submit(&scene.world, 0, batch);
+		host_run_for(scene.world.machine, BLKIF_MS);
+		host_call(scene.attacker, look_between_fields, NULL);
+		serve_all();
+	}
 	ck_assert_uint_eq(stray, 0);
 	host_call(scene.attacker, hostile_blkback_release, &scene.back);
 	back_scene_end(&scene);
