@@ -651,6 +651,58 @@ START_TEST(a_blkback_that_writes_its_state_without_end_is_looked_at_now_and_then
 }
 END_TEST
 
+/* ---- a backend that is slow to look ---- */
+
+static void bind_anew(void *argument)
+{
+	(void)argument;
+	hostile_blkback_release(&scene.back);
+	hostile_blkback_set_state(&scene.back, XenbusStateInitWait);
+}
+
+static void close_at_last(void *argument)
+{
+	(void)argument;
+	hostile_blkback_set_state(&scene.back, XenbusStateClosed);
+}
+
+static void note_peer_state(void *state)
+{
+	*(uint32_t *)state = hostile_blkback_peer_state(&scene.back);
+}
+
+static void assert_peer_state(uint32_t wanted)
+{
+	uint32_t state = 0;
+
+	host_call_fiber_must(scene.attacker, note_peer_state, &state);
+	ck_assert_uint_eq(state, wanted);
+}
+
+/*
+ * Linux's, when it is bound anew, connects to what is in the store from before unless it has
+ * seen Closed: nothing new may be there until it has said so itself.
+ */
+START_TEST(a_backend_that_was_bound_anew_has_seen_closed)
+{
+	back_scene_begin(&scene, HOST_STEPPED, 0);
+	back_scene_connect(&scene);
+	host_call_fiber_must(scene.attacker, bind_anew, NULL);
+	host_run_for(scene.world.machine, 500 * BLKIF_MS);
+	assert_peer_state(XenbusStateClosed);
+	host_call_fiber_must(scene.attacker, close_at_last, NULL);
+	host_run_for(scene.world.machine, 50 * BLKIF_MS);
+	assert_peer_state(XenbusStateInitialising);
+	host_call_fiber_must(scene.attacker, back_offer_and_connect, &scene);
+	ck_assert(blkif_world_wait_up(&scene.world, 0, 0, 5 * BLKIF_SECOND));
+	back_victim_asks(&scene, BACK_REQUEST_SECTORS);
+	serve_all();
+	back_assert_errors(&scene, 0);
+	host_call(scene.attacker, hostile_blkback_release, &scene.back);
+	back_scene_end(&scene);
+}
+END_TEST
+
 TCase *blkif_hostile_back_life_tests(void)
 {
 	TCase *tests = tcase_create("hostile-back-life");
@@ -671,6 +723,7 @@ TCase *blkif_hostile_back_life_tests(void)
 	MODES_TEST_STEPPED(tests, requests_hold_nothing_but_the_request, 1);
 	MODES_TEST_STEPPED(tests, a_backend_that_says_nothing_costs_nothing, 1);
 	MODES_TEST_BY_TURNS(tests, what_is_never_answered_is_asked_of_the_next, 4);
+	MODES_TEST_STEPPED(tests, a_backend_that_was_bound_anew_has_seen_closed, 1);
 	MODES_TEST_BY_TURNS(tests, hostile_blkback_flaps, 6);
 	MODES_TEST_STEPPED(tests, a_blkback_that_only_notifies_is_heard_less_and_less, 1);
 	MODES_TEST_STEPPED(
