@@ -14,6 +14,8 @@
 #define BACKOFF_LEAST_NS 1000000000ull
 #define BACKOFF_MOST_NS 64000000000ull
 #define BUFFERS_HELD_MOST 4u
+#define TRIES_SHARE 16u /* of the segments; as many are tried when writing fails */
+#define TRIES_LEAST 2u
 #define SECTORS_MOST (1ull << 50) /* what a backend says is not multiplied beyond that */
 
 void log_disk_init(struct log_disk *log, const struct log_disk_config *config)
@@ -192,9 +194,9 @@ static uint32_t flags_for(struct log_disk *log, enum block_op op)
 	if (op != BLOCK_WRITE)
 		return 0;
 	if (!flush && !log->unflushed)
-		log_line(LOG_WARNING, "logdisk",
-			 "%s offers no flush: what is lost when the power fails nobody can say",
-			 log->device->name);
+		log_limited(&log->limit, LOG_WARNING, "logdisk",
+			    "%s offers no flush: what is lost when the power fails nobody can say",
+			    log->device->name);
 	log->unflushed = !flush;
 	return flush ? BLOCK_FUA : 0;
 }
@@ -269,8 +271,7 @@ int log_disk_attach(struct log_disk *log, struct block_device *device, uint64_t 
 
 	if (log->device)
 		return -EALREADY;
-	if (offset % LOG_DISK_UNIT_LEAST || !geometry->sector_bytes ||
-	    LOG_DISK_UNIT_LEAST % geometry->sector_bytes)
+	if (!geometry->sector_bytes || LOG_DISK_UNIT_LEAST % geometry->sector_bytes)
 		return -EINVAL;
 	if (geometry->read_only)
 		return -EROFS;
@@ -280,6 +281,8 @@ int log_disk_attach(struct log_disk *log, struct block_device *device, uint64_t 
 			      geometry->physical_sector_bytes);
 	if (error)
 		return error;
+	if (offset % plan.unit_bytes)
+		return -EINVAL;
 	log->buffer = block_buffer_alloc(device, LOG_DISK_BUFFER_BYTES);
 	if (!log->buffer)
 		return device->gone ? -ENODEV : -ENOMEM;
@@ -304,6 +307,7 @@ static void batch_flushed(struct log_disk *log)
 	log->stats.flushed += log->batch.records;
 	log->stats.flushes++;
 	log->backoff_ns = 0;
+	log->tries = 0;
 }
 
 /* A backend that still holds it has it for ever. */
@@ -379,19 +383,42 @@ static void batch_failed(struct log_disk *log, int error)
 	log_disk_back_off(log, error, "cannot be written");
 }
 
-static bool segment_begin(struct log_disk *log)
+/* How many segments there are, of a disk that may have shrunk. */
+static uint32_t segments_there(const struct log_disk *log)
 {
 	uint64_t room = log_disk_room(log);
-	uint32_t segments = log->super.segments;
 
-	if (room < log_disk_bytes(&log->super))
-		segments = room < LOG_DISK_HEAD_BYTES ? 0
-						      : (uint32_t)((room - LOG_DISK_HEAD_BYTES) /
-								   log->super.segment_bytes);
+	if (room >= log_disk_bytes(&log->super))
+		return log->super.segments;
+	if (room < LOG_DISK_HEAD_BYTES)
+		return 0;
+	return (uint32_t)((room - LOG_DISK_HEAD_BYTES) / log->super.segment_bytes);
+}
+
+/*
+ * The place for the next segment. A disk to which nothing can be written must not lose all
+ * that it holds to vain tries: behind so many the same places are tried again.
+ */
+static uint32_t place_next(struct log_disk *log, uint32_t segments)
+{
+	uint32_t most = max32(segments / TRIES_SHARE, TRIES_LEAST);
+
+	if (log->tries < most || most >= segments) {
+		log->tries++;
+		return (log->segment.index + 1) % segments;
+	}
+	log->tries = 1;
+	return (log->segment.index + segments - most + 1) % segments;
+}
+
+static bool segment_begin(struct log_disk *log)
+{
+	uint32_t segments = segments_there(log);
+
 	if (!segments)
 		return false;
 	log->segment.sequence++;
-	log->segment.index = (log->segment.index + 1) % segments;
+	log->segment.index = place_next(log, segments);
 	log->segment.nonce = random_u64(log->config.random);
 	log->segment.run = log->run;
 	log->segment.begun_ns = log->config.wall_ns();
@@ -491,7 +518,11 @@ void log_disk_run(struct log_disk *log, uint64_t now_ns)
 		return;
 	if (log->asked)
 		batch_reported(log);
-	if (now_ns >= due_ns(log))
+	if (now_ns < log->wait_ns)
+		return;
+	if (log->sectors != log->device->geometry.sectors)
+		log_disk_look(log);
+	else if (now_ns >= due_ns(log))
 		batch_send(log);
 }
 
@@ -504,7 +535,7 @@ uint64_t log_disk_next_ns(const struct log_disk *log)
 		return UINT64_MAX;
 	if (log->asked)
 		return 0;
-	if (log->state != LOG_DISK_READY)
+	if (log->state != LOG_DISK_READY || log->sectors != log->device->geometry.sectors)
 		return log->wait_ns;
 	if (packets && log->packets_seen != packets->written)
 		fresh_ns = 0;

@@ -61,7 +61,7 @@ enum log_disk_state {
 	LOG_DISK_REFUSED, /* it holds something else, or cannot be used; the console said why */
 };
 
-/* One log; about 3 KiB. Fields are for configs/log_disk*.c, but for `stats` and `state`. */
+/* One log; about 2 KiB. Fields are for configs/log_disk*.c, but for `stats` and `state`. */
 struct log_disk {
 	struct log_disk_config config;
 	struct log_disk_stats stats;
@@ -77,6 +77,7 @@ struct log_disk {
 
 	struct block_device *device;
 	uint64_t offset;
+	uint64_t sectors; /* that it had when it was looked at */
 	bool may_format, leaving;
 	bool no_flush;	/* it refused one though it offered it */
 	bool unflushed; /* and nothing can be promised, which has been said */
@@ -89,6 +90,7 @@ struct log_disk {
 	uint32_t asked, under_way;
 	uint64_t wait_ns; /* nothing is asked before; after an error */
 	uint64_t backoff_ns;
+	uint32_t tries; /* segments begun since something was flushed */
 	struct log_limit limit;
 
 	/* Looking: what comes now, what was found. */
@@ -113,16 +115,18 @@ void log_disk_init(struct log_disk *log, const struct log_disk_config *config);
 void log_disk_line(struct log_disk *log, const char *line, size_t length);
 
 /*
- * Uses a device, whose geometry is known, from byte `offset` (a multiple of 4096) on. Looks
- * what is on it and goes on behind the newest segment; or formats it, if its beginning and
- * its end are blank (a MiB of zeroes each), or if the caller says that what is there, unless
- * it is a log, may be overwritten: `may_format`. All else is refused with a message.
+ * Uses a device, whose geometry is known, from byte `offset` on (a multiple of 4096 and of the
+ * device's physical sectors). Looks what is on it and goes on behind the newest segment; or
+ * formats it, if its beginning and its end are blank (a MiB of zeroes each), or if the caller
+ * says that what is there, unless it is a log, may be overwritten: `may_format`. All else is
+ * refused with a message.
  *
  * A log keeps the size that it was formatted with: on a disk that has grown the rest stays
- * unused; on one that has shrunk what is missing is passed over.
+ * unused; on one that has shrunk what is missing is passed over. When the size changes the
+ * disk is looked at again, as it may be another one.
  *
- * 0: it goes on in the background. -EINVAL: no such offset; -EROFS; -ENOSPC: too small;
- * -ENOMEM; -EALREADY: there is a disk.
+ * 0: it goes on in the background. -EINVAL: no such offset, or sectors of more than
+ * LOG_DISK_UNIT_MOST; -EROFS; -ENOSPC: too small; -ENOMEM; -ENODEV; -EALREADY: there is a disk.
  */
 must_check int log_disk_attach(struct log_disk *log, struct block_device *device, uint64_t offset,
 			       bool may_format);

@@ -21,8 +21,8 @@ enum step { STEP_SUPER, STEP_BLANK, STEP_SECOND, STEP_FIRST, STEP_SEGMENTS };
 
 static void refuse(struct log_disk *log, const char *why)
 {
-	log_line(LOG_ERROR, "logdisk", "%s %s: it is left as it is, and no log is kept",
-		 log->device->name, why);
+	log_limited(&log->limit, LOG_ERROR, "logdisk",
+		    "%s %s: it is left as it is, and no log is kept", log->device->name, why);
 	log_disk_refuse(log);
 }
 
@@ -93,10 +93,10 @@ static void blank_look_at(struct log_disk *log)
 	uint32_t used = first_used(log, bytes);
 
 	if (used < bytes) {
-		log_line(LOG_ERROR, "logdisk",
-			 "%s holds something else (at byte %" PRIu64
-			 "): it is left as it is, and no log is kept",
-			 log->device->name, log->offset + log->at + used);
+		log_limited(&log->limit, LOG_ERROR, "logdisk",
+			    "%s holds something else (at byte %" PRIu64
+			    "): it is left as it is, and no log is kept",
+			    log->device->name, log->offset + log->at + used);
 		log_disk_refuse(log);
 		return;
 	}
@@ -121,18 +121,20 @@ static void ready(struct log_disk *log)
 	log->state = LOG_DISK_READY;
 	log->backoff_ns = 0;
 	if (log->found)
-		log_line(LOG_INFO, "logdisk",
-			 "%s holds %" PRIu32 " of %" PRIu32 " segments of %" PRIu64
-			 " KiB, from %s on",
-			 log->device->name, log->found, log->super.segments,
-			 log->super.segment_bytes / 1024, time_text_format(log->since_ns, time));
+		log_limited(&log->limit, LOG_INFO, "logdisk",
+			    "%s holds %" PRIu32 " of %" PRIu32 " segments of %" PRIu64
+			    " KiB, from %s on",
+			    log->device->name, log->found, log->super.segments,
+			    log->super.segment_bytes / 1024, time_text_format(log->since_ns, time));
 	else
-		log_line(LOG_INFO, "logdisk",
-			 "%s is empty: %" PRIu32 " segments of %" PRIu64 " KiB", log->device->name,
-			 log->super.segments, log->super.segment_bytes / 1024);
+		log_limited(&log->limit, LOG_INFO, "logdisk",
+			    "%s is empty: %" PRIu32 " segments of %" PRIu64 " KiB",
+			    log->device->name, log->super.segments,
+			    log->super.segment_bytes / 1024);
 	if (log->unreadable)
-		log_line(LOG_WARNING, "logdisk", "%s: %" PRIu32 " segments cannot be read",
-			 log->device->name, log->unreadable);
+		log_limited(&log->limit, LOG_WARNING, "logdisk",
+			    "%s: %" PRIu32 " segments cannot be read", log->device->name,
+			    log->unreadable);
 }
 
 static void segments_ask(struct log_disk *log)
@@ -187,24 +189,24 @@ static void segments_look_at(struct log_disk *log, uint32_t count)
 	segments_ask(log);
 }
 
-static void size_say(const struct log_disk *log)
+static void size_say(struct log_disk *log)
 {
 	uint64_t room = log_disk_room(log), bytes = log_disk_bytes(&log->super);
 
 	if (room < bytes)
-		log_line(LOG_WARNING, "logdisk",
-			 "%s has shrunk: the log's last %" PRIu64 " KiB are missing",
-			 log->device->name, (bytes - room) / 1024);
+		log_limited(&log->limit, LOG_WARNING, "logdisk",
+			    "%s has shrunk: the log's last %" PRIu64 " KiB are missing",
+			    log->device->name, (bytes - room) / 1024);
 	else if (room - bytes >= log->super.segment_bytes &&
 		 log->super.segments < LOG_DISK_SEGMENTS_MOST)
-		log_line(LOG_INFO, "logdisk",
-			 "%s has grown: the log keeps its size, %" PRIu64 " KiB are not used",
-			 log->device->name, (room - bytes) / 1024);
+		log_limited(&log->limit, LOG_INFO, "logdisk",
+			    "%s has grown: the log keeps its size, %" PRIu64 " KiB are not used",
+			    log->device->name, (room - bytes) / 1024);
 	if (log->device->geometry.physical_sector_bytes > log->super.unit_bytes)
-		log_line(LOG_WARNING, "logdisk",
-			 "%s was formatted for smaller sectors: a loss of power may damage more "
-			 "than what was not flushed",
-			 log->device->name);
+		log_limited(&log->limit, LOG_WARNING, "logdisk",
+			    "%s was formatted for smaller sectors: a loss of power may damage more "
+			    "than what was not flushed",
+			    log->device->name);
 }
 
 static void segments_begin(struct log_disk *log)
@@ -243,7 +245,11 @@ void log_disk_look(struct log_disk *log)
 {
 	log->state = LOG_DISK_LOOKING;
 	log->step = STEP_SUPER;
-	blank_ask(log, 0);
+	log->sectors = log->device->geometry.sectors;
+	if (log_disk_room(log) < LOG_DISK_HEAD_BYTES)
+		log_disk_back_off(log, -ENOSPC, "cannot be used");
+	else
+		blank_ask(log, 0);
 }
 
 void log_disk_look_on(struct log_disk *log)
@@ -252,6 +258,10 @@ void log_disk_look_on(struct log_disk *log)
 	uint32_t asked = log->asked;
 
 	log->asked = 0;
+	if (log->sectors != log->device->geometry.sectors) {
+		log_disk_look(log);
+		return;
+	}
 	if (!asked && log->state == LOG_DISK_MAKING) {
 		super_send(log, STEP_SECOND);
 		return;

@@ -10,9 +10,8 @@
  * it, and the rules that are missing or too many could be those that matter: without its last
  * line, or with lines after it, a text is refused. In dom0, after `echo '# end' >>rules.conf`:
  *
- *	cp rules.conf rules.img; truncate -s %512 rules.img	a file with NULs to whole sectors
- *	dd if=rules.img of=/dev/vg0/rules conv=fsync		or the same on a volume, whose
- *								rest is empty (NULs)
+ *	cp rules.conf rules.img; truncate -s 1M rules.img	with room to grow
+ *	dd if=rules.img of=/dev/vg0/rules conv=fsync		or the same on a volume
  *
  * What the disk's backend says is what the rules are: it belongs to whom the rules are trusted
  * to.

@@ -127,8 +127,9 @@ void blkback_vbd_tell_size(struct blkback_vbd *vbd)
 	int error = bus_write(STORE_NO_TRANSACTION, vbd->backend, "sectors", "%llu",
 			      (unsigned long long)disk_sectors(vbd));
 
-	/* A state that is written again makes frontends read the size again. */
-	if (!error && vbd->connected)
+	/* A state that is written again makes frontends read the size again; but a Closing that
+	 * the toolstack has written over it must stay to be seen. */
+	if (!error && vbd->connected && bus_state_read(vbd->backend) == vbd->state)
 		error = bus_state_write(STORE_NO_TRANSACTION, vbd->backend, vbd->state);
 	if (error)
 		log_limited(&vbd->log_limit, LOG_WARNING, vbd->name,

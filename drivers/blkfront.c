@@ -118,6 +118,7 @@ static void disk_init(struct blkfront_disk *disk, uint32_t number)
 		list_init(lists[i]);
 	snprintf(disk->directory, sizeof(disk->directory), ROOT "/%u", number);
 	disk->number = number;
+	disk->reap_work = disk->work - 1;
 	disk->initial = !front.listed;
 	blkfront_name(number, disk->device.name);
 	disk->device.ops = &ops;

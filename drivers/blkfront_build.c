@@ -13,8 +13,7 @@
 #include "drivers/blkfront_internal.h"
 #include "lib/minmax.h"
 
-/* Bytes that one poll, and one request of the ring, copies; others want the CPU too. */
-#define POLL_COPY_BYTES (512u << 10)
+/* Bytes that one request of the ring copies. */
 #define BUILD_COPY_BYTES (1u << 20)
 #define SEGMENT_OFFSET offsetof(struct blkif_request, seg)
 /* Xen lets nobody map one grant more than 127 times at once. */
@@ -660,7 +659,7 @@ bool blkfront_pump(struct blkfront_disk *disk)
 
 		if (!queue || (!request && list_is_empty(&disk->flushing)))
 			return false;
-		if (disk->copied >= POLL_COPY_BYTES)
+		if (disk->copied >= BLKFRONT_POLL_COPY_BYTES)
 			return true;
 		if (!flush_is_next(disk)) {
 			if (!request_put(queue, request))

@@ -315,6 +315,7 @@ void blkfront_connection_end(struct blkfront_disk *disk, enum xenbus_state say)
 	disk->connected = false;
 	disk->device.up = false;
 	disk->reap_ns = 0;
+	disk->reap_work = disk->work - 1;
 	loop_unschedule(&disk->source);
 	event_storm_end(&disk->storm);
 	if (bus_state_write(STORE_NO_TRANSACTION, disk->directory, say))

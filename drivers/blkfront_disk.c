@@ -15,6 +15,7 @@
 #define DRAIN_STEP_NS 1000000ull
 #define LOST_LOOK_NS 500000000ull
 #define UNKNOWN_LOOK_NS 1000000000ull
+#define CLOSED_LIMIT_NS 1000000000ull
 #define RETRY_NS 100000000ull
 
 void blkfront_break(struct blkfront_disk *disk, const char *why)
@@ -260,6 +261,24 @@ static int connection_make(struct blkfront_disk *disk)
 	return error;
 }
 
+/*
+ * A backend that has not seen us Closed yet takes what we write next for the connection
+ * of before, which it may have made anew already from what we had written for that: we
+ * would wait on two different rings. One that never says Closed is not waited for long.
+ */
+static void backend_wait_closed(struct blkfront_disk *disk)
+{
+	uint64_t deadline = loop_now_ns() + CLOSED_LIMIT_NS;
+
+	while (!must_end(disk) && backend_is_same(disk)) {
+		enum xenbus_state state = backend_state(disk);
+
+		if (state == XenbusStateClosed || state == XenbusStateUnknown ||
+		    fiber_event_wait(&disk->event, deadline))
+			return;
+	}
+}
+
 static void connect_once(struct blkfront_disk *disk)
 {
 	int error = backend_find(disk);
@@ -299,6 +318,7 @@ static void connect_once(struct blkfront_disk *disk)
 	tell(disk);
 	if (bus_state_write(STORE_NO_TRANSACTION, disk->directory, XenbusStateClosed))
 		log_line(LOG_DEBUG, disk->device.name, "its directory is gone");
+	backend_wait_closed(disk);
 	/* What failed may fail again, and the store is everybody's. */
 	if (failed && !must_end(disk))
 		fiber_sleep_until(loop_now_ns() + RETRY_NS);

@@ -22,6 +22,8 @@
 
 #define BLKFRONT_QUEUES_MOST 16u
 #define BLKFRONT_NONE UINT16_MAX
+/* Bytes that one poll copies, but for the last answer or request; others want the CPU too. */
+#define BLKFRONT_POLL_COPY_BYTES (512u << 10)
 #define BLKFRONT_DIRECTORY_BYTES 32u
 
 /* Where a request is: request.own.progress. */
@@ -112,6 +114,8 @@ struct blkfront_disk {
 	struct block_geometry told; /* what the user was told last */
 	bool told_up, told_gone;
 	uint64_t connects;
+	uint64_t
+		unknown_ns; /* until the store is asked again for a backend that it does not know */
 
 	struct blkfront_agreed agreed;
 	struct loop_source source;
@@ -119,7 +123,8 @@ struct blkfront_disk {
 	bool polling;
 	uint32_t work; /* responses taken, in all */
 	uint32_t next_queue;
-	uint64_t reap_ns;
+	uint64_t reap_ns;	       /* when the timer looks; 0: not */
+	uint32_t reap_work;	       /* what there was when it was set the last time */
 	struct blkfront_queue *queues; /* config.max_queues */
 
 	uint64_t submitted;   /* the last number given */

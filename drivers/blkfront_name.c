@@ -18,7 +18,7 @@
 struct scheme {
 	uint16_t major;
 	uint8_t partition_bits; /* 6: of the old channels, with two disks each */
-	uint8_t first; /* the disk whose minor numbers are the major's first */
+	uint8_t first;		/* the disk whose minor numbers are the major's first */
 	char prefix[4];
 };
 

@@ -75,15 +75,22 @@ static void offer_withdraw(struct blkfront_disk *disk, uint8_t operation)
 
 /*
  * What an earlier backend in another domain had written and not flushed may be lost with
- * that domain: the next flush cannot promise it, and whoever wanted it has to know.
+ * that domain: the next flush cannot promise it, nor a barrier that it comes after it, and
+ * whoever wanted that has to know. A write that must be stable by itself is.
  */
-static int flush_end(struct blkfront_disk *disk, const struct blkfront_shadow *shadow)
+static void flush_end(struct blkfront_disk *disk, const struct blkfront_shadow *shadow)
 {
 	bool doubt = disk->doubt;
 
-	disk->doubt = false;
 	disk->flushed = disk->pieces[shadow->first].bytes;
-	return doubt ? -EIO : 0;
+	for (uint16_t i = shadow->first; doubt && i != BLKFRONT_NONE; i = disk->pieces[i].next) {
+		struct block_request *request = disk->pieces[i].request;
+
+		if (request->op != BLOCK_FLUSH && !(request->flags & BLOCK_BARRIER))
+			continue;
+		request->own.error = -EIO;
+		disk->doubt = false;
+	}
 }
 
 static int response_take(struct blkfront_queue *queue, const struct blkif_response *response)
@@ -99,7 +106,7 @@ static int response_take(struct blkfront_queue *queue, const struct blkif_respon
 	error = status_error(shadow, response->status);
 	if (!error &&
 	    (operation == BLKIF_OP_FLUSH_DISKCACHE || operation == BLKIF_OP_WRITE_BARRIER))
-		error = flush_end(queue->disk, shadow);
+		flush_end(queue->disk, shadow);
 	if (unlikely(error == -EOPNOTSUPP))
 		offer_withdraw(queue->disk, operation);
 	blkfront_shadow_end(queue, (uint16_t)response->id, error);
@@ -115,7 +122,8 @@ static bool responses_take(struct blkfront_queue *queue, uint32_t budget)
 			     queue->producer.published - queue->consumed);
 
 	read_barrier();
-	for (; waiting > 0 && budget; waiting--, budget--) {
+	for (; waiting > 0 && budget && disk->copied < BLKFRONT_POLL_COPY_BYTES;
+	     waiting--, budget--) {
 		struct blkif_response response;
 
 		blkif_ring_read(&queue->ring, queue->consumed, &response, sizeof(response));
@@ -150,20 +158,34 @@ static void publish(struct blkfront_queue *queue)
 	evtchn_notify(queue->port);
 }
 
+/*
+ * Whether an event may come later than it could: the timer looks meanwhile. Where it has
+ * found nothing, it does not look again: a backend that is slow, or never answers, costs
+ * an event for what it answers, and nothing for the time that it takes.
+ */
+static bool may_be_lazy(struct blkfront_disk *disk, uint32_t under_way)
+{
+	if (under_way < LAZY_LEAST)
+		return false;
+	if (disk->reap_ns)
+		return true;
+	if (disk->work == disk->reap_work)
+		return false;
+	disk->reap_work = disk->work;
+	/* On a grid, so that the deadline is rarely a new one. */
+	disk->reap_ns = (loop_now_ns() / REAP_NS + 2) * REAP_NS;
+	return true;
+}
+
 /* Asks for an event; true: what it would be sent for is there already. */
 static bool arm(struct blkfront_queue *queue)
 {
-	struct blkfront_disk *disk = queue->disk;
 	struct blkif_sring *shared = blkif_ring_shared(&queue->ring);
 	uint32_t under_way = queue->producer.published - queue->consumed;
 	uint32_t lazy = 0;
 
-	if (under_way >= LAZY_LEAST) {
+	if (may_be_lazy(queue->disk, under_way))
 		lazy = min32(under_way >> LAZY_SHIFT, LAZY_MOST) - 1;
-		/* On a grid, so that the deadline is rarely a new one. */
-		if (!disk->reap_ns)
-			disk->reap_ns = (loop_now_ns() / REAP_NS + 2) * REAP_NS;
-	}
 	write_once(shared->rsp_event, queue->consumed + lazy + 1);
 	memory_barrier();
 	return under_way && read_once(shared->rsp_prod) - queue->consumed > lazy;

@@ -28,6 +28,7 @@ drivers_SRCS := \
 	drivers/netfront_rx.c \
 	drivers/netfront_tx.c \
 	drivers/store_pace.c
-# Connecting and disconnecting is in no packet's way: small counts.
-$(patsubst %,$(BUILD)/kernel/drivers/%.o,netback netback_connect netfront netfront_connect \
-	netfront_grants netfront_lost): KERNEL_CFLAGS += -Os
+# Connecting and disconnecting is in nobody's way: small counts.
+$(patsubst %,$(BUILD)/kernel/drivers/%.o,blkfront_connect blkfront_disk blkfront_name \
+	blkfront_recover netback netback_connect netfront netfront_connect netfront_grants \
+	netfront_lost): KERNEL_CFLAGS += -Os

@@ -23,7 +23,7 @@ struct log_disk_source {
 	uint64_t bytes; /* that there are */
 };
 
-/* About 120 KiB. Fields are for looking at. */
+/* About 41 KiB. Fields are for looking at. */
 struct log_disk_reader {
 	struct log_disk_source source;
 	struct log_disk_super super;

@@ -142,7 +142,7 @@ net_SRCS := \
 	net/visible.c
 # What reads rules and configuration, asks for names and remembers a few packets is in no other
 # packet's way: small counts.
-$(patsubst %,$(BUILD)/kernel/net/%.o,address_probe dhcp_client dhcp_message dns_message names \
+$(patsubst %,$(BUILD)/kernel/net/%.o,address_probe dhcp_client dhcp_message dns_message \
 	names_answer names_resolver names_udp ndp_dad packet_log qubes_rules qubes_rules_compile \
 	qubes_rules_parse router_client rules_expand rules_hostname rules_lex rules_parse \
 	rules_parse_clause rules_parse_items rules_parse_options rules_parse_refuse \

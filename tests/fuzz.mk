@@ -46,7 +46,8 @@ http_FUZZ = configs/http_request.c configs/http_server.c lib/ip4_text.c lib/ip6_
 	tests/configs/fake_sockets.c tests/unit/panic.c
 iperf_FUZZ = configs/iperf/messages.c configs/iperf/options.c lib/json.c lib/ip4_text.c \
 	lib/ip6_text.c lib/ip_text.c tests/unit/panic.c
-log_disk_FUZZ = lib/crc32c.c lib/log_disk.c lib/log_disk_reader.c
+log_disk_FUZZ = configs/log/packet_text.c configs/log/record_text.c lib/crc32c.c lib/drop.c \
+	lib/log_disk.c lib/log_disk_reader.c lib/time_text.c
 ring_FUZZ = lib/ring.c tests/unit/panic.c
 netback_FUZZ = $(FUZZ_DRIVERS)
 netback_FUZZ_LDFLAGS = $(FUZZ_WRAPPED_HEAP)

@@ -118,9 +118,10 @@ static void attached(struct block_device *device, void *context)
 	struct disk *disk = disk_find(NULL);
 
 	(void)context;
-	if (!disk)
+	if (disk)
+		*disk = (struct disk){ .device = device };
+	else
 		panic("more disks than were asked for");
-	*disk = (struct disk){ .device = device };
 	device->changed = changed;
 	say("attached: %s", device->name);
 	disk_print(device);

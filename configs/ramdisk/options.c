@@ -148,7 +148,7 @@ static const char *clients_parse(struct ramdisk_options *options, const struct i
 	uint64_t number;
 
 	if (!number_parse(value, RAMDISK_CLIENTS_MOST, &number) || !number)
-		return "1 to 64";
+		return "1 to 32";
 	options->clients = (uint32_t)number;
 	return NULL;
 }

@@ -23,7 +23,7 @@
 
 #define RAMDISK_DISKS_MOST 16u
 #define RAMDISK_CLIENTS 16u
-#define RAMDISK_CLIENTS_MOST 64u
+#define RAMDISK_CLIENTS_MOST 32u /* with more, xenstore has not enough nodes for all */
 
 struct ramdisk_options {
 	struct blkback_disk disks[RAMDISK_DISKS_MOST]; /* without memory */

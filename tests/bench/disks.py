@@ -16,13 +16,17 @@ from bench import wait_for
 
 FOLDER = "/tmp/disks"  # dom0's memory
 MIB = 1 << 20
-PLUG_CYCLES = int(os.environ.get("CYCLES", "10"))
-POWER_CYCLES = 4
+SIZE = 4 * MIB  # of most disks
+PLUG_CYCLES = int(os.environ.get("CYCLES", "4"))
+POWER_CYCLES = 3
 SEED = int(os.environ.get("SEED", str(random.SystemRandom().randrange(1 << 32))))
 STEP, WORDS = 0x9e3779b97f4a7c15, (1 << 64) - 1
 # Xen's script for disks reads /dev/stdin, which udev would have made.
 READY = "[ -e /dev/stdin ] || ln -s /proc/self/fd/0 /dev/stdin; modprobe loop; " \
-    "modprobe xen-blkback; modprobe null_blk nr_devices=0"
+    "modprobe xen-blkback; modprobe null_blk nr_devices=0; mkdir -p /sys/kernel/config; " \
+    "mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config; " \
+    f"mkdir -p {FOLDER}; cp /share/block-quick /etc/xen/scripts; " \
+    "chmod +x /etc/xen/scripts/block-quick"
 XVDA = 51712  # docs/misc/vbd-interface.txt
 UNBIND = "/sys/bus/xen-backend/drivers/vbd/unbind"
 BIND = "/sys/bus/xen-backend/drivers/vbd/bind"
@@ -52,11 +56,14 @@ class DisksTests:
 
     # ---- dom0's side ----
 
+    def disks_begin(self):
+        self.bench.put_text("block-quick", QUICK_SCRIPT)
+        self.bench.run(READY)
+
     def file_make(self, name, size):
         """A file of zeroes; its path."""
         path = f"{FOLDER}/{name}"
-        self.bench.run(f"{READY}; mkdir -p {FOLDER}; rm -f {path}; "
-                       f"truncate -s {size} {path}")
+        self.bench.run(f"rm -f {path}; truncate -s {size} {path}")
         return path
 
     def loop_make(self, name, size, options=""):
@@ -67,12 +74,10 @@ class DisksTests:
     def memory_make(self, mebibytes):
         """A block device that discards, and has a cache to flush; its path."""
         return self.bench.run(
-            f"{READY}; mkdir -p /sys/kernel/config\n"
-            "mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config\n"
             "d=/sys/kernel/config/nullb/nullb_test; [ -d $d ] && rmdir $d; mkdir $d && cd $d\n"
             f"echo {mebibytes} >size; echo 512 >blocksize; echo 1 >memory_backed\n"
-            "echo 1 >discard; echo 4 >cache_size; echo 1 >power; ls /dev/nullb_test 2>/dev/null || "
-            "echo /dev/nullb$(cat index)").out.strip()
+            "echo 1 >discard; echo 4 >cache_size; echo 1 >power; ls /dev/nullb_test 2>/dev/null "
+            "|| echo /dev/nullb$(cat index)").out.strip()
 
     def disks_end(self):
         self.bench.destroy_these(["blktest"])
@@ -87,11 +92,7 @@ class DisksTests:
 
     def disk_spec(self, name, target, access="rw"):
         """A file goes through Xen's script, which makes a loop device for it."""
-        script = ""
-        if target.startswith("/dev/"):
-            script = "script=/etc/xen/scripts/block-quick,"
-            self.bench.run(f"cp {self.bench.put_text('block-quick', QUICK_SCRIPT)} "
-                           "/etc/xen/scripts; chmod +x /etc/xen/scripts/block-quick")
+        script = "script=block-quick," if target.startswith("/dev/") else ""
         return f"format=raw,vdev={name},access={access},{script}target={target}"
 
     def blktest_config(self, targets, words="", memory=64, access="rw"):
@@ -150,18 +151,19 @@ class DisksTests:
     # ---- tests ----
 
     def test_blktest(self):
-        """Our disks over a file and over a block device: each promise of them, and the same
-        bytes on both sides."""
+        """Our disks over a file and a block device: what they promise, and the same bytes in
+        dom0."""
         b = self.bench
         try:
-            targets = [self.file_make("a.img", 8 * MIB), self.memory_make(16)]
+            self.disks_begin()
+            targets = [self.file_make("a.img", SIZE), self.memory_make(2 * SIZE // MIB)]
             self.blktest_start(targets)
             self.check_geometry(targets[1])
             for name in ("xvda", "xvdb"):
                 print(f"    {name}: {self.selfcheck(name)} checks", flush=True)
             for number, (name, target, size, buffers) in enumerate((
-                    ("xvda", targets[0], 8 * MIB, "device"),
-                    ("xvdb", targets[1], 16 * MIB, "unaligned")), 7):
+                    ("xvda", targets[0], SIZE, "device"),
+                    ("xvdb", targets[1], 2 * SIZE, "unaligned")), 7):
                 self.fill(name, number, f"buffers={buffers} bs=128K")
                 self.verify(name, number, "buffers=aligned bs=12K")
                 wanted = hashlib.sha256(stamped(size, 512, number)).hexdigest()
@@ -169,9 +171,9 @@ class DisksTests:
                             self.digest(target))
             source = b.put_text("blktest.in", "")
             with open(os.path.join(b.share, "blktest.in"), "wb") as f:
-                f.write(stamped(8 * MIB, 512, 99))
+                f.write(stamped(SIZE, 512, 99))
             b.run(f"dd if={source} of={targets[0]} bs=1M conv=notrunc 2>/dev/null")
-            self.verify("xvda", 99, size=8 * MIB // 512)
+            self.verify("xvda", 99, size=SIZE // 512)
             for words in ("rw=randread bs=512 depth=32 ios=400", "rw=read bs=64K depth=8 ios=200",
                           "rw=randwrite bs=4K depth=32 ios=400"):
                 print(f"    {words}: {self.load('xvdb', words):.0f}/s", flush=True)
@@ -185,11 +187,12 @@ class DisksTests:
         self.expect([str(sectors), str(sector)] == wanted, f"{wanted} as dom0 says", words)
         self.expect({"rw", "flush", "discard", "up"} <= set(words), "its features", words)
         sectors, sector, words = self.geometry("xvda")
-        self.expect((sectors, sector) == (8 * MIB // 512, 512), "the file's size", sectors)
+        self.expect((sectors, sector) == (SIZE // 512, 512), "the file's size", sectors)
 
     def test_blk_sizes(self):
         """Sectors of 4096 bytes, a disk of one sector, one that may only be read."""
         try:
+            self.disks_begin()
             large, _ = self.loop_make("large.img", 8 * MIB, "-b 4096")
             tiny, _ = self.loop_make("tiny.img", 512)
             self.blktest_start([large, tiny])
@@ -215,8 +218,8 @@ class DisksTests:
     def test_blk_variants(self):
         """Without what blkback offers, and with more rings than one."""
         try:
-            self.bench.run(f"{READY}; "
-                           "echo 2 >/sys/module/xen_blkback/parameters/max_queues")
+            self.disks_begin()
+            self.bench.run("echo 2 >/sys/module/xen_blkback/parameters/max_queues")
             target = self.memory_make(16)
             for seed, words in enumerate(VARIANTS, 20):
                 self.blktest_start([target], words)
@@ -234,17 +237,18 @@ class DisksTests:
         """A disk that grows while it is used."""
         b = self.bench
         try:
-            loop, path = self.loop_make("grows.img", 4 * MIB)
+            self.disks_begin()
+            loop, path = self.loop_make("grows.img", SIZE)
             self.blktest_start([loop])
             self.fill("xvda", 1)
-            b.run(f"truncate -s {8 * MIB} {path}; losetup -c {loop}")
+            b.run(f"truncate -s {2 * SIZE} {path}; losetup -c {loop}")
             # blkback looks at the size with each request.
             self.load("xvda", "rw=read bs=4K ios=1")
-            b.wait_console("blktest", rf"^disk: xvda sectors {8 * MIB // 512} ", 20)
-            self.verify("xvda", 1, f"size={4 * MIB}")
-            self.fill("xvda", 2, f"offset={4 * MIB}")
-            self.verify("xvda", 1, f"size={4 * MIB}", 4 * MIB // 512)
-            self.verify("xvda", 2, f"offset={4 * MIB}", 4 * MIB // 512)
+            b.wait_console("blktest", rf"^disk: xvda sectors {2 * SIZE // 512} ", 20)
+            self.verify("xvda", 1, f"size={SIZE}")
+            self.fill("xvda", 2, f"offset={SIZE}")
+            self.verify("xvda", 1, f"size={SIZE}", SIZE // 512)
+            self.verify("xvda", 2, f"offset={SIZE}", SIZE // 512)
         finally:
             self.disks_end()
 
@@ -281,7 +285,8 @@ class DisksTests:
         """A disk comes and goes under load, and nothing of it stays."""
         b = self.bench
         try:
-            loop, _ = self.loop_make("stays.img", 4 * MIB)
+            self.disks_begin()
+            loop, _ = self.loop_make("stays.img", SIZE)
             target = self.memory_make(16)
             self.blktest_start([loop])
             self.fill("xvda", 3)
@@ -302,12 +307,13 @@ class DisksTests:
         """The backend is torn away in mid-write and comes again: nothing is lost."""
         b = self.bench
         try:
+            self.disks_begin()
             self.blktest_start([self.memory_make(32)], "log=debug")
             device = f"vbd-{self.domid('blktest')}-{XVDA}"
-            for seed in range(30, 33):
+            for seed, pause in enumerate((0.3, 0, 0, 0.05), 30):
                 start = len(b.console("blktest"))
                 b.type("blktest", f"fill xvda seed={seed} bs=64K depth=16")
-                b.run(f"echo {device} >{UNBIND}; sleep 0.3; echo {device} >{BIND}", 30)
+                b.run(f"echo {device} >{UNBIND}; sleep {pause}; echo {device} >{BIND}", 30)
                 found = b.wait_console("blktest", r"^fill: xvda .* errors (\d+)", 60, start)
                 self.expect(found.group(1) == "0", "no error", b.console("blktest")[-1500:])
                 self.verify("xvda", seed, size=32 * MIB // 512)
@@ -322,9 +328,10 @@ class DisksTests:
         print(f"    SEED={SEED}", flush=True)
         flushed = 0
         try:
-            path = self.file_make("journal.img", 4 * MIB)
+            self.disks_begin()
+            loop, _ = self.loop_make("journal.img", SIZE)
             for cycle in range(POWER_CYCLES + 1):
-                self.blktest_start([path], memory=32)
+                self.blktest_start([loop], memory=32)
                 found = self.command("check xvda",
                                      r"^check: xvda reaches (\d+) newest (\d+) wrong (\d+)")
                 reaches, newest, wrong = map(int, found.groups())

@@ -207,7 +207,7 @@ static void carry_out(struct fake_block *fake, struct block_request *request)
 		       request->count * logical);
 	} else if (request->op == BLOCK_WRITE) {
 		fake->writes++;
-		write_all(fake, request, request->flags & BLOCK_FUA && !fake->lying);
+		write_all(fake, request, request->flags & BLOCK_FUA);
 	} else {
 		panic("the log asks for something else");
 	}

@@ -28,7 +28,6 @@ struct fake_block {
 	/* What it does wrong, as long as it is set: */
 	int write_error, read_error; /* these fail, and the write has happened in part */
 	uint64_t bad_from, bad_to;   /* bytes: only there; 0, 0: everywhere */
-	bool lying;		     /* a flush does nothing */
 	uint64_t reads, writes;
 };
 

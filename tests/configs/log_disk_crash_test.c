@@ -5,6 +5,7 @@
  * random, requests are carried out at random or fail, and now and then the power really
  * goes, and a writer begins anew on what is left.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,7 +263,7 @@ static void step(uint32_t error_chance)
 
 	for (uint32_t i = 0; i < lines; i++)
 		line_give();
-	world.disk.write_error = error_chance && !below(error_chance) ? -5 : 0;
+	world.disk.write_error = error_chance && !below(error_chance) ? -EIO : 0;
 	switch (below(4)) {
 	case 0:
 		run();

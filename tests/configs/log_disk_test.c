@@ -329,6 +329,8 @@ START_TEST(unfit_disks)
 			 -ENOSPC);
 	geometry->physical_sector_bytes = 65536;
 	ck_assert_int_eq(attach(false), -EINVAL);
+	geometry->physical_sector_bytes = 16384;
+	ck_assert_int_eq(log_disk_attach(&log_disk, &disk.device, 4096, false), -EINVAL);
 	geometry->physical_sector_bytes = 512;
 	geometry->sectors = 100;
 	ck_assert_int_eq(attach(false), -ENOSPC);
@@ -400,6 +402,9 @@ START_TEST(write_errors)
 	ck_assert(says("again in 64 s"));
 	ck_assert_uint_gt(log_disk.stats.errors, 8);
 	ck_assert_uint_lt(log_disk.stats.errors, 20);
+	/* Few of the 63 places, and those in turn. */
+	ck_assert_uint_gt(log_disk.segment.sequence, 8);
+	ck_assert_uint_le(log_disk.segment.index, 3);
 	disk.write_error = 0;
 	say("c");
 	writes = disk.writes;
@@ -515,6 +520,65 @@ START_TEST(slow_disk)
 }
 END_TEST
 
+/* Under way, and with less room than the newest segment needs. */
+START_TEST(shrinks)
+{
+	ck_assert_int_eq(attach(false), 0);
+	settle();
+	for (uint32_t i = 0; i < 30; i++) {
+		log_disk.segment_at = 0;
+		say("a");
+		later(LOG_DISK_FLUSH_NS);
+	}
+	disk.device.geometry.sectors /= 4;
+	say("b");
+	later(LOG_DISK_FLUSH_NS);
+	ck_assert(says("xvdb has shrunk"));
+	ck_assert(log_disk_is_clean(&log_disk));
+	ck_assert_uint_eq(log_disk.segment.index, 0);
+	ck_assert_uint_eq(log_disk.stats.errors, 0);
+	/* Another one of another size in its place. */
+	memset(disk.now, 0x55, DISK_BYTES);
+	disk.device.geometry.sectors *= 2;
+	say("c");
+	later(LOG_DISK_FLUSH_NS);
+	ck_assert_int_eq(log_disk.state, LOG_DISK_REFUSED);
+	for (uint32_t i = 0; i < DISK_BYTES; i++)
+		if (disk.now[i] != 0x55)
+			ck_abort();
+}
+END_TEST
+
+/* At every step of a look: it begins again, and nobody's data is overwritten. */
+START_TEST(changes_while_looked_at)
+{
+	for (uint32_t steps = 0; steps < 70; steps++) {
+		memset(disk.now, 0, DISK_BYTES);
+		disk.now[DISK_BYTES / 2 - 1] = 0x55;
+		disk.device.geometry.sectors = DISK_BYTES / 512;
+		begin();
+		ck_assert_int_eq(attach(false), 0);
+		for (uint32_t i = 0; i < steps; i++) {
+			log_disk_run(&log_disk, now);
+			(void)fake_block_step(&disk);
+		}
+		ck_assert_int_eq(log_disk.state, steps < 65 ? LOG_DISK_LOOKING : LOG_DISK_MAKING);
+		disk.device.geometry.sectors /= 2;
+		settle();
+		if (steps < 65)
+			ck_assert_int_eq(log_disk.state, LOG_DISK_REFUSED);
+		ck_assert_uint_eq(disk.now[DISK_BYTES / 2 - 1], 0x55);
+		log_disk_detach(&log_disk);
+	}
+	begin();
+	disk.device.geometry.sectors = DISK_BYTES / 512;
+	ck_assert_int_eq(attach(false), 0);
+	disk.device.geometry.sectors = 1;
+	settle();
+	ck_assert(says("xvdb: cannot be used: past the end of the device; again in 1 s"));
+}
+END_TEST
+
 /* The device goes while a write is under way; another one gets what waited. */
 START_TEST(removed)
 {
@@ -611,6 +675,8 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, read_errors);
 	tcase_add_test(cases, kept_memory);
 	tcase_add_test(cases, slow_disk);
+	tcase_add_test(cases, shrinks);
+	tcase_add_test(cases, changes_while_looked_at);
 	tcase_add_test(cases, removed);
 	tcase_add_test(cases, image);
 }

@@ -371,6 +371,57 @@ START_TEST(what_was_not_copied_is_not_said_to_be_done)
 }
 END_TEST
 
+/* ---- order ---- */
+
+/*
+ * Two writes of the same sectors, one of them a barrier: the first from a page that cannot be
+ * kept, which is copied with its batch, the second from one that is, and is read at once.
+ */
+static void put_barrier(void *argument)
+{
+	struct hostile_blkfront *front = &scene.front;
+	bool first_is_barrier = *(const int *)argument != 0;
+	struct blkif_request first = hostile_blk_good(
+		front, first_is_barrier ? BLKIF_OP_WRITE_BARRIER : BLKIF_OP_WRITE, 8);
+	struct blkif_request second = hostile_blk_good(
+		front, first_is_barrier ? BLKIF_OP_WRITE : BLKIF_OP_WRITE_BARRIER, 8);
+
+	first.seg[0].gref = front->grefs[HOSTILE_BLK_READONLY];
+	memset(front->pages[HOSTILE_BLK_READONLY], 0x11, BLKIF_PAGE_BYTES);
+	memset(front->pages[HOSTILE_BLK_DATA], 0x22, BLKIF_PAGE_BYTES);
+	hostile_blk_put(front, &first, sizeof(first));
+	hostile_blk_put(front, &second, sizeof(second));
+	hostile_blk_publish(front);
+}
+
+static void put_read(void *argument)
+{
+	struct hostile_blkfront *front = argument;
+	struct blkif_request request = hostile_blk_good(front, BLKIF_OP_READ, 8);
+
+	memset(front->pages[HOSTILE_BLK_DATA], 0x33, BLKIF_PAGE_BYTES);
+	hostile_blk_put(front, &request, sizeof(request));
+	hostile_blk_publish(front);
+}
+
+START_TEST(a_barrier_keeps_the_order_of_kept_and_copied_pages)
+{
+	int first_is_barrier = _i;
+
+	front_scene_begin(&scene, HOST_STEPPED, 0);
+	scene.front.keys.persistent = "1";
+	front_scene_connect(&scene);
+	host_call(scene.attacker, put_barrier, &first_is_barrier);
+	ck_assert(front_wait_answers(&scene, scene.front.next));
+	host_call(scene.attacker, put_read, &scene.front);
+	ck_assert(front_wait_answers(&scene, scene.front.next));
+	ck_assert_uint_eq(scene.answers.okay, 3);
+	for (uint32_t i = 0; i < BLKIF_PAGE_BYTES; i++)
+		ck_assert_uint_eq(scene.front.pages[HOSTILE_BLK_DATA][i], 0x22);
+	front_scene_end(&scene);
+}
+END_TEST
+
 /* ---- storms ---- */
 
 static void write_states(void *argument)
@@ -440,6 +491,7 @@ TCase *blkif_hostile_front_life_tests(void)
 	MODES_TEST_STEPPED(tests, a_disk_in_use_is_no_other_clients, 2);
 	MODES_TEST_STEPPED(tests, grants_are_kept_up_to_a_bound, 1);
 	MODES_TEST_STEPPED(tests, what_was_not_copied_is_not_said_to_be_done, 2);
+	MODES_TEST_STEPPED(tests, a_barrier_keeps_the_order_of_kept_and_copied_pages, 2);
 	MODES_TEST_STEPPED(
 		tests, a_blkfront_that_writes_its_state_without_end_is_looked_at_now_and_then, 1);
 	MODES_TEST_STEPPED(tests, a_blkfront_that_only_notifies_is_heard_less_and_less, 1);

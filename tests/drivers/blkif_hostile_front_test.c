@@ -297,17 +297,17 @@ static void indirect_without_segments(struct hostile_blkfront *front)
 	send_indirect_count(front, 0);
 }
 
-/* Of one sector each, or they would not fit the disk either. */
+/* The last ones of one sector each, or they would not fit the disk either. */
 static void indirect_with_too_many_segments(struct hostile_blkfront *front)
 {
-	struct blkif_request_indirect request =
-		hostile_blk_good_indirect(front, BLKIF_OP_READ, 0, 257);
+	struct blkif_request_indirect request;
 
+	send_indirect_count(front, 4096);
+	send_indirect_count(front, 65535);
+	request = hostile_blk_good_indirect(front, BLKIF_OP_READ, 0, 257);
 	for (uint32_t i = 0; i < 257; i++)
 		hostile_blk_segment(front, i)->last_sect = 0;
 	send_indirect(front, &request);
-	send_indirect_count(front, 4096);
-	send_indirect_count(front, 65535);
 }
 
 static void indirect_of_other_operations(struct hostile_blkfront *front)

@@ -11,8 +11,9 @@
 #include "lib/panic.h"
 
 #define WRITER 0xffu
-#define GUARD_BYTES 4096u /* before and after ordinary memory; also room to shift it in */
+#define GUARD_BYTES 1024u /* before and after ordinary memory; also room to shift it in */
 #define GUARD 0x5a
+#define SHIFT_BYTES 512u /* less than a sector: no part of ordinary memory is a whole page */
 #define TRIES 16u
 
 static uint64_t next(struct blkif_load *load)
@@ -134,7 +135,8 @@ static void *allocate(size_t bytes)
 static void buffers_make(struct blkif_load *load)
 {
 	uint32_t size = load->shape.max_bytes;
-	uint64_t page_bytes = (size + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	/* One more, to begin anywhere in the first. */
+	uint64_t page_bytes = (size + 2 * PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 
 	if ((load->shape.buffers & LOAD_ALIGNED) &&
 	    load->pages_bytes < page_bytes * load->shape.depth) {
@@ -146,6 +148,7 @@ static void buffers_make(struct blkif_load *load)
 	for (uint32_t i = 0; i < load->shape.depth; i++) {
 		struct load_slot *slot = &load->slots[i];
 
+		/* The guest cannot name the frames of this. */
 		slot->memory[0] = allocate(size + 2 * GUARD_BYTES);
 		if (load->shape.buffers & LOAD_ALIGNED)
 			slot->memory[1] = load->pages + i * page_bytes;
@@ -178,9 +181,13 @@ static bool place(struct load_slot *slot, uint64_t bytes)
 	if (!slot->memory[slot->kind])
 		return false;
 	slot->request.data = slot->memory[slot->kind];
+	if (slot->kind == 1 && draw(load, 2))
+		slot->request.data += draw(load, PAGE_BYTES / LOAD_UNIT) * LOAD_UNIT;
 	if (slot->kind)
 		return true;
-	slot->request.data += draw(load, GUARD_BYTES);
+	slot->request.data = slot->memory[0] + GUARD_BYTES - SHIFT_BYTES;
+	slot->request.data += draw(load, SHIFT_BYTES);
+	slot->request.data += (uintptr_t)slot->request.data % LOAD_UNIT == 0;
 	memset(slot->memory[0], GUARD, (size_t)(slot->request.data - slot->memory[0]));
 	memset(slot->request.data + bytes, GUARD, GUARD_BYTES);
 	return true;
@@ -217,11 +224,13 @@ static void fill(struct load_slot *slot)
 
 /* ---- requests ---- */
 
-static void count_error(struct blkif_load *load, int error)
+static void count_error(struct blkif_load *load, const struct block_request *request, int error)
 {
 	if (!error)
 		return;
-	if (error == -EIO)
+	if (error == -EIO && (request->op == BLOCK_FLUSH || (request->flags & BLOCK_BARRIER)))
+		atomic_fetch_add(&load->failed_flushes, 1);
+	else if (error == -EIO)
 		atomic_fetch_add(&load->failed_io, 1);
 	else if (error == -ENODEV)
 		atomic_fetch_add(&load->failed_gone, 1);
@@ -240,7 +249,7 @@ static void done(struct block_request *request, int error)
 		wrong(load, request, "reported twice", 0);
 		return;
 	}
-	count_error(load, error);
+	count_error(load, request, error);
 	check_guards(slot);
 	apply(slot, error);
 	claim(slot, false);

@@ -53,6 +53,7 @@ struct blkif_load {
 	/* written by the guest, read by all */
 	atomic_bool running;
 	atomic_uint submitted, refused, reported, wrong;
+	atomic_uint failed_flushes;				/* with -EIO, and barriers */
 	atomic_uint failed_io, failed_gone, failed_other, kept; /* reported: -EIO, -ENODEV, ... */
 	atomic_ullong moved;					/* bytes of reads and writes */
 	char error[160];					/* the first that was wrong */

@@ -336,6 +336,38 @@ START_TEST(what_was_answered_is_not_issued_again)
 }
 END_TEST
 
+/*
+ * Another domain may not have what the last one had not made stable. That is said once, to
+ * who asks for everything; a write that must be stable by itself is.
+ */
+START_TEST(a_flush_after_a_backend_died_with_writes_fails_once)
+{
+	struct guest_operation flush = { .op = BLOCK_FLUSH, .disk = &world.clients[0].disks[0] };
+	struct guest_operation fua = { .op = BLOCK_WRITE,
+				       .flags = BLOCK_FUA,
+				       .sector = 9,
+				       .count = 1,
+				       .data = data,
+				       .disk = &world.clients[0].disks[0] };
+
+	begin(0);
+	attach();
+	ck_assert_int_eq(blkif_world_operate(&world, 0, &flush), 0);
+	blkif_script_replace(&script);
+	ck_assert_int_eq(blkif_world_operate(&world, 0, &flush), 0);
+	add_write(5, 0, 1);
+	blkif_world_submit(&world, 0, &batch);
+	blkif_world_wait_batch(&world, &batch);
+	blkif_script_replace(&script);
+	ck_assert_int_eq(blkif_world_operate(&world, 0, &fua), 0);
+	ck_assert_int_eq(blkif_world_operate(&world, 0, &flush), -EIO);
+	ck_assert_int_eq(blkif_world_operate(&world, 0, &flush), 0);
+	blkif_script_replace(&script);
+	ck_assert_int_eq(blkif_world_operate(&world, 0, &flush), 0);
+	end();
+}
+END_TEST
+
 /* Detached with everything unanswered. */
 START_TEST(a_silent_disk_that_goes_reports_each_request_once)
 {
@@ -371,6 +403,7 @@ TCase *blkif_order_tests(void)
 	MODES_TEST_STEPPED(tests, nothing_is_promised_where_nothing_can_be_flushed, 1);
 	MODES_TEST_STEPPED(tests, what_was_not_answered_is_issued_again_in_order, 2);
 	MODES_TEST_STEPPED(tests, what_was_answered_is_not_issued_again, 4);
+	MODES_TEST_STEPPED(tests, a_flush_after_a_backend_died_with_writes_fails_once, 1);
 	MODES_TEST_STEPPED(tests, a_silent_disk_that_goes_reports_each_request_once, 1);
 	return tests;
 }

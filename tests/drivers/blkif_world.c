@@ -89,7 +89,9 @@ void blkif_world_server_start(struct blkif_world *world)
 	host_call(server->domain, server->program->start_back, guest);
 	for (uint32_t i = 0; i < guest->back.disk_count; i++) {
 		model_make(&world->models[i], served_most(guest, i));
-		memcpy(guest->served[i].memory, world->models[i].bytes, served_most(guest, i));
+		memcpy(guest->served[i].memory,
+		       world->survived[i] ? world->survived[i] : world->models[i].bytes,
+		       served_most(guest, i));
 	}
 	wait_started(world, server);
 }
@@ -151,6 +153,7 @@ void blkif_world_end(struct blkif_world *world)
 	for (uint32_t i = 0; i < BLKIF_SERVER_DISKS; i++) {
 		free(world->models[i].bytes);
 		free(world->models[i].doubt);
+		free(world->survived[i]);
 	}
 }
 
@@ -160,8 +163,12 @@ void blkif_world_server_kill(struct blkif_world *world)
 	struct blkif_guest *guest = &world->server.guest;
 
 	host_domain_kill(world->server.domain);
-	for (uint32_t i = 0; i < guest->back.disk_count; i++)
-		memcpy(world->models[i].bytes, guest->served[i].memory, served_most(guest, i));
+	for (uint32_t i = 0; i < guest->back.disk_count; i++) {
+		if (!world->survived[i])
+			world->survived[i] = malloc(served_most(guest, i));
+		ck_assert_ptr_nonnull(world->survived[i]);
+		memcpy(world->survived[i], guest->served[i].memory, served_most(guest, i));
+	}
 }
 
 void blkif_world_client_start(struct blkif_world *world, uint32_t index)
@@ -285,6 +292,7 @@ void blkif_world_load(struct blkif_world *world, uint32_t index, uint32_t disk,
 	atomic_store(&load->refused, 0);
 	atomic_store(&load->reported, 0);
 	atomic_store(&load->wrong, 0);
+	atomic_store(&load->failed_flushes, 0);
 	atomic_store(&load->failed_io, 0);
 	atomic_store(&load->failed_gone, 0);
 	atomic_store(&load->failed_other, 0);
@@ -328,6 +336,7 @@ void blkif_world_assert_load(struct blkif_world *world, uint32_t client, uint32_
 	if (!all)
 		return;
 	ck_assert_uint_eq(atomic_load(&load->refused), 0);
+	ck_assert_uint_eq(atomic_load(&load->failed_flushes), 0);
 	ck_assert_uint_eq(atomic_load(&load->failed_io), 0);
 	ck_assert_uint_eq(atomic_load(&load->failed_gone), 0);
 	ck_assert_uint_eq(atomic_load(&load->failed_other), 0);

@@ -48,6 +48,7 @@ struct blkif_world {
 	uint32_t retired_count;
 	struct blkif_machine_guest server;
 	struct blkif_model models[BLKIF_SERVER_DISKS]; /* of the disk of that number */
+	uint8_t *survived[BLKIF_SERVER_DISKS];	       /* what it held when its server was killed */
 	struct blkif_client clients[BLKIF_CLIENTS];
 	uint64_t seed;
 };
@@ -67,12 +68,15 @@ void blkif_world_begin(struct blkif_world *world, enum host_mode mode);
 void blkif_world_begin_variant(struct blkif_world *world, enum host_mode mode, uint32_t variant);
 void blkif_world_end(struct blkif_world *world);
 
-/* A new domain in the place of the one before; its disks hold what the models say. */
+/*
+ * A new domain in the place of the one before, whose disks it serves; those of the first hold
+ * what the models say.
+ */
 void blkif_world_server_start(struct blkif_world *world);
 
 /*
- * Ends the server at once and has the models take what its disks hold: they survive. Nothing
- * is told to the toolstack.
+ * Ends the server at once; its disks survive as they are then. Nothing is told to the
+ * toolstack.
  */
 void blkif_world_server_kill(struct blkif_world *world);
 

@@ -2,7 +2,8 @@
 /*
  * libFuzzer on the reader of the log on a disk: what is on the disk is said by the input,
  * with checksums that are right, so that all of it is looked at. The reader does bounded
- * work, stays within its memory, and gives records in bounds and in order.
+ * work, stays within its memory, and gives records in bounds and in order; ringwall-log makes
+ * printable lines of them.
  *
  * First what kind of disk, then pieces: where, and what to put there.
  */
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "configs/log/log.h"
 #include "tests/fuzz/script.h"
 
 #define SEGMENTS 4u
@@ -130,6 +132,25 @@ static void text_check(const struct log_disk_text *text, uint32_t most)
 	bytes_check(text->bytes, text->length);
 }
 
+/* What reaches a terminal: one line, printable. Its frame is in memory of just its size. */
+static void line_check(struct log_disk_record record)
+{
+	uint32_t captured = record.packet.captured;
+	uint8_t *frame = malloc(captured ? captured : 1);
+	char text[RECORD_TEXT_BYTES];
+	size_t length;
+
+	if (captured)
+		memcpy(frame, record.packet.bytes, captured);
+	record.packet.bytes = frame;
+	record_text(&record, text, sizeof(text));
+	free(frame);
+	length = strlen(text);
+	fuzz_assert(length && length < sizeof(text) && text[length - 1] == '\n');
+	for (size_t i = 0; i + 1 < length; i++)
+		fuzz_assert(text[i] >= ' ' && text[i] < 127);
+}
+
 static void record_check(const struct log_disk_record *record)
 {
 	const struct log_disk_packet *packet = &record->packet;
@@ -140,6 +161,7 @@ static void record_check(const struct log_disk_record *record)
 	text_check(&packet->reason, 63);
 	fuzz_assert(packet->captured <= packet->length);
 	bytes_check(packet->bytes, packet->captured);
+	line_check(*record);
 }
 
 /* All records; what a run has given once does not come again. */

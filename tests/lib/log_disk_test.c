@@ -154,6 +154,34 @@ START_TEST(segment_header)
 }
 END_TEST
 
+/* Numbers that lead nowhere, in headers that are otherwise good. */
+START_TEST(batch_header)
+{
+	static const struct log_disk_batch bad[] = {
+		{ .nonce = 1, .bytes = LOG_DISK_BATCH_HEADER - 1 },
+		{ .nonce = 1, .bytes = LOG_DISK_BATCH_MOST + 1 },
+		{ .nonce = 1, .bytes = LOG_DISK_BATCH_HEADER + 31, .records = 2 },
+		{ .nonce = 1,
+		  .bytes = LOG_DISK_BATCH_HEADER + 32,
+		  .records = 2,
+		  .first_record = UINT64_MAX - 1 },
+	};
+	static uint8_t bytes[LOG_DISK_BATCH_MOST + 1];
+	struct log_disk_batch read, good = { .nonce = 1, .bytes = LOG_DISK_BATCH_MOST };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		log_disk_batch_write(&bad[i], bytes);
+		ck_assert_int_eq(log_disk_batch_read(1, &read, bytes), -EINVAL);
+	}
+	log_disk_batch_write(&good, bytes);
+	ck_assert_int_eq(log_disk_batch_read(2, &read, bytes), -ENOENT);
+	ck_assert_int_eq(log_disk_batch_read(1, &read, bytes), 0);
+	ck_assert(log_disk_batch_is_good(&read, bytes));
+	bytes[LOG_DISK_BATCH_MOST - 1] ^= 1;
+	ck_assert(!log_disk_batch_is_good(&read, bytes));
+}
+END_TEST
+
 /* ---- records ---- */
 
 static struct log_disk_record line_of(const char *text)
@@ -524,6 +552,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, superblock_without_sense);
 	tcase_add_test(cases, superblock_torn);
 	tcase_add_test(cases, segment_header);
+	tcase_add_test(cases, batch_header);
 	tcase_add_test(cases, records);
 	tcase_add_test(cases, packet_too_short);
 	tcase_add_test(cases, record_limits);

@@ -72,7 +72,7 @@ START_TEST(mistakes)
 		"nonsense",
 		"x=1",
 		"clients=0",
-		"clients=65",
+		"clients=33",
 		"log=loud",
 		"log=",
 		"persistent=maybe",
