@@ -135,6 +135,7 @@ struct blkfront_disk {
 	uint32_t writes;  /* reported */
 	uint32_t flushed; /* of them, known to be stable */
 	bool doubt;	  /* others were another backend's, and nobody knows what became of them */
+	uint64_t doubted; /* requests up to that number were submitted before anybody was told so */
 
 	struct blkfront_piece *pieces;
 	uint16_t free_piece;
@@ -219,6 +220,8 @@ bool blkfront_poll(struct loop_source *source, uint32_t budget);
 void blkfront_submit(struct block_device *device, struct block_request *const *requests,
 		     uint32_t count);
 void blkfront_queue_event(void *queue);
+/* Pages or pieces are free that no answer has freed: what waits for them may go on. */
+void blkfront_pages_came(struct blkfront_disk *disk);
 /* For the timer of all disks. */
 uint64_t blkfront_reap_next(const struct blkfront_disk *disk);
 
