@@ -135,12 +135,9 @@ static void last_write(struct build *build)
 	memcpy(build->last_at, &whole, sizeof(whole));
 }
 
-static bool segment_add(struct build *build, uint32_t gref, uint32_t offset, uint32_t bytes)
+static void segment_put(struct build *build, struct blkif_request_segment *place, uint32_t gref,
+			uint32_t offset, uint32_t bytes)
 {
-	struct blkif_request_segment *place = segment_place(build);
-
-	if (!place)
-		return false;
 	build->last_at = place;
 	build->last = (struct blkif_request_segment){
 		.gref = gref,
@@ -149,7 +146,15 @@ static bool segment_add(struct build *build, uint32_t gref, uint32_t offset, uin
 	};
 	last_write(build);
 	build->segments++;
-	return true;
+}
+
+static bool segment_add(struct build *build, uint32_t gref, uint32_t offset, uint32_t bytes)
+{
+	struct blkif_request_segment *place = segment_place(build);
+
+	if (place)
+		segment_put(build, place, gref, offset, bytes);
+	return place != NULL;
 }
 
 static void segment_extend(struct build *build, uint32_t bytes)
@@ -167,37 +172,26 @@ static bool segment_continues(const struct build *build, uint32_t gref, uint32_t
 
 /* ---- the three ways, and zeroes: each true, or false when there is no room ---- */
 
-static bool bounce_begin(struct build *build, uint32_t bytes, uint16_t *page)
+static bool bounce_begin(struct build *build, struct blkif_request_segment *place, uint32_t bytes,
+			 uint16_t *page)
 {
 	struct blkfront_disk *disk = build->disk;
 
-	*page = blkfront_page_take(disk);
+	*page = place ? blkfront_page_take(disk) : BLKFRONT_NONE;
 	if (*page == BLKFRONT_NONE)
 		return false;
-	if (!segment_add(build, page_gref(disk, *page), 0, bytes)) {
-		blkfront_page_free(disk, *page);
-		return false;
-	}
+	segment_put(build, place, page_gref(disk, *page), 0, bytes);
 	build->fill = disk->pages[*page].page->data;
 	build->fill_used = 0;
 	return true;
 }
 
-static uint32_t bounce_add(struct build *build, struct block_request *request, uint8_t *data,
-			   uint32_t bytes)
+/* Bytes that the last segment has room for, in a page that they begin or that others have begun. */
+static uint32_t bounce_fill(struct build *build, struct block_request *request, uint8_t *data,
+			    uint32_t bytes, uint16_t page)
 {
-	struct blkfront_piece *piece;
-	uint16_t page = BLKFRONT_NONE;
+	struct blkfront_piece *piece = piece_add(build, BLKFRONT_PIECE_BOUNCE, request, page);
 
-	if (build->copied >= BUILD_COPY_BYTES)
-		return 0;
-	if (build->fill && build->fill_used < BLKIF_PAGE_BYTES) {
-		bytes = min32(bytes, BLKIF_PAGE_BYTES - build->fill_used);
-		segment_extend(build, bytes);
-	} else if (!bounce_begin(build, bytes, &page)) {
-		return 0;
-	}
-	piece = piece_add(build, BLKFRONT_PIECE_BOUNCE, request, page);
 	piece->memory = data;
 	piece->bounce = build->fill + build->fill_used;
 	piece->bytes = bytes;
@@ -206,6 +200,22 @@ static uint32_t bounce_add(struct build *build, struct block_request *request, u
 	if (build->span.write)
 		memcpy(piece->bounce, data, bytes);
 	return bytes;
+}
+
+static uint32_t bounce_add(struct build *build, struct block_request *request, uint8_t *data,
+			   uint32_t bytes)
+{
+	uint16_t page = BLKFRONT_NONE;
+
+	if (build->copied >= BUILD_COPY_BYTES)
+		return 0;
+	if (build->fill && build->fill_used < BLKIF_PAGE_BYTES) {
+		bytes = min32(bytes, BLKIF_PAGE_BYTES - build->fill_used);
+		segment_extend(build, bytes);
+	} else if (!bounce_begin(build, segment_place(build), bytes, &page)) {
+		return 0;
+	}
+	return bounce_fill(build, request, data, bytes, page);
 }
 
 /*
@@ -224,7 +234,7 @@ static uint32_t zeroes_add(struct build *build, struct block_request *request, u
 	if (build->zero_gref != IOPAGE_NO_GREF && build->zero_uses++ < GREF_USES_MOST &&
 	    disk->pieces[build->tail].request == request)
 		return segment_add(build, build->zero_gref, 0, bytes) ? bytes : 0;
-	if (!bounce_begin(build, bytes, &page))
+	if (!bounce_begin(build, segment_place(build), bytes, &page))
 		return 0;
 	memset(build->fill, 0, BLKIF_PAGE_BYTES);
 	piece = piece_add(build, BLKFRONT_PIECE_BOUNCE, request, page);
@@ -262,21 +272,35 @@ static uint32_t own_add(struct build *build, struct block_request *request, uint
 	return bytes;
 }
 
+/* With a full table of grants nobody would come back to it. */
+static uint32_t loan_refused(struct build *build, struct blkif_request_segment *place,
+			     struct block_request *request, uint8_t *data)
+{
+	uint16_t page;
+
+	if (build->copied >= BUILD_COPY_BYTES ||
+	    !bounce_begin(build, place, BLKIF_PAGE_BYTES, &page))
+		return 0;
+	return bounce_fill(build, request, data, BLKIF_PAGE_BYTES, page);
+}
+
+/*
+ * Lent when nothing else can be missing: a backend can find a grant that it was not told of,
+ * and keep it when that is taken back; the request would not know.
+ */
 static uint32_t loan_add(struct build *build, struct block_request *request, uint8_t *data)
 {
 	struct blkfront_disk *disk = build->disk;
+	struct blkif_request_segment *place = segment_place(build);
 	struct blkfront_piece *piece;
-	int64_t gref =
-		gnttab_grant_access(disk->backend_id, gnttab_frame_of(data), build->span.write);
+	int64_t gref;
 
+	if (!place)
+		return 0;
+	gref = gnttab_grant_access(disk->backend_id, gnttab_frame_of(data), build->span.write);
 	if (gref < 0)
-		return 0;
-	if (!segment_add(build, (uint32_t)gref, 0, BLKIF_PAGE_BYTES)) {
-		/* Nobody was told of it. */
-		if (gnttab_end_access((uint32_t)gref))
-			blkfront_break(disk, "uses a page that it was not told of");
-		return 0;
-	}
+		return loan_refused(build, place, request, data);
+	segment_put(build, place, (uint32_t)gref, 0, BLKIF_PAGE_BYTES);
 	build->fill = NULL;
 	piece = piece_add(build, BLKFRONT_PIECE_LOAN, request, BLKFRONT_NONE);
 	disk->loans++;
@@ -464,15 +488,17 @@ static int request_recheck(const struct blkfront_disk *disk, const struct block_
 		return request->own.error;
 	if (request->own.planned)
 		return 0;
+	if (request->op == BLOCK_FLUSH)
+		return geometry->flush ? 0 : -EOPNOTSUPP;
 	if (request->sector > geometry->sectors ||
 	    request->count > geometry->sectors - request->sector)
 		return -ENOSPC;
 	if (request->op == BLOCK_READ)
 		return 0;
-	if (request->op == BLOCK_FLUSH || (request->flags & BLOCK_FUA))
-		return geometry->flush ? 0 : -EOPNOTSUPP;
 	if (geometry->read_only)
 		return -EROFS;
+	if ((request->flags & BLOCK_FUA) && !geometry->flush)
+		return -EOPNOTSUPP;
 	if (request->op == BLOCK_DISCARD &&
 	    !(request->flags & BLOCK_SECURE ? geometry->secure_discard : geometry->discard))
 		return -EOPNOTSUPP;
@@ -706,17 +732,11 @@ static int loan_end(struct blkfront_disk *disk, uint16_t index)
 	return -EBUSY;
 }
 
-static int piece_end(struct blkfront_disk *disk, uint16_t index, int error)
+static int piece_end(struct blkfront_disk *disk, uint16_t index)
 {
 	struct blkfront_piece *piece = &disk->pieces[index];
 
 	switch (piece->kind) {
-	case BLKFRONT_PIECE_BOUNCE:
-		if (!error && piece->memory && piece->request->op == BLOCK_READ) {
-			memcpy(piece->memory, piece->bounce, piece->bytes);
-			disk->copied += piece->bytes;
-		}
-		break;
 	case BLKFRONT_PIECE_OWN:
 		users_leave(disk, piece);
 		break;
@@ -730,6 +750,22 @@ static int piece_end(struct blkfront_disk *disk, uint16_t index, int error)
 	return 0;
 }
 
+/*
+ * All of them before the first page is given back: several requests may share one, and
+ * who is told of his may take it as a buffer at once.
+ */
+static void bounces_read(struct blkfront_disk *disk, uint16_t index)
+{
+	for (; index != BLKFRONT_NONE; index = disk->pieces[index].next) {
+		const struct blkfront_piece *piece = &disk->pieces[index];
+
+		if (piece->kind != BLKFRONT_PIECE_BOUNCE)
+			continue;
+		memcpy(piece->memory, piece->bounce, piece->bytes);
+		disk->copied += piece->bytes;
+	}
+}
+
 void blkfront_shadow_end(struct blkfront_queue *queue, uint16_t id, int error)
 {
 	struct blkfront_disk *disk = queue->disk;
@@ -739,11 +775,13 @@ void blkfront_shadow_end(struct blkfront_queue *queue, uint16_t id, int error)
 	shadow->under_way = false;
 	queue->ids[queue->id_count++] = id;
 	disk->under_way--;
+	if (!error && shadow->operation == BLKIF_OP_READ)
+		bounces_read(disk, index);
 	while (index != BLKFRONT_NONE) {
 		struct blkfront_piece *piece = &disk->pieces[index];
 		struct block_request *request = piece->request;
 		uint16_t next = piece->next;
-		int kept = piece_end(disk, index, error);
+		int kept = piece_end(disk, index);
 
 		if (!kept)
 			blkfront_piece_free(disk, index);
@@ -770,7 +808,7 @@ void blkfront_shadow_drop(struct blkfront_queue *queue, uint16_t id)
 	while (index != BLKFRONT_NONE) {
 		struct block_request *request = disk->pieces[index].request;
 		uint16_t next = disk->pieces[index].next;
-		int kept = piece_end(disk, index, -EIO);
+		int kept = piece_end(disk, index);
 
 		if (!kept)
 			blkfront_piece_free(disk, index);
