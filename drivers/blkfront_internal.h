@@ -202,16 +202,19 @@ uint16_t blkfront_page_of(const struct blkfront_disk *disk, const void *p);
 uint16_t blkfront_page_take(struct blkfront_disk *disk);
 void blkfront_page_free(struct blkfront_disk *disk, uint16_t index);
 
-/* ---- blkfront_build.c: requests of the ring, and their pieces ---- */
+/* ---- blkfront_build.c: requests of the ring, and their pieces; see also blkfront_build.h ---- */
 
 void blkfront_pieces_init(struct blkfront_disk *disk, uint32_t count);
-/* Puts what waits on the rings, as far as there is room. True: there is more to do now. */
-bool blkfront_pump(struct blkfront_disk *disk);
 /* Ends a request of the ring: `error` is what the backend said. */
 void blkfront_shadow_end(struct blkfront_queue *queue, uint16_t id, int error);
 /* The same when the connection has ended without an answer. */
 void blkfront_shadow_drop(struct blkfront_queue *queue, uint16_t id);
 void blkfront_piece_free(struct blkfront_disk *disk, uint16_t index);
+
+/* ---- blkfront_pump.c: what goes on the rings next ---- */
+
+/* Puts what waits on the rings, as far as there is room. True: there is more to do now. */
+bool blkfront_pump(struct blkfront_disk *disk);
 
 /* ---- blkfront_ring.c ---- */
 
