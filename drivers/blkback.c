@@ -351,6 +351,30 @@ static int number_parse(const char *text, uint32_t limit, uint32_t *number)
 	return 0;
 }
 
+/*
+ * Removed and written anew since the last listing: only the toolstack writes Initialising. It
+ * may be another disk now, or for reading, and the client may act as if nothing had been.
+ */
+static bool vbd_is_another(const struct blkback_vbd *vbd)
+{
+	return vbd->state != XenbusStateInitialising &&
+	       bus_state_read(vbd->backend) == XenbusStateInitialising;
+}
+
+static void device_found(uint16_t domid, uint32_t handle)
+{
+	struct blkback_vbd *vbd = vbd_find(domid, handle);
+
+	if (vbd && vbd_is_another(vbd)) {
+		vbd_free(vbd);
+		vbd = NULL;
+	}
+	if (vbd)
+		vbd->seen = true;
+	else
+		vbd_create(domid, handle);
+}
+
 static void devices_list(const char *frontend_name)
 {
 	struct store_list devices;
@@ -362,17 +386,9 @@ static void devices_list(const char *frontend_name)
 	snprintf(path, sizeof(path), ROOT "/%u", domid);
 	if (store_list(STORE_NO_TRANSACTION, path, LIST_MAX, &devices))
 		return; /* removed between the two listings */
-	for (uint32_t i = 0; i < devices.count; i++) {
-		struct blkback_vbd *vbd;
-
-		if (number_parse(devices.names[i], UINT32_MAX, &handle))
-			continue;
-		vbd = vbd_find((uint16_t)domid, handle);
-		if (vbd)
-			vbd->seen = true;
-		else
-			vbd_create((uint16_t)domid, handle);
-	}
+	for (uint32_t i = 0; i < devices.count; i++)
+		if (!number_parse(devices.names[i], UINT32_MAX, &handle))
+			device_found((uint16_t)domid, handle);
 	store_list_free(&devices);
 }
 

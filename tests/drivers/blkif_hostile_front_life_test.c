@@ -404,6 +404,47 @@ START_TEST(a_client_that_does_not_close_keeps_its_disk)
 }
 END_TEST
 
+/*
+ * Both directories are gone and written anew before anybody looks, for the same disk, which
+ * the client may only read now: what it had before is over.
+ */
+static void take_away_and_give_for_reading(void)
+{
+	struct host_machine *machine = scene.world.machine;
+	char path[100];
+
+	host_store_remove(machine, host_vbd_frontend_path(&scene.vbd, path, sizeof(path)));
+	host_store_remove(machine, host_vbd_backend_path(&scene.vbd, path, sizeof(path)));
+	scene.vbd.read_only = true;
+	ck_assert_int_eq(host_toolstack_attach_vbd(&scene.vbd), 0);
+}
+
+static void put_two_writes(void *argument)
+{
+	struct hostile_blkfront *front = argument;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		struct blkif_request request = hostile_blk_good(front, BLKIF_OP_WRITE, 8);
+
+		hostile_blk_put(front, &request, sizeof(request));
+	}
+	hostile_blk_publish(front);
+}
+
+START_TEST(a_disk_given_anew_is_given_as_the_toolstack_says_now)
+{
+	front_scene_begin(&scene, HOST_STEPPED, 0);
+	front_scene_connect(&scene);
+	take_away_and_give_for_reading();
+	host_call_fiber_must(scene.attacker, hostile_blkfront_connect, &scene.front);
+	ck_assert_int_eq(scene.front.error, 0);
+	host_call(scene.attacker, put_two_writes, &scene.front);
+	ck_assert(front_wait_answers(&scene, 2));
+	ck_assert_uint_eq(scene.answers.error, 2);
+	front_scene_end(&scene);
+}
+END_TEST
+
 /* ---- order ---- */
 
 /*
@@ -525,6 +566,7 @@ TCase *blkif_hostile_front_life_tests(void)
 	MODES_TEST_STEPPED(tests, grants_are_kept_up_to_a_bound, 1);
 	MODES_TEST_STEPPED(tests, what_was_not_copied_is_not_said_to_be_done, 2);
 	MODES_TEST_STEPPED(tests, a_client_that_does_not_close_keeps_its_disk, 1);
+	MODES_TEST_STEPPED(tests, a_disk_given_anew_is_given_as_the_toolstack_says_now, 1);
 	MODES_TEST_STEPPED(tests, a_barrier_keeps_the_order_of_kept_and_copied_pages, 2);
 	MODES_TEST_STEPPED(
 		tests, a_blkfront_that_writes_its_state_without_end_is_looked_at_now_and_then, 1);
