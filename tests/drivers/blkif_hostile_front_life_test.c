@@ -30,6 +30,10 @@
 #define STORM_NS (2 * BLKIF_SECOND)
 #define STORM_STEP_NS 100000u
 /* One every 32 ms, and those before it comes to that: of 20,000. */
+#define LISTINGS 100u
+#define LISTING_NS (20 * BLKIF_MS)
+#define LOOKS 40u /* that a pace allows in so long: 16, and ten in a second */
+#define LOOK_REQUESTS 8u
 #define STORM_EVENTS (2000u / 32u + 32u)
 
 static struct front_scene scene;
@@ -276,6 +280,18 @@ START_TEST(one_domain_with_many_vbds_gets_no_more_than_there_are)
 		scene.vbd.devid += HOST_VBD_STEP;
 	}
 	ck_assert_uint_eq(attached, CLIENTS - 1);
+	front_scene_end(&scene);
+}
+END_TEST
+
+/* The window of foreign pages is for the largest rings of all clients: of 64 pages each. */
+START_TEST(rings_of_many_clients_are_smaller)
+{
+	front_scene_begin_bounded(&scene, 16u << _i);
+	scene.front.order = 4;
+	ck_assert_int_eq(host_toolstack_attach_vbd(&scene.vbd), 0);
+	host_call_fiber_must(scene.attacker, hostile_blkfront_connect, &scene.front);
+	ck_assert_int_eq(scene.front.error, _i ? -ETIMEDOUT : 0);
 	front_scene_end(&scene);
 }
 END_TEST
@@ -567,6 +583,37 @@ START_TEST(a_blkfront_that_writes_its_state_without_end_is_looked_at_now_and_the
 }
 END_TEST
 
+/* What the server asks the store for while somebody makes it list its clients. */
+static uint64_t requests_of_listings(void)
+{
+	uint64_t before = host_domain_costs(server()).store_requests;
+	char path[140];
+
+	strcat((char *)host_vbd_backend_path(&scene.vbd, path, 100), "/note");
+	for (uint32_t i = 0; i < LISTINGS; i++) {
+		host_store_write(scene.world.machine, path, "%u", i);
+		host_run_for(scene.world.machine, LISTING_NS);
+	}
+	return host_domain_costs(server()).store_requests - before;
+}
+
+START_TEST(a_blkfront_that_cannot_connect_is_not_tried_at_every_listing)
+{
+	uint64_t idle;
+
+	front_scene_begin(&scene, HOST_STEPPED, 0);
+	ck_assert(blkif_world_wait_load(&scene.world, 0, 0, 30 * BLKIF_SECOND));
+	ck_assert_int_eq(host_toolstack_attach_vbd(&scene.vbd), 0);
+	idle = requests_of_listings();
+	ck_assert_uint_ge(idle, LISTINGS);
+	scene.front.keys.ring_ref = "3999";
+	host_call_fiber_must(scene.attacker, hostile_blkfront_connect, &scene.front);
+	ck_assert_int_eq(scene.front.error, -ETIMEDOUT);
+	ck_assert_uint_le(requests_of_listings(), idle + LOOKS * LOOK_REQUESTS);
+	front_scene_end(&scene);
+}
+END_TEST
+
 static void notify_for_long(void *argument)
 {
 	const struct hostile_blkfront *front = argument;
@@ -606,6 +653,7 @@ TCase *blkif_hostile_front_life_tests(void)
 	MODES_TEST_BY_TURNS(tests, hostile_blkfront_flaps, 6);
 	MODES_TEST_STEPPED(tests, a_blkfront_may_begin_again_and_fills_no_log, 1);
 	MODES_TEST_STEPPED(tests, one_domain_with_many_vbds_gets_no_more_than_there_are, 1);
+	MODES_TEST_STEPPED(tests, rings_of_many_clients_are_smaller, 2);
 	MODES_TEST_STEPPED(tests, a_disk_in_use_is_no_other_clients, 2);
 	MODES_TEST_STEPPED(tests, grants_are_kept_up_to_a_bound, 1);
 	MODES_TEST_STEPPED(tests, what_was_not_copied_is_not_said_to_be_done, 2);
@@ -614,6 +662,7 @@ TCase *blkif_hostile_front_life_tests(void)
 	MODES_TEST_STEPPED(tests, a_barrier_keeps_the_order_of_kept_and_copied_pages, 2);
 	MODES_TEST_STEPPED(
 		tests, a_blkfront_that_writes_its_state_without_end_is_looked_at_now_and_then, 1);
+	MODES_TEST_STEPPED(tests, a_blkfront_that_cannot_connect_is_not_tried_at_every_listing, 1);
 	MODES_TEST_STEPPED(tests, a_blkfront_that_only_notifies_is_heard_less_and_less, 1);
 	return tests;
 }
