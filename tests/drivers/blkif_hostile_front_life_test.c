@@ -14,7 +14,6 @@
 
 #include "arch/x86/clock.h"
 #include "arch/x86/memory.h"
-#include "drivers/blkback.h"
 #include "tests/drivers/blkif_front_scene.h"
 #include "tests/drivers/blkif_suites.h"
 #include "xen/fiber.h"
@@ -25,15 +24,9 @@
 /* More than all clients together may have kept, and than one ring may. */
 #define MANY_GRANTS 1500u
 #define ALL_KEPT 768u /* BLKBACK_PERSISTENT_PAGES */
-#define SHARE_ROUNDS 20u
-#define SHARE_SEGMENTS 128u /* POLL_SEGMENTS */
 #define STORM_NS (2 * BLKIF_SECOND)
 #define STORM_STEP_NS 100000u
 /* One every 32 ms, and those before it comes to that: of 20,000. */
-#define LISTINGS 100u
-#define LISTING_NS (20 * BLKIF_MS)
-#define LOOKS 40u /* that a pace allows in so long: 16, and ten in a second */
-#define LOOK_REQUESTS 8u
 #define STORM_EVENTS (2000u / 32u + 32u)
 
 static struct front_scene scene;
@@ -133,46 +126,6 @@ START_TEST(hostile_blkfront_with_one_ring_for_two_queues)
 		host_call(scene.attacker, put_many, &scene.front);
 		host_run_for(scene.world.machine, 2 * BLKIF_MS);
 	}
-	front_scene_end(&scene);
-}
-END_TEST
-
-/* Each a large request of a sector a segment. */
-static void fill_with_large(void *argument)
-{
-	struct hostile_blkfront *front = argument;
-
-	for (uint32_t i = 0; i < front->ring.slots - 1; i++) {
-		struct blkif_request_indirect request = hostile_blk_good_indirect(
-			front, BLKIF_OP_READ, 0, BLKBACK_INDIRECT_SEGMENTS);
-
-		for (uint32_t j = 0; j < BLKBACK_INDIRECT_SEGMENTS; j++)
-			hostile_blk_segment(front, j)->last_sect = 0;
-		hostile_blk_put(front, &request, sizeof(request));
-	}
-	hostile_blk_publish(front);
-	if (front->other_port != EVTCHN_NONE)
-		evtchn_notify(front->other_port);
-}
-
-/* What others wait for in a round of the loop, whose domains take a microsecond each. */
-START_TEST(large_requests_on_many_queues_take_no_more_of_the_cpu)
-{
-	uint64_t before, copies;
-
-	front_scene_begin(&scene, HOST_STEPPED, 0);
-	ck_assert(blkif_world_wait_load(&scene.world, 0, 0, 30 * BLKIF_SECOND));
-	scene.front.keys.queues = _i ? "2" : NULL;
-	scene.front.keys.as_queues = _i;
-	front_scene_connect(&scene);
-	before = host_domain_costs(server()).copy_ops;
-	host_call(scene.attacker, fill_with_large, &scene.front);
-	host_run_for(scene.world.machine, SHARE_ROUNDS * 3000u);
-	copies = host_domain_costs(server()).copy_ops - before;
-	ck_assert_uint_ge(copies, SHARE_ROUNDS * SHARE_SEGMENTS / 2);
-	/* What is taken in advance, on either queue; and descriptors. */
-	ck_assert_uint_le(copies, (SHARE_ROUNDS + 1) * (SHARE_SEGMENTS + 2) +
-					  2 * BLKBACK_INDIRECT_SEGMENTS);
 	front_scene_end(&scene);
 }
 END_TEST
@@ -583,37 +536,6 @@ START_TEST(a_blkfront_that_writes_its_state_without_end_is_looked_at_now_and_the
 }
 END_TEST
 
-/* What the server asks the store for while somebody makes it list its clients. */
-static uint64_t requests_of_listings(void)
-{
-	uint64_t before = host_domain_costs(server()).store_requests;
-	char path[140];
-
-	strcat((char *)host_vbd_backend_path(&scene.vbd, path, 100), "/note");
-	for (uint32_t i = 0; i < LISTINGS; i++) {
-		host_store_write(scene.world.machine, path, "%u", i);
-		host_run_for(scene.world.machine, LISTING_NS);
-	}
-	return host_domain_costs(server()).store_requests - before;
-}
-
-START_TEST(a_blkfront_that_cannot_connect_is_not_tried_at_every_listing)
-{
-	uint64_t idle;
-
-	front_scene_begin(&scene, HOST_STEPPED, 0);
-	ck_assert(blkif_world_wait_load(&scene.world, 0, 0, 30 * BLKIF_SECOND));
-	ck_assert_int_eq(host_toolstack_attach_vbd(&scene.vbd), 0);
-	idle = requests_of_listings();
-	ck_assert_uint_ge(idle, LISTINGS);
-	scene.front.keys.ring_ref = "3999";
-	host_call_fiber_must(scene.attacker, hostile_blkfront_connect, &scene.front);
-	ck_assert_int_eq(scene.front.error, -ETIMEDOUT);
-	ck_assert_uint_le(requests_of_listings(), idle + LOOKS * LOOK_REQUESTS);
-	front_scene_end(&scene);
-}
-END_TEST
-
 static void notify_for_long(void *argument)
 {
 	const struct hostile_blkfront *front = argument;
@@ -648,7 +570,6 @@ TCase *blkif_hostile_front_life_tests(void)
 	MODES_TEST_STEPPED(tests, hostile_blkfront_lie, (int)ARRAY_SIZE(lies));
 	MODES_TEST_STEPPED(tests, features_that_are_no_numbers_are_not_asked_for, 1);
 	MODES_TEST_BOTH(tests, hostile_blkfront_with_one_ring_for_two_queues);
-	MODES_TEST_STEPPED(tests, large_requests_on_many_queues_take_no_more_of_the_cpu, 2);
 	MODES_TEST_STEPPED(tests, answers_hold_nothing_but_the_answer, 1);
 	MODES_TEST_BY_TURNS(tests, hostile_blkfront_flaps, 6);
 	MODES_TEST_STEPPED(tests, a_blkfront_may_begin_again_and_fills_no_log, 1);
@@ -662,7 +583,6 @@ TCase *blkif_hostile_front_life_tests(void)
 	MODES_TEST_STEPPED(tests, a_barrier_keeps_the_order_of_kept_and_copied_pages, 2);
 	MODES_TEST_STEPPED(
 		tests, a_blkfront_that_writes_its_state_without_end_is_looked_at_now_and_then, 1);
-	MODES_TEST_STEPPED(tests, a_blkfront_that_cannot_connect_is_not_tried_at_every_listing, 1);
 	MODES_TEST_STEPPED(tests, a_blkfront_that_only_notifies_is_heard_less_and_less, 1);
 	return tests;
 }
