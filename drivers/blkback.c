@@ -25,6 +25,8 @@
 #define LISTINGS 64u
 #define LISTING_NS 20000000ull
 #define QUEUES_MOST 8u
+/* Of all clients' rings together: half of the window of foreign pages (arch/x86/paging.h). */
+#define RING_PAGES 1024u
 #define WORD_BYTES 16u
 
 struct blkback blkback;
@@ -172,6 +174,14 @@ static void vbd_retire(struct blkback_vbd *vbd, enum xenbus_state frontend)
 	vbd_free(vbd);
 }
 
+/* One that cannot connect is not tried again each time that another client changes the list. */
+static void vbd_connect(struct blkback_vbd *vbd)
+{
+	blkback_vbd_connect(vbd);
+	if (!vbd->connected)
+		store_pace_take(&vbd->pace, loop_now_ns());
+}
+
 static void vbd_serve(struct blkback_vbd *vbd)
 {
 	enum xenbus_state frontend;
@@ -206,7 +216,7 @@ static void vbd_serve(struct blkback_vbd *vbd)
 		if (vbd->state == XenbusStateInitialising)
 			blkback_vbd_offer(vbd);
 		if (!vbd->connected && vbd->state == XenbusStateInitWait)
-			blkback_vbd_connect(vbd);
+			vbd_connect(vbd);
 		if (vbd->connected)
 			state_set(vbd, XenbusStateConnected);
 		break;
@@ -351,6 +361,30 @@ static int number_parse(const char *text, uint32_t limit, uint32_t *number)
 	return 0;
 }
 
+/*
+ * Removed and written anew since the last listing: only the toolstack writes Initialising. It
+ * may be another disk now, or for reading, and the client may act as if nothing had been.
+ */
+static bool vbd_is_another(const struct blkback_vbd *vbd)
+{
+	return vbd->state != XenbusStateInitialising &&
+	       bus_state_read(vbd->backend) == XenbusStateInitialising;
+}
+
+static void device_found(uint16_t domid, uint32_t handle)
+{
+	struct blkback_vbd *vbd = vbd_find(domid, handle);
+
+	if (vbd && vbd_is_another(vbd)) {
+		vbd_free(vbd);
+		vbd = NULL;
+	}
+	if (vbd)
+		vbd->seen = true;
+	else
+		vbd_create(domid, handle);
+}
+
 static void devices_list(const char *frontend_name)
 {
 	struct store_list devices;
@@ -362,17 +396,9 @@ static void devices_list(const char *frontend_name)
 	snprintf(path, sizeof(path), ROOT "/%u", domid);
 	if (store_list(STORE_NO_TRANSACTION, path, LIST_MAX, &devices))
 		return; /* removed between the two listings */
-	for (uint32_t i = 0; i < devices.count; i++) {
-		struct blkback_vbd *vbd;
-
-		if (number_parse(devices.names[i], UINT32_MAX, &handle))
-			continue;
-		vbd = vbd_find((uint16_t)domid, handle);
-		if (vbd)
-			vbd->seen = true;
-		else
-			vbd_create((uint16_t)domid, handle);
-	}
+	for (uint32_t i = 0; i < devices.count; i++)
+		if (!number_parse(devices.names[i], UINT32_MAX, &handle))
+			device_found((uint16_t)domid, handle);
 	store_list_free(&devices);
 }
 
@@ -508,17 +534,23 @@ static void serve(void *argument)
 
 /* ---- from outside ---- */
 
-static void features_bound(struct blkback_features *features)
+/* What is offered to one client is there for as many as are served. */
+static void features_bound(struct blkback_features *features, uint32_t clients)
 {
+	uint64_t rings;
+
 	features->max_queues = min32(max32(features->max_queues, 1), QUEUES_MOST);
 	features->ring_order = min32(features->ring_order, BLKIF_RING_ORDER_MOST);
 	features->indirect_segments = min32(features->indirect_segments, BLKBACK_INDIRECT_SEGMENTS);
+	rings = (uint64_t)clients * features->max_queues;
+	while (features->ring_order && rings << features->ring_order > RING_PAGES)
+		features->ring_order--;
 }
 
 int blkback_start(const struct blkback_config *config)
 {
 	blkback.config = *config;
-	features_bound(&blkback.config.features);
+	features_bound(&blkback.config.features, config->max_clients);
 	blkback.descriptors = gnttab_alloc_pages(BLKBACK_INDIRECT_MOST / 2);
 	if (!blkback.descriptors)
 		return -ENOMEM;

@@ -39,7 +39,7 @@ struct blkback_disk {
 /* What is offered. Zeroes turn a feature off. */
 struct blkback_features {
 	uint32_t max_queues;	    /* 0: one */
-	uint32_t ring_order;	    /* the most */
+	uint32_t ring_order;	    /* the most; less where rings of all clients are too many */
 	uint32_t indirect_segments; /* the most of a request, up to 256; 0: no such requests */
 	bool persistent, flush, barrier, discard;
 };

@@ -252,6 +252,7 @@ static void queue_release(struct blkback_queue *queue)
 	evtchn_close(queue->port);
 	queue->port = EVTCHN_NONE;
 	queue->zeroing = false;
+	queue->owed = 0;
 	memset(&queue->ring, 0, sizeof(queue->ring));
 	for (uint32_t i = 0; i < BLKIF_RING_PAGES_MOST; i++)
 		gnttab_unmap(&queue->pages[i]);

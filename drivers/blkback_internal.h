@@ -32,6 +32,7 @@ struct blkback_queue {
 	struct blkif_ring ring;
 	uint32_t consumed; /* requests taken */
 	uint32_t answered; /* responses written */
+	uint32_t owed;	   /* segments beyond its share, which the next polls make good */
 	evtchn_port port;
 	struct loop_source source;
 	struct event_storm storm;

@@ -10,6 +10,8 @@
 #include "lib/minmax.h"
 
 #define BUCKETS 1024u
+/* Clients choose their references: what would make a longer chain is copied by grant. */
+#define CHAIN_MOST 8u
 /* In mind of clients that use more grants than there is room for, one after the other. */
 #define REPLACE_NS 100000000ull
 /* A client whose grants cannot be mapped for writing is none that keeps them. */
@@ -76,6 +78,15 @@ static struct blkback_page *page_find(const struct blkback_cache *cache, uint32_
 	return page;
 }
 
+static bool chain_is_full(const struct blkback_cache *cache, uint32_t gref)
+{
+	uint32_t length = 0;
+
+	for (const struct blkback_page *page = *bucket_of(cache, gref); page; page = page->next)
+		length++;
+	return length >= CHAIN_MOST;
+}
+
 /* The client that keeps the most, when that is more than `cache` has. */
 static struct blkback_cache *larger_than(struct blkback_cache *cache)
 {
@@ -111,7 +122,8 @@ static struct blkback_page *page_add(struct blkback_vbd *vbd, uint32_t gref, uin
 	struct blkback_cache *cache = &vbd->cache;
 	struct blkback_page *page;
 
-	if (cache->refused >= REFUSED_MOST || !room_make(cache, now_ns))
+	if (cache->refused >= REFUSED_MOST || chain_is_full(cache, gref) ||
+	    !room_make(cache, now_ns))
 		return NULL;
 	page = cache->unused;
 	if (gnttab_map(vbd->domid, gref, false, &page->mapping)) {

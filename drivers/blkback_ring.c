@@ -16,7 +16,7 @@
 #include "lib/minmax.h"
 
 #define OPS_MOST 256u
-/* Segments of one poll, before the last request: 512 KiB. */
+/* Segments of one poll on average: 512 KiB. The last request may be larger, once in a while. */
 #define POLL_SEGMENTS 128u
 #define POLL_ZERO_BYTES (1u << 20)
 #define DESCRIPTOR_BYTES (BLKBACK_INDIRECT_SEGMENTS * sizeof(struct blkif_request_segment))
@@ -104,7 +104,7 @@ static void descriptors_fetch(const struct blkback_vbd *vbd, struct blkback_job 
 	op_plan(vbd, job, job->descriptors, 0, place, bytes, false);
 }
 
-/* Takes up to `waiting` requests. A discard is the last one of a poll. */
+/* Takes up to `waiting` requests, while `segments` last. A discard is the last one of a poll. */
 static void requests_take(struct blkback_queue *queue, uint32_t waiting, uint32_t segments,
 			  const struct blkback_limits *limits)
 {
@@ -117,13 +117,15 @@ static void requests_take(struct blkback_queue *queue, uint32_t waiting, uint32_
 
 		blkif_ring_read(&queue->ring, queue->consumed++, &slot, sizeof(slot));
 		blkback_job_read(job, &slot, limits);
-		taken += job->segment_count;
+		if (job->action != BLKBACK_NOTHING)
+			taken += job->segment_count;
 		last = job->action == BLKBACK_ZERO;
 		if (job->indirect && job->action != BLKBACK_NOTHING) {
 			descriptors_fetch(queue->vbd, job);
 			last = indirect_count == BLKBACK_INDIRECT_MOST;
 		}
 	}
+	queue->owed += taken - min32(taken, segments);
 	ops_run();
 }
 
@@ -255,6 +257,16 @@ static uint32_t share_of(const struct blkback_vbd *vbd, uint32_t budget)
 	return (budget + vbd->queue_count - 1) / vbd->queue_count;
 }
 
+/* What is left of its share in this poll, after what the last request of an earlier one took. */
+static uint32_t segments_left(struct blkback_queue *queue)
+{
+	uint32_t share = share_of(queue->vbd, POLL_SEGMENTS);
+	uint32_t paid = min32(queue->owed, share);
+
+	queue->owed -= paid;
+	return share - paid;
+}
+
 /* A part of the discard under way. True: it is done, and answered. */
 static bool zero_step(struct blkback_queue *queue)
 {
@@ -280,6 +292,7 @@ bool blkback_ring_poll(struct blkback_queue *queue, uint32_t budget)
 	struct blkback_vbd *vbd = queue->vbd;
 	uint32_t old = queue->answered;
 	struct blkback_limits limits;
+	uint32_t segments;
 	int64_t waiting;
 
 	if (queue->zeroing)
@@ -289,12 +302,14 @@ bool blkback_ring_poll(struct blkback_queue *queue, uint32_t budget)
 		blkback_vbd_break(vbd, "impossible requests");
 		return false;
 	}
+	segments = segments_left(queue);
+	if (waiting && !segments)
+		return true;
 	blkback_vbd_limits(vbd, &limits);
 	job_count = 0;
 	indirect_count = 0;
 	budget = min32(share_of(vbd, budget), LOOP_BUDGET);
-	requests_take(queue, min32((uint32_t)waiting, budget), share_of(vbd, POLL_SEGMENTS),
-		      &limits);
+	requests_take(queue, min32((uint32_t)waiting, budget), segments, &limits);
 	waiting -= job_count;
 	jobs_run(queue, &limits);
 	for (uint32_t i = 0; i < job_count; i++)

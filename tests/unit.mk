@@ -15,8 +15,8 @@ UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/store_wire.c xen/qrexec_wire.c xen/qubes
 UNIT_TESTS = $(sort $(filter-out tests/xen/vchan_%,$(wildcard tests/lib/*_test.c tests/net/*_test.c \
 	tests/xen/*_test.c)) $(wildcard tests/configs/*_test.c tests/configs/firewall/*_test.c \
 	tests/configs/iperf/*_test.c tests/configs/library/*_test.c \
-	tests/configs/ramdisk/*_test.c tests/drivers/blkback_request_test.c \
-	tests/drivers/blkfront_plan_test.c))
+	tests/configs/ramdisk/*_test.c tests/drivers/blkback_persistent_test.c \
+	tests/drivers/blkback_request_test.c tests/drivers/blkfront_plan_test.c))
 UNIT_HELPERS = $(filter-out %_test.c,$(wildcard tests/lib/*.c tests/net/*.c))
 UNIT_OBJS = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(UNIT_SRCS) $(UNIT_HELPERS))
 UNIT_PROGRAMS = $(patsubst tests/%.c,$(UNIT_BUILD)/bin/%,$(UNIT_TESTS))
@@ -35,6 +35,8 @@ $(filter $(UNIT_BUILD)/bin/configs/library/%,$(UNIT_PROGRAMS)): $(UNIT_LIBRARY)
 $(UNIT_BUILD)/bin/configs/ramdisk/options_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,\
 	configs/ramdisk/options.c drivers/blkback_request.c)
 $(UNIT_BUILD)/bin/drivers/blkback_request_test: $(UNIT_BUILD)/drivers/blkback_request.o
+# Grants and time are played by the test.
+$(UNIT_BUILD)/bin/drivers/blkback_persistent_test: $(UNIT_BUILD)/drivers/blkback_persistent.o
 $(UNIT_BUILD)/bin/drivers/blkfront_plan_test: $(UNIT_BUILD)/drivers/blkfront_plan.o \
 	$(UNIT_BUILD)/drivers/blkfront_name.o
 # Fibers are played by the test.

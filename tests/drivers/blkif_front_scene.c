@@ -25,7 +25,7 @@ static const struct load_shape honest = {
 };
 
 static void begin(struct front_scene *scene, enum host_mode mode, uint32_t variant,
-		  uint32_t max_clients)
+		  uint32_t max_clients, uint64_t disk_bytes)
 {
 	struct blkif_world *world = &scene->world;
 	struct blkif_guest *client = &world->clients[0].guest.guest;
@@ -34,7 +34,7 @@ static void begin(struct front_scene *scene, enum host_mode mode, uint32_t varia
 	world->server.guest.back.disk_count = 3;
 	world->server.guest.back.max_clients = max_clients;
 	for (uint32_t i = 0; i < 3; i++)
-		world->server.guest.served[i].bytes = FRONT_DISK_BYTES;
+		world->server.guest.served[i].bytes = i == 1 ? disk_bytes : FRONT_DISK_BYTES;
 	blkif_world_server_start(world);
 	client->pages = HONEST_PAGES;
 	client->front.disk_pages = HONEST_PAGES / 2;
@@ -52,12 +52,17 @@ static void begin(struct front_scene *scene, enum host_mode mode, uint32_t varia
 
 void front_scene_begin(struct front_scene *scene, enum host_mode mode, uint32_t variant)
 {
-	begin(scene, mode, variant, 0);
+	begin(scene, mode, variant, 0, FRONT_DISK_BYTES);
 }
 
 void front_scene_begin_bounded(struct front_scene *scene, uint32_t max_clients)
 {
-	begin(scene, HOST_STEPPED, 0, max_clients);
+	begin(scene, HOST_STEPPED, 0, max_clients, FRONT_DISK_BYTES);
+}
+
+void front_scene_begin_large(struct front_scene *scene, uint64_t disk_bytes)
+{
+	begin(scene, HOST_STEPPED, 0, 0, disk_bytes);
 }
 
 void front_scene_connect(struct front_scene *scene)

@@ -39,6 +39,9 @@ void front_scene_begin(struct front_scene *scene, enum host_mode mode, uint32_t 
 /* The same, stepped, where no more clients than that are served. */
 void front_scene_begin_bounded(struct front_scene *scene, uint32_t max_clients);
 
+/* The same, stepped, where the attacker's disk has so many bytes. */
+void front_scene_begin_large(struct front_scene *scene, uint64_t disk_bytes);
+
 /* Attaches the attacker's vbd; its frontend must come up. */
 void front_scene_connect(struct front_scene *scene);
 

@@ -237,6 +237,18 @@ START_TEST(one_domain_with_many_vbds_gets_no_more_than_there_are)
 }
 END_TEST
 
+/* The window of foreign pages is for the largest rings of all clients: of 64 pages each. */
+START_TEST(rings_of_many_clients_are_smaller)
+{
+	front_scene_begin_bounded(&scene, 16u << _i);
+	scene.front.order = 4;
+	ck_assert_int_eq(host_toolstack_attach_vbd(&scene.vbd), 0);
+	host_call_fiber_must(scene.attacker, hostile_blkfront_connect, &scene.front);
+	ck_assert_int_eq(scene.front.error, _i ? -ETIMEDOUT : 0);
+	front_scene_end(&scene);
+}
+END_TEST
+
 /* Two who write, or one who writes and another who reads, would ruin each other's files. */
 START_TEST(a_disk_in_use_is_no_other_clients)
 {
@@ -404,6 +416,47 @@ START_TEST(a_client_that_does_not_close_keeps_its_disk)
 }
 END_TEST
 
+/*
+ * Both directories are gone and written anew before anybody looks, for the same disk, which
+ * the client may only read now: what it had before is over.
+ */
+static void take_away_and_give_for_reading(void)
+{
+	struct host_machine *machine = scene.world.machine;
+	char path[100];
+
+	host_store_remove(machine, host_vbd_frontend_path(&scene.vbd, path, sizeof(path)));
+	host_store_remove(machine, host_vbd_backend_path(&scene.vbd, path, sizeof(path)));
+	scene.vbd.read_only = true;
+	ck_assert_int_eq(host_toolstack_attach_vbd(&scene.vbd), 0);
+}
+
+static void put_two_writes(void *argument)
+{
+	struct hostile_blkfront *front = argument;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		struct blkif_request request = hostile_blk_good(front, BLKIF_OP_WRITE, 8);
+
+		hostile_blk_put(front, &request, sizeof(request));
+	}
+	hostile_blk_publish(front);
+}
+
+START_TEST(a_disk_given_anew_is_given_as_the_toolstack_says_now)
+{
+	front_scene_begin(&scene, HOST_STEPPED, 0);
+	front_scene_connect(&scene);
+	take_away_and_give_for_reading();
+	host_call_fiber_must(scene.attacker, hostile_blkfront_connect, &scene.front);
+	ck_assert_int_eq(scene.front.error, 0);
+	host_call(scene.attacker, put_two_writes, &scene.front);
+	ck_assert(front_wait_answers(&scene, 2));
+	ck_assert_uint_eq(scene.answers.error, 2);
+	front_scene_end(&scene);
+}
+END_TEST
+
 /* ---- order ---- */
 
 /*
@@ -521,10 +574,12 @@ TCase *blkif_hostile_front_life_tests(void)
 	MODES_TEST_BY_TURNS(tests, hostile_blkfront_flaps, 6);
 	MODES_TEST_STEPPED(tests, a_blkfront_may_begin_again_and_fills_no_log, 1);
 	MODES_TEST_STEPPED(tests, one_domain_with_many_vbds_gets_no_more_than_there_are, 1);
+	MODES_TEST_STEPPED(tests, rings_of_many_clients_are_smaller, 2);
 	MODES_TEST_STEPPED(tests, a_disk_in_use_is_no_other_clients, 2);
 	MODES_TEST_STEPPED(tests, grants_are_kept_up_to_a_bound, 1);
 	MODES_TEST_STEPPED(tests, what_was_not_copied_is_not_said_to_be_done, 2);
 	MODES_TEST_STEPPED(tests, a_client_that_does_not_close_keeps_its_disk, 1);
+	MODES_TEST_STEPPED(tests, a_disk_given_anew_is_given_as_the_toolstack_says_now, 1);
 	MODES_TEST_STEPPED(tests, a_barrier_keeps_the_order_of_kept_and_copied_pages, 2);
 	MODES_TEST_STEPPED(
 		tests, a_blkfront_that_writes_its_state_without_end_is_looked_at_now_and_then, 1);

@@ -16,6 +16,7 @@ int main(void)
 	suite_add_tcase(suite, blkif_feature_tests());
 	suite_add_tcase(suite, blkif_hostile_front_tests());
 	suite_add_tcase(suite, blkif_hostile_front_life_tests());
+	suite_add_tcase(suite, blkif_hostile_front_share_tests());
 	suite_add_tcase(suite, blkif_hostile_back_tests());
 	suite_add_tcase(suite, blkif_hostile_back_life_tests());
 	suite_add_tcase(suite, blkif_hostile_pages_tests());

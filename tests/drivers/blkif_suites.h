@@ -13,6 +13,7 @@ TCase *blkif_power_tests(void);
 TCase *blkif_feature_tests(void);
 TCase *blkif_hostile_front_tests(void);
 TCase *blkif_hostile_front_life_tests(void);
+TCase *blkif_hostile_front_share_tests(void);
 TCase *blkif_hostile_back_tests(void);
 TCase *blkif_hostile_back_life_tests(void);
 TCase *blkif_hostile_pages_tests(void);
