@@ -433,13 +433,14 @@ static bool segment_begin(struct log_disk *log)
 static void batch_make(struct log_disk *log, uint8_t *to, uint32_t most)
 {
 	struct log_disk_batch *batch = &log->batch;
+	size_t ahead = 0;
 
 	batch->nonce = log->segment.nonce;
 	batch->first_record = log->first_number;
 	batch->written_ns = log->config.wall_ns();
 	batch->records = 0;
 	batch->bytes = LOG_DISK_BATCH_HEADER;
-	for (size_t ahead = 0; ahead < log->used;) {
+	while (ahead < log->used) {
 		uint32_t bytes = ring_record_bytes(log, ahead);
 
 		if (bytes > most - batch->bytes)
@@ -449,6 +450,9 @@ static void batch_make(struct log_disk *log, uint8_t *to, uint32_t most)
 		batch->records++;
 		ahead += bytes;
 	}
+	/* What comes while this is under way waits from now on: else each line is a batch. */
+	if (ahead == log->used)
+		log->oldest_ns = log->config.now_ns();
 	log_disk_batch_write(batch, to);
 	memset(to + batch->bytes, 0, batch_padded(log) - batch->bytes);
 }

@@ -520,6 +520,32 @@ START_TEST(slow_disk)
 }
 END_TEST
 
+/*
+ * Lines that come one by one while the disk writes: they are collected as others are, and do not
+ * take a sector each.
+ */
+START_TEST(lines_while_it_writes)
+{
+	ck_assert_int_eq(attach(false), 0);
+	settle();
+	say("a");
+	later(LOG_DISK_FLUSH_NS);
+	for (uint32_t i = 0; i < 20; i++) {
+		say("b");
+		now += LOG_DISK_FLUSH_NS / 10;
+		log_disk_run(&log_disk, now);
+		say("c");
+		settle();
+		ck_assert(!log_disk_is_clean(&log_disk));
+		ck_assert_uint_le(log_disk_next_ns(&log_disk), now + LOG_DISK_FLUSH_NS);
+	}
+	ck_assert_uint_le(log_disk.stats.flushes, 3);
+	later(LOG_DISK_FLUSH_NS);
+	ck_assert(log_disk_is_clean(&log_disk));
+	ck_assert_uint_eq(strlen(letters()), 41);
+}
+END_TEST
+
 /* Under way, and with less room than the newest segment needs. */
 START_TEST(shrinks)
 {
@@ -675,6 +701,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, read_errors);
 	tcase_add_test(cases, kept_memory);
 	tcase_add_test(cases, slow_disk);
+	tcase_add_test(cases, lines_while_it_writes);
 	tcase_add_test(cases, shrinks);
 	tcase_add_test(cases, changes_while_looked_at);
 	tcase_add_test(cases, removed);
