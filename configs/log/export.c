@@ -30,6 +30,12 @@ static void put(struct capture *capture, size_t bytes)
 	(void)!fwrite(capture->block, 1, bytes, capture->to);
 }
 
+static void interface_put(struct capture *capture, const char *name)
+{
+	put(capture, pcapng_write_interface(capture->block, sizeof(capture->block), name,
+					    PCAPNG_LINK_ETHERNET, 0));
+}
+
 /* The interface's number; a new one is described first. Beyond the most all are the last one. */
 static uint32_t interface_number(struct capture *capture, const struct log_disk_text *text)
 {
@@ -46,8 +52,7 @@ static uint32_t interface_number(struct capture *capture, const struct log_disk_
 	if (i == INTERFACES_MOST - 1)
 		snprintf(name, sizeof(name), "others");
 	memcpy(capture->interfaces[capture->count++], name, sizeof(name));
-	put(capture, pcapng_write_interface(capture->block, sizeof(capture->block), name,
-					    PCAPNG_LINK_ETHERNET, 0));
+	interface_put(capture, name);
 	return i;
 }
 
@@ -143,6 +148,9 @@ static void all_put(struct capture *capture, struct log_disk_reader *reader,
 		else if (record.kind == LOG_DISK_LINE)
 			line_put(capture, &record);
 	}
+	/* libpcap, and so tcpdump, opens no capture without one. */
+	if (!capture->count)
+		interface_put(capture, "none");
 }
 
 int export_run(struct log_disk_reader *reader, const struct log_options *options)
