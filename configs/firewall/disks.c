@@ -20,6 +20,7 @@
 
 /* Of each disk: the log's buffer of 16 pages, and as many for bounces and descriptors. */
 #define DISK_PAGES 32u
+/* One is in use, however large a ring the backend offers; earlier backends may keep others. */
 #define RING_PAGES 8u
 #define LOG_PAGES 16u /* records that wait for the disk */
 #define FIBER_PAGES 5u
