@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "configs/log/log.h"
@@ -133,6 +134,18 @@ static bool is_standard(const char *name)
 	return strcmp(name, "-") == 0;
 }
 
+/* The capture would be written over the log. */
+static bool is_same_file(const char *name, const char *other)
+{
+	struct stat a, b;
+
+	if (stat(name, &a) || stat(other, &b))
+		return false;
+	if (S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode))
+		return a.st_rdev == b.st_rdev;
+	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 static void all_put(struct capture *capture, struct log_disk_reader *reader,
 		    const struct log_options *options)
 {
@@ -160,6 +173,10 @@ int export_run(struct log_disk_reader *reader, const struct log_options *options
 
 	if (is_standard(options->output) && isatty(STDOUT_FILENO)) {
 		fputs("ringwall-log: a capture is nothing for a terminal: -o FILE\n", stderr);
+		return LOG_TROUBLE;
+	}
+	if (!is_standard(options->output) && is_same_file(options->output, options->name)) {
+		fprintf(stderr, "ringwall-log: %s: is the disk that is read\n", options->output);
 		return LOG_TROUBLE;
 	}
 	capture.to = is_standard(options->output) ? stdout : fopen(options->output, "wb");
