@@ -177,6 +177,8 @@ static void log_finish(void)
 	while (!log_disk_is_clean(&disks.log) && now < deadline) {
 		fiber_sleep_until(now + CLOSE_LOOK_NS);
 		now = clock_now_ns();
+		/* Nor do lines that came meanwhile wait for others. */
+		log_disk_hurry(&disks.log);
 	}
 	if (!log_disk_is_clean(&disks.log))
 		log_line(LOG_WARNING, "logdisk", "not all of the log could be written");

@@ -195,6 +195,15 @@ START_TEST(empty_disk)
 	log_disk_hurry(&log_disk);
 	settle();
 	ck_assert_str_eq(letters(), "ab-+cd");
+	/* Also what comes while that is written, if it is asked for again. */
+	say("e");
+	log_disk_hurry(&log_disk);
+	log_disk_run(&log_disk, now);
+	say("f");
+	log_disk_hurry(&log_disk);
+	settle();
+	ck_assert(log_disk_is_clean(&log_disk));
+	ck_assert_str_eq(letters(), "ab-+cdef");
 	for (uint32_t i = 0; i < LOG_DISK_FLUSH_BYTES / 16; i++)
 		say("e");
 	settle();
