@@ -76,14 +76,32 @@ static void oldest_remove(struct log_disk *log)
 	log->first_number++;
 }
 
+static bool is_batch_under_way(const struct log_disk *log)
+{
+	return log->state == LOG_DISK_READY && log->asked;
+}
+
+static uint64_t batch_end(const struct log_disk *log)
+{
+	return log->batch.first_record + log->batch.records;
+}
+
+/* Those of the batch that have made room since. */
+static uint64_t batch_gone(const struct log_disk *log)
+{
+	return min64(log->first_number, batch_end(log)) - log->batch.first_record;
+}
+
 static void record_add(struct log_disk *log, const struct log_disk_record *record)
 {
 	uint8_t bytes[LOG_DISK_RECORD_MOST];
 	size_t count = log_disk_record_write(record, bytes, sizeof(bytes));
 
 	while (log->config.bytes - log->used < count) {
+		/* What becomes of those that are on their way is not known yet. */
+		log->stats.dropped +=
+			!is_batch_under_way(log) || log->first_number >= batch_end(log);
 		oldest_remove(log);
-		log->stats.dropped++;
 	}
 	if (!log->used) {
 		log->oldest_ns = log->config.now_ns();
@@ -298,11 +316,7 @@ int log_disk_attach(struct log_disk *log, struct block_device *device, uint64_t 
 /* Those of the batch that made room meanwhile are on the disk all the same. */
 static void batch_flushed(struct log_disk *log)
 {
-	uint64_t end = log->batch.first_record + log->batch.records;
-
-	if (log->first_number > log->batch.first_record)
-		log->stats.dropped -= min64(log->first_number, end) - log->batch.first_record;
-	while (log->used && log->first_number < end)
+	while (log->used && log->first_number < batch_end(log))
 		oldest_remove(log);
 	log->stats.flushed += log->batch.records;
 	log->stats.flushes++;
@@ -321,8 +335,10 @@ static void buffer_forget(struct log_disk *log)
 
 static void device_leave(struct log_disk *log, enum log_disk_state state)
 {
-	if (log->state == LOG_DISK_READY && log->asked && !log_disk_result(log))
+	if (is_batch_under_way(log) && !log_disk_result(log))
 		batch_flushed(log);
+	else if (is_batch_under_way(log))
+		log->stats.dropped += batch_gone(log);
 	buffer_forget(log);
 	block_buffer_free(log->device, log->buffer, LOG_DISK_BUFFER_BYTES);
 	log->buffer = NULL;
@@ -374,6 +390,7 @@ static uint32_t batch_padded(const struct log_disk *log)
 
 static void batch_failed(struct log_disk *log, int error)
 {
+	log->stats.dropped += batch_gone(log);
 	/* Of this segment nothing more is expected: the records go to the next one. */
 	log->segment_at = 0;
 	if (error == -EOPNOTSUPP && !log->no_flush) {
@@ -433,13 +450,14 @@ static bool segment_begin(struct log_disk *log)
 static void batch_make(struct log_disk *log, uint8_t *to, uint32_t most)
 {
 	struct log_disk_batch *batch = &log->batch;
+	size_t ahead = 0;
 
 	batch->nonce = log->segment.nonce;
 	batch->first_record = log->first_number;
 	batch->written_ns = log->config.wall_ns();
 	batch->records = 0;
 	batch->bytes = LOG_DISK_BATCH_HEADER;
-	for (size_t ahead = 0; ahead < log->used;) {
+	while (ahead < log->used) {
 		uint32_t bytes = ring_record_bytes(log, ahead);
 
 		if (bytes > most - batch->bytes)
@@ -449,6 +467,9 @@ static void batch_make(struct log_disk *log, uint8_t *to, uint32_t most)
 		batch->records++;
 		ahead += bytes;
 	}
+	/* What comes while this is under way waits from now on: else each line is a batch. */
+	if (ahead == log->used)
+		log->oldest_ns = log->config.now_ns();
 	log_disk_batch_write(batch, to);
 	memset(to + batch->bytes, 0, batch_padded(log) - batch->bytes);
 }

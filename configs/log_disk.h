@@ -70,7 +70,7 @@ struct log_disk {
 	/* Records that are not flushed yet: a ring of bytes. Numbers are those of this run. */
 	size_t first, used;
 	uint64_t first_number, next_number;
-	uint64_t oldest_ns; /* when the ring was empty for the last time; of now_ns() */
+	uint64_t oldest_ns; /* beside a batch under way nothing is older; of now_ns() */
 	uint64_t hurry_number;
 	uint64_t packets_seen;
 	uint64_t run;

@@ -30,9 +30,12 @@ static int refuse(struct rules_error *error, int result, uint32_t line, const ch
 /* ---- what is on the disk ---- */
 
 struct reading {
+	const struct rules_disk_place *place;
+	struct block_device *device; /* that was there at first */
+	uint32_t attached;
 	char *text;
 	size_t used, room;
-	bool ended; /* with a NUL, or with the disk */
+	struct rules_error *error;
 };
 
 static bool room_make(struct reading *reading)
@@ -50,56 +53,84 @@ static bool room_make(struct reading *reading)
 	return true;
 }
 
-/* The next part of the disk, behind what there is. 0, or an error of the disk. */
-static int piece_read(struct block_device *device, struct reading *reading)
+/* As many as there are of PIECE_BYTES from byte `at` on, and how many are text. */
+static int sectors_read(struct block_device *device, size_t at, char *piece, size_t *length)
 {
 	const struct block_geometry *geometry = &device->geometry;
-	uint64_t sector = reading->used / geometry->sector_bytes;
+	uint64_t sector = at / geometry->sector_bytes;
 	uint64_t count = PIECE_BYTES / geometry->sector_bytes;
-	char *piece = reading->text + reading->used;
-	size_t bytes, length;
 	int result;
 
-	if (sector >= geometry->sectors) {
-		reading->ended = true;
+	*length = 0;
+	if (sector >= geometry->sectors)
 		return 0;
-	}
 	if (count > geometry->sectors - sector)
 		count = geometry->sectors - sector;
-	bytes = count * geometry->sector_bytes;
 	result = block_read(device, sector, count, piece);
+	if (!result)
+		*length = strnlen(piece, count * geometry->sector_bytes);
+	return result;
+}
+
+/* The text from byte `at` on: `*length` is less than PIECE_BYTES where it ends. */
+static int piece_read(const struct reading *reading, size_t at, char *piece, size_t *length)
+{
+	const struct rules_disk_place *place = reading->place;
+	int result = sectors_read(reading->device, at, piece, length);
+
+	if (place->device != reading->device || place->attached != reading->attached)
+		return refuse(reading->error, -ENODEV, 0, "the disk was taken away");
 	if (result)
-		return result;
-	length = strnlen(piece, bytes);
-	reading->ended = length < bytes;
-	reading->used += length;
+		return refuse(reading->error, result, 0, "the disk cannot be read: %s",
+			      block_error_name(result));
 	return 0;
 }
 
-static int disk_read(const struct rules_disk_place *place, struct reading *reading,
-		     struct rules_error *error)
+static int disk_read(struct reading *reading)
 {
-	struct block_device *device = place->device;
-	uint32_t attached = place->attached;
+	size_t length = PIECE_BYTES;
 
-	if (!device)
-		return refuse(error, -ENODEV, 0, "the disk is not there");
-	while (!reading->ended) {
+	while (length == PIECE_BYTES) {
 		int result;
 
 		if (!room_make(reading))
-			return refuse(error, -ENOMEM, 0, "not enough memory for the rule file");
-		result = piece_read(device, reading);
-		if (place->device != device || place->attached != attached)
-			return refuse(error, -ENODEV, 0, "the disk was taken away");
+			return refuse(reading->error, -ENOMEM, 0,
+				      "not enough memory for the rule file");
+		result = piece_read(reading, reading->used, reading->text + reading->used, &length);
 		if (result)
-			return refuse(error, result, 0, "the disk cannot be read: %s",
-				      block_error_name(result));
+			return result;
+		reading->used += length;
 		if (reading->used > RULES_DISK_MOST)
-			return refuse(error, -E2BIG, 0, "the rule file is longer than %u KiB",
+			return refuse(reading->error, -E2BIG, 0,
+				      "the rule file is longer than %u KiB",
 				      RULES_DISK_MOST / 1024);
 	}
 	return 0;
+}
+
+/*
+ * Reads it once more: while somebody writes to the disk, or a backend takes the place of one that
+ * served another file, the first half can be of one text and the second of another.
+ */
+static int same_check(const struct reading *reading)
+{
+	size_t at = 0, length = PIECE_BYTES;
+	char *piece = malloc(PIECE_BYTES);
+	int result = 0;
+
+	if (!piece)
+		return refuse(reading->error, -ENOMEM, 0, "not enough memory for the rule file");
+	while (!result && length == PIECE_BYTES) {
+		result = piece_read(reading, at, piece, &length);
+		if (!result &&
+		    (length > reading->used - at || memcmp(piece, reading->text + at, length) != 0))
+			break;
+		at += length;
+	}
+	free(piece);
+	if (!result && at != reading->used)
+		return refuse(reading->error, -EAGAIN, 0, "the disk changed while it was read");
+	return result;
 }
 
 /* ---- whether it is all of a file ---- */
@@ -138,9 +169,16 @@ static int whole_check(const char *text, size_t bytes, struct rules_error *error
 int rules_disk_read(const struct rules_disk_place *place, char **text, size_t *bytes,
 		    struct rules_error *error)
 {
-	struct reading reading = { .ended = false };
-	int result = disk_read(place, &reading, error);
+	struct reading reading = {
+		.place = place, .device = place->device, .attached = place->attached, .error = error
+	};
+	int result;
 
+	if (!reading.device)
+		return refuse(error, -ENODEV, 0, "the disk is not there");
+	result = disk_read(&reading);
+	if (!result)
+		result = same_check(&reading);
 	if (!result)
 		result = whole_check(reading.text, reading.used, error);
 	if (result) {

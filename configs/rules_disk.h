@@ -36,8 +36,9 @@ struct rules_disk_place {
 /*
  * Reads the text. From a fiber; waits for as long as the disk's backend is away. 0: `*text`,
  * which the caller frees, with `*bytes` bytes that no other domain can change. Else `error`
- * says why, with line 0 when no line is to blame: -ENODEV (there is no disk, or it was taken
- * away), -ENOMEM, -E2BIG, -EINVAL (not a whole file), or an error of the disk.
+ * says why, with line 0 when no line is to blame: -EINVAL (not a whole file) and -E2BIG blame the
+ * text; -ENODEV: there is no disk, or it was taken away; -ENOMEM, -EAGAIN (it changed while it
+ * was read) or an error of the disk may pass.
  */
 must_check int rules_disk_read(const struct rules_disk_place *place, char **text, size_t *bytes,
 			       struct rules_error *error);

@@ -6,6 +6,8 @@
 
 #include "lib/minmax.h"
 
+#define SEARCH_MOST (16ull << 20) /* bytes in which a good batch is looked for behind a bad one */
+
 static int source_read(const struct log_disk_reader *reader, uint64_t at, size_t bytes, void *to)
 {
 	const struct log_disk_source *source = &reader->source;
@@ -105,17 +107,24 @@ int log_disk_reader_open(struct log_disk_reader *reader, const struct log_disk_s
 	return 0;
 }
 
-/* Where it was, or at what has taken its place. */
+/*
+ * Where it was, or at what has taken its place. Two segments have one number where a disk that had
+ * shrunk has grown again.
+ */
 static void place_find(struct log_disk_reader *reader)
 {
+	const struct log_disk_segment *now = &reader->now;
 	uint32_t i = 0;
 
-	while (i < reader->count && reader->segments[i].sequence < reader->now.sequence)
+	while (i < reader->count && (reader->segments[i].sequence != now->sequence ||
+				     reader->segments[i].nonce != now->nonce))
 		i++;
 	reader->which = i;
-	if (i < reader->count && (reader->segments[i].sequence != reader->now.sequence ||
-				  reader->segments[i].nonce != reader->now.nonce))
-		segment_enter(reader, i);
+	if (i < reader->count)
+		return;
+	for (i = 0; i < reader->count && reader->segments[i].sequence < now->sequence;)
+		i++;
+	segment_enter(reader, i);
 }
 
 void log_disk_reader_again(struct log_disk_reader *reader)
@@ -193,17 +202,26 @@ static void batch_begin(struct log_disk_reader *reader, uint64_t at,
 }
 
 /*
- * The next good batch of the segment. A damaged one is no longer than the longest, so
- * another one begins no farther away than that, or nothing is behind it.
+ * How far behind `at` another batch may begin, if the one there is none that is good. One is no
+ * longer than the longest: farther away there is nothing, unless more than that is damaged. That is
+ * looked for where nobody writes any more.
  */
+static uint64_t search_end(const struct log_disk_reader *reader, bool damaged)
+{
+	bool newest = reader->which + 1 == reader->count;
+	uint64_t most = damaged && !newest ? SEARCH_MOST : LOG_DISK_BATCH_MOST + 1;
+
+	return min64(reader->super.segment_bytes, reader->at + most);
+}
+
+/* The next good batch of the segment. */
 static bool batch_find(struct log_disk_reader *reader, bool *damaged)
 {
-	const struct log_disk_super *super = &reader->super;
-	uint64_t end = min64(super->segment_bytes, reader->at + LOG_DISK_BATCH_MOST + 1);
 	struct log_disk_batch batch;
 
 	*damaged = false;
-	for (uint64_t at = reader->at; at < end; at += super->unit_bytes) {
+	for (uint64_t at = reader->at; at < search_end(reader, *damaged);
+	     at += reader->super.unit_bytes) {
 		int error = batch_load(reader, at, &batch);
 
 		if (error == 0) {

@@ -2,7 +2,8 @@
 /*
  * Reads a log on a disk (lib/log_disk.h), whoever has written to that disk: all records
  * that are whole, once each, from the oldest to the newest. Also while it is written, and
- * again later for what has come since.
+ * again later for what has come since. What is in a segment behind 16 MiB of damage is passed
+ * over.
  *
  * The work is bounded by the size of the disk, whatever it holds. Memory is the caller's.
  */

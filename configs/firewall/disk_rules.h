@@ -2,7 +2,8 @@
 /*
  * Rules that come from a disk: read when it is attached and whenever that is asked for. A new
  * set takes the place of the old one as a whole; until there is a first one nothing passes, and
- * a file with a mistake, or a disk that fails, changes nothing.
+ * a file with a mistake, or a disk that fails, changes nothing. A firewall that is closed because
+ * its disk could not be read tries again by itself; a mistake waits for disk_rules_again().
  */
 #pragma once
 

@@ -20,6 +20,7 @@
 
 /* Of each disk: the log's buffer of 16 pages, and as many for bounces and descriptors. */
 #define DISK_PAGES 32u
+/* One is in use, however large a ring the backend offers; earlier backends may keep others. */
 #define RING_PAGES 8u
 #define LOG_PAGES 16u /* records that wait for the disk */
 #define FIBER_PAGES 5u
@@ -176,6 +177,8 @@ static void log_finish(void)
 	while (!log_disk_is_clean(&disks.log) && now < deadline) {
 		fiber_sleep_until(now + CLOSE_LOOK_NS);
 		now = clock_now_ns();
+		/* Nor do lines that came meanwhile wait for others. */
+		log_disk_hurry(&disks.log);
 	}
 	if (!log_disk_is_clean(&disks.log))
 		log_line(LOG_WARNING, "logdisk", "not all of the log could be written");

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "configs/log/log.h"
@@ -30,6 +31,12 @@ static void put(struct capture *capture, size_t bytes)
 	(void)!fwrite(capture->block, 1, bytes, capture->to);
 }
 
+static void interface_put(struct capture *capture, const char *name)
+{
+	put(capture, pcapng_write_interface(capture->block, sizeof(capture->block), name,
+					    PCAPNG_LINK_ETHERNET, 0));
+}
+
 /* The interface's number; a new one is described first. Beyond the most all are the last one. */
 static uint32_t interface_number(struct capture *capture, const struct log_disk_text *text)
 {
@@ -46,8 +53,7 @@ static uint32_t interface_number(struct capture *capture, const struct log_disk_
 	if (i == INTERFACES_MOST - 1)
 		snprintf(name, sizeof(name), "others");
 	memcpy(capture->interfaces[capture->count++], name, sizeof(name));
-	put(capture, pcapng_write_interface(capture->block, sizeof(capture->block), name,
-					    PCAPNG_LINK_ETHERNET, 0));
+	interface_put(capture, name);
 	return i;
 }
 
@@ -128,6 +134,18 @@ static bool is_standard(const char *name)
 	return strcmp(name, "-") == 0;
 }
 
+/* The capture would be written over the log. */
+static bool is_same_file(const char *name, const char *other)
+{
+	struct stat a, b;
+
+	if (stat(name, &a) || stat(other, &b))
+		return false;
+	if (S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode))
+		return a.st_rdev == b.st_rdev;
+	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 static void all_put(struct capture *capture, struct log_disk_reader *reader,
 		    const struct log_options *options)
 {
@@ -143,6 +161,9 @@ static void all_put(struct capture *capture, struct log_disk_reader *reader,
 		else if (record.kind == LOG_DISK_LINE)
 			line_put(capture, &record);
 	}
+	/* libpcap, and so tcpdump, opens no capture without one. */
+	if (!capture->count)
+		interface_put(capture, "none");
 }
 
 int export_run(struct log_disk_reader *reader, const struct log_options *options)
@@ -152,6 +173,10 @@ int export_run(struct log_disk_reader *reader, const struct log_options *options
 
 	if (is_standard(options->output) && isatty(STDOUT_FILENO)) {
 		fputs("ringwall-log: a capture is nothing for a terminal: -o FILE\n", stderr);
+		return LOG_TROUBLE;
+	}
+	if (!is_standard(options->output) && is_same_file(options->output, options->name)) {
+		fprintf(stderr, "ringwall-log: %s: is the disk that is read\n", options->output);
 		return LOG_TROUBLE;
 	}
 	capture.to = is_standard(options->output) ? stdout : fopen(options->output, "wb");

@@ -8,15 +8,13 @@
 
 struct segment_sums {
 	uint64_t lines, packets;
-	uint64_t first_ns, last_ns;
+	uint64_t last_ns;
 };
 
 static struct segment_sums sums[LOG_DISK_SEGMENTS_MOST];
 
 static void add(struct segment_sums *to, const struct log_disk_record *record)
 {
-	if (!(to->lines + to->packets))
-		to->first_ns = record->time_ns;
 	to->last_ns = record->time_ns;
 	to->packets += record->kind == LOG_DISK_PACKET;
 	to->lines += record->kind != LOG_DISK_PACKET;

@@ -121,6 +121,10 @@ static int run(const struct command *command, const struct log_options *options)
 		result = command->run(&reader, options);
 		reader_complain(options, &reader);
 	}
+	if (result != LOG_TROUBLE && (fflush(stdout) || ferror(stdout))) {
+		fputs("ringwall-log: the standard output cannot be written\n", stderr);
+		result = LOG_TROUBLE;
+	}
 	disk_close(disk);
 	return result;
 }

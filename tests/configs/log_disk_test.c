@@ -195,6 +195,15 @@ START_TEST(empty_disk)
 	log_disk_hurry(&log_disk);
 	settle();
 	ck_assert_str_eq(letters(), "ab-+cd");
+	/* Also what comes while that is written, if it is asked for again. */
+	say("e");
+	log_disk_hurry(&log_disk);
+	log_disk_run(&log_disk, now);
+	say("f");
+	log_disk_hurry(&log_disk);
+	settle();
+	ck_assert(log_disk_is_clean(&log_disk));
+	ck_assert_str_eq(letters(), "ab-+cdef");
 	for (uint32_t i = 0; i < LOG_DISK_FLUSH_BYTES / 16; i++)
 		say("e");
 	settle();
@@ -497,6 +506,7 @@ END_TEST
 START_TEST(slow_disk)
 {
 	char text[2] = "a";
+	uint64_t dropped;
 
 	ck_assert_int_eq(attach(false), 0);
 	settle();
@@ -508,15 +518,78 @@ START_TEST(slow_disk)
 		say(text);
 		log_disk_run(&log_disk, now);
 	}
-	ck_assert_uint_gt(log_disk.stats.dropped, 5000);
+	dropped = log_disk.stats.dropped;
+	ck_assert_uint_gt(dropped, 5000);
 	ck_assert_uint_eq(disk.queued, 1);
 	later(LOG_DISK_FLUSH_NS);
 	later(LOG_DISK_FLUSH_NS);
 	ck_assert_int_eq(letters()[0], '0');
 	ck_assert_int_eq(letters()[strlen(letters()) - 1], text[0]);
 	ck_assert_uint_eq(log_disk.stats.lines, log_disk.stats.flushed + log_disk.stats.dropped);
+	ck_assert_uint_eq(log_disk.stats.dropped, dropped); /* that never goes back */
 	(void)letters();
 	ck_assert_uint_eq(reader.left_out, log_disk.stats.dropped);
+}
+END_TEST
+
+/* The same, and then it fails (0), goes (1), or does both (2): each line is counted once. */
+START_TEST(slow_disk_that_fails)
+{
+	struct log_disk_stats *stats = &log_disk.stats;
+
+	ck_assert_int_eq(attach(false), 0);
+	settle();
+	for (uint32_t i = 0; i < 20; i++)
+		say("0");
+	now += LOG_DISK_FLUSH_NS;
+	log_disk_run(&log_disk, now);
+	for (uint32_t i = 0; i < 10000; i++)
+		say("a");
+	disk.write_error = -EIO;
+	if (_i != 1)
+		ck_assert(fake_block_step(&disk));
+	if (_i > 0)
+		fake_block_remove(&disk);
+	log_disk_run(&log_disk, now);
+	ck_assert(!disk.queued);
+	if (_i > 0)
+		log_disk_detach(&log_disk);
+	ck_assert_uint_eq(stats->flushed, 0);
+	ck_assert_uint_eq(stats->lines - stats->dropped,
+			  log_disk.next_number - log_disk.first_number);
+	if (_i > 0)
+		return;
+	disk.write_error = 0;
+	later(SECOND);
+	later(LOG_DISK_FLUSH_NS);
+	ck_assert(log_disk_is_clean(&log_disk));
+	ck_assert_uint_eq(stats->lines, stats->flushed + stats->dropped);
+}
+END_TEST
+
+/*
+ * Lines that come one by one while the disk writes: they are collected as others are, and do not
+ * take a sector each.
+ */
+START_TEST(lines_while_it_writes)
+{
+	ck_assert_int_eq(attach(false), 0);
+	settle();
+	say("a");
+	later(LOG_DISK_FLUSH_NS);
+	for (uint32_t i = 0; i < 20; i++) {
+		say("b");
+		now += LOG_DISK_FLUSH_NS / 10;
+		log_disk_run(&log_disk, now);
+		say("c");
+		settle();
+		ck_assert(!log_disk_is_clean(&log_disk));
+		ck_assert_uint_le(log_disk_next_ns(&log_disk), now + LOG_DISK_FLUSH_NS);
+	}
+	ck_assert_uint_le(log_disk.stats.flushes, 3);
+	later(LOG_DISK_FLUSH_NS);
+	ck_assert(log_disk_is_clean(&log_disk));
+	ck_assert_uint_eq(strlen(letters()), 41);
 }
 END_TEST
 
@@ -675,6 +748,8 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, read_errors);
 	tcase_add_test(cases, kept_memory);
 	tcase_add_test(cases, slow_disk);
+	tcase_add_loop_test(cases, slow_disk_that_fails, 0, 3);
+	tcase_add_test(cases, lines_while_it_writes);
 	tcase_add_test(cases, shrinks);
 	tcase_add_test(cases, changes_while_looked_at);
 	tcase_add_test(cases, removed);

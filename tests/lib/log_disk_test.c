@@ -497,6 +497,45 @@ START_TEST(damaged_batch)
 }
 END_TEST
 
+/* Many batches one behind the other, as of a part of the disk that cannot be read. */
+START_TEST(damaged_stretch)
+{
+	const uint32_t last = (uint32_t)(SEGMENT_BYTES / UNIT) - 1;
+
+	supers_put();
+	segment_put(2, 5, 100, 1);
+	for (uint32_t i = 1; i <= last; i++)
+		batch_put(2, i, 100, i - 1, i - 1, 1);
+	for (uint32_t i = 2; i < last; i++)
+		unit_of(2, i)[LOG_DISK_BATCH_HEADER] ^= 1;
+	segment_put(3, 6, 101, 1);
+	batch_put(3, 1, 101, 0, last, 1);
+	ck_assert_int_eq(disk_open(), 0);
+	ck_assert_str_eq(letters(), "aop");
+	ck_assert_uint_eq(reader.damaged, last - 2);
+	ck_assert_uint_eq(reader.left_out, last - 2);
+}
+END_TEST
+
+/* It stays behind what it has read. */
+START_TEST(one_number_twice)
+{
+	story();
+	segment_put(0, 6, 99, 3);
+	batch_put(0, 1, 99, 0, 20, 1);
+	ck_assert_int_eq(disk_open(), 0);
+	ck_assert_str_eq(letters(), "abcdefufgj");
+	log_disk_reader_again(&reader);
+	ck_assert_str_eq(letters(), "");
+	segment_put(1, 7, 102, 2);
+	batch_put(1, 1, 102, 0, 0, 1);
+	log_disk_reader_again(&reader);
+	ck_assert_str_eq(letters(), "a");
+	log_disk_reader_again(&reader);
+	ck_assert_str_eq(letters(), "");
+}
+END_TEST
+
 START_TEST(superblocks)
 {
 	story();
@@ -561,6 +600,8 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, goes_on);
 	tcase_add_test(cases, old_is_not_new);
 	tcase_add_test(cases, damaged_batch);
+	tcase_add_test(cases, damaged_stretch);
+	tcase_add_test(cases, one_number_twice);
 	tcase_add_test(cases, superblocks);
 	tcase_add_test(cases, bounded_work);
 }

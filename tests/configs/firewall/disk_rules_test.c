@@ -236,6 +236,36 @@ START_TEST(a_disk_that_is_away_or_goes)
 }
 END_TEST
 
+/* As long as it is closed it asks a disk that fails again by itself, less and less often. */
+START_TEST(a_disk_that_fails_for_a_while)
+{
+	begin();
+	put(THREE);
+	answer = -EIO;
+	disk_rules_attached(&disk);
+	check(0, "xvdb: again in 2 s");
+	check(0, ""); /* not before its time */
+	ck_assert_str_eq(said, "");
+	for (uint64_t seconds = 2; seconds <= 256; seconds *= 2) {
+		net->now_ns += 64000000000ull;
+		check(0, "input or output error");
+		ck_assert_ptr_nonnull(strstr(said, seconds < 32 ? "again in" : "again in 64 s"));
+	}
+	answer = 0;
+	net->now_ns += 64000000000ull;
+	check(3, "3 rules");
+	net->now_ns += 64000000000ull;
+	check(3, "");
+	ck_assert_str_eq(said, "");
+	/* Who asks for other rules looks at what comes of it. */
+	answer = -EIO;
+	disk_rules_again();
+	check(3, "the rules stay as they were");
+	ck_assert_ptr_null(strstr(said, "again in"));
+	answer = 0;
+}
+END_TEST
+
 static void add_cases(TCase *cases)
 {
 	tcase_add_test(cases, a_disk_opens);
@@ -243,6 +273,7 @@ static void add_cases(TCase *cases)
 	tcase_add_test(cases, mistakes_leave_it_closed);
 	tcase_add_test(cases, rules_are_replaced_as_a_whole);
 	tcase_add_test(cases, a_disk_that_is_away_or_goes);
+	tcase_add_test(cases, a_disk_that_fails_for_a_while);
 }
 
 int main(void)
