@@ -5,6 +5,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -709,6 +710,59 @@ START_TEST(a_backend_that_was_bound_anew_has_seen_closed)
 }
 END_TEST
 
+/* What the client wrote of itself; -1: nothing. */
+static int64_t victim_said(const char *key)
+{
+	char directory[128], path[160];
+
+	host_vbd_frontend_path(&scene.vbd, directory, sizeof(directory));
+	snprintf(path, sizeof(path), "%s/%s", directory, key);
+	return host_store_number(scene.world.machine, path);
+}
+
+static void leave_key_of_before(const char *key)
+{
+	char directory[128], path[160];
+
+	host_vbd_frontend_path(&scene.vbd, directory, sizeof(directory));
+	snprintf(path, sizeof(path), "%s/%s", directory, key);
+	host_store_write(scene.world.machine, path, "4");
+}
+
+/* XSA-405: it offers less than before, and would take keys of before for ours. */
+START_TEST(a_backend_that_offers_less_finds_no_keys_of_before)
+{
+	back_config(&scene)->ring_order = 2;
+	back_config(&scene)->max_queues = 2;
+	back_scene_begin(&scene, HOST_STEPPED, 0);
+	scene.back.offer.max_ring_order = "2";
+	back_scene_connect(&scene);
+	ck_assert_int_eq(victim_said("ring-page-order"), 2);
+	ck_assert_int_ge(victim_said("ring-ref3"), 0);
+	leave_key_of_before("multi-queue-num-queues");
+	leave_key_of_before("queue-1/event-channel");
+	host_call(scene.attacker, hostile_blkback_release, &scene.back);
+	host_call_fiber_must(scene.attacker, say_closed, NULL);
+	ck_assert(blkif_world_wait_down(&scene.world, 0, 0, BLKIF_SECOND));
+	scene.back.offer.max_ring_order = NULL;
+	host_call_fiber_must(scene.attacker, back_offer_and_connect, &scene);
+	ck_assert(blkif_world_wait_up(&scene.world, 0, 0, 5 * BLKIF_SECOND));
+	ck_assert_int_eq(victim_said("ring-page-order"), -1);
+	ck_assert_int_eq(victim_said("num-ring-pages"), -1);
+	for (uint32_t i = 0; i < 4; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "ring-ref%u", i);
+		ck_assert_int_eq(victim_said(key), -1);
+	}
+	ck_assert_int_eq(victim_said("multi-queue-num-queues"), -1);
+	ck_assert_int_eq(victim_said("queue-1/event-channel"), -1);
+	ck_assert_int_ge(victim_said("ring-ref"), 0);
+	host_call(scene.attacker, hostile_blkback_release, &scene.back);
+	back_scene_end(&scene);
+}
+END_TEST
+
 TCase *blkif_hostile_back_life_tests(void)
 {
 	TCase *tests = tcase_create("hostile-back-life");
@@ -730,6 +784,7 @@ TCase *blkif_hostile_back_life_tests(void)
 	MODES_TEST_STEPPED(tests, a_backend_that_says_nothing_costs_nothing, 1);
 	MODES_TEST_BY_TURNS(tests, what_is_never_answered_is_asked_of_the_next, 4);
 	MODES_TEST_STEPPED(tests, a_backend_that_was_bound_anew_has_seen_closed, 1);
+	MODES_TEST_STEPPED(tests, a_backend_that_offers_less_finds_no_keys_of_before, 1);
 	MODES_TEST_BY_TURNS(tests, hostile_blkback_flaps, 6);
 	MODES_TEST_STEPPED(tests, a_blkback_that_only_notifies_is_heard_less_and_less, 1);
 	MODES_TEST_STEPPED(
