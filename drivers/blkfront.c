@@ -255,6 +255,7 @@ int blkfront_start(const struct blkfront_config *config)
 	front.config.max_queues =
 		min32(config->max_queues ? config->max_queues : 1, BLKFRONT_QUEUES_MOST);
 	front.config.ring_order = min32(config->ring_order, BLKIF_RING_ORDER_MOST);
+	front.config.disk_pages = min32(config->disk_pages, BLKFRONT_NONE - 1u);
 	front.closing = front.listed = false;
 	front.disk_count = 0;
 	front.log_limit = (struct log_limit)LOG_LIMIT_INIT;

@@ -1,40 +1,22 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Requests of the ring: made of what waits, and taken apart when they are answered. Each
- * has a list of pieces that says whose bytes it moves and which pages it holds. What has
- * no room waits, first come first served: slots, pages and pieces come free with answers.
+ * Requests of the ring: made out of pieces, and taken apart when they are answered. Each
+ * has a list of pieces that says whose bytes it moves and which pages it holds.
  *
  * A page of the disk's own that the backend may use holds data of this disk alone, or
  * zeroes, so what is beside the bytes of a request is nothing that it may not see (XSA-403).
  */
+#include "drivers/blkfront_build.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "drivers/blkfront_internal.h"
 #include "lib/minmax.h"
 
 /* Bytes that one request of the ring copies. */
 #define BUILD_COPY_BYTES (1u << 20)
-#define SEGMENT_OFFSET offsetof(struct blkif_request, seg)
 /* Xen lets nobody map one grant more than 127 times at once. */
 #define GREF_USES_MOST 64u
-
-/* A request of the ring that is being made. */
-struct build {
-	struct blkfront_disk *disk;
-	struct blkfront_span span;
-	uint16_t first, tail; /* pieces */
-	uint32_t limit, segments;
-	uint32_t copied;
-	union blkif_slot slot;
-	struct blkif_request_segment *table; /* shared with the backend: never read */
-	grant_ref_t tables[BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST];
-	struct blkif_request_segment last, *last_at;
-	uint8_t *fill; /* the bounce page that the last segment is of */
-	uint32_t fill_used;
-	uint32_t zero_gref; /* of a page of zeroes that may serve again */
-	uint32_t zero_uses;
-};
 
 /* ---- pieces ---- */
 
@@ -52,15 +34,14 @@ void blkfront_piece_free(struct blkfront_disk *disk, uint16_t index)
 	disk->free_piece = index;
 }
 
-/* One for the bytes and one for a page of descriptors. */
-static bool two_pieces_are_free(const struct blkfront_disk *disk)
+bool blkfront_build_has_room(const struct blkfront_disk *disk)
 {
 	return disk->free_piece != BLKFRONT_NONE &&
 	       disk->pieces[disk->free_piece].next != BLKFRONT_NONE;
 }
 
 /* The caller knows that there is one. */
-static struct blkfront_piece *piece_add(struct build *build, uint8_t kind,
+static struct blkfront_piece *piece_add(struct blkfront_build *build, uint8_t kind,
 					struct block_request *request, uint16_t page)
 {
 	struct blkfront_disk *disk = build->disk;
@@ -90,7 +71,7 @@ static uint32_t page_gref(const struct blkfront_disk *disk, uint16_t page)
 /* ---- segments ---- */
 
 /* A page for further descriptors; the first takes those that stood in the slot. */
-static bool table_add(struct build *build)
+static bool table_add(struct blkfront_build *build)
 {
 	uint16_t page = blkfront_page_take(build->disk);
 
@@ -108,7 +89,7 @@ static bool table_add(struct build *build)
 }
 
 /* Where the next segment goes; NULL: nowhere. */
-static struct blkif_request_segment *segment_place(struct build *build)
+static struct blkif_request_segment *segment_place(struct blkfront_build *build)
 {
 	uint32_t n = build->segments;
 
@@ -123,7 +104,7 @@ static struct blkif_request_segment *segment_place(struct build *build)
 }
 
 /* The whole of it, for what lies between its fields is the backend's to read too (XSA-216). */
-static void last_write(struct build *build)
+static void last_write(struct blkfront_build *build)
 {
 	const struct blkif_request_segment *last = &build->last;
 	uint64_t whole =
@@ -135,12 +116,9 @@ static void last_write(struct build *build)
 	memcpy(build->last_at, &whole, sizeof(whole));
 }
 
-static bool segment_add(struct build *build, uint32_t gref, uint32_t offset, uint32_t bytes)
+static void segment_put(struct blkfront_build *build, struct blkif_request_segment *place,
+			uint32_t gref, uint32_t offset, uint32_t bytes)
 {
-	struct blkif_request_segment *place = segment_place(build);
-
-	if (!place)
-		return false;
 	build->last_at = place;
 	build->last = (struct blkif_request_segment){
 		.gref = gref,
@@ -149,17 +127,26 @@ static bool segment_add(struct build *build, uint32_t gref, uint32_t offset, uin
 	};
 	last_write(build);
 	build->segments++;
-	return true;
 }
 
-static void segment_extend(struct build *build, uint32_t bytes)
+static bool segment_add(struct blkfront_build *build, uint32_t gref, uint32_t offset,
+			uint32_t bytes)
+{
+	struct blkif_request_segment *place = segment_place(build);
+
+	if (place)
+		segment_put(build, place, gref, offset, bytes);
+	return place != NULL;
+}
+
+static void segment_extend(struct blkfront_build *build, uint32_t bytes)
 {
 	build->last.last_sect = (uint8_t)(build->last.last_sect + bytes / BLKIF_SECTOR_BYTES);
 	last_write(build);
 }
 
 /* True when bytes from `offset` of the page follow the last segment within it. */
-static bool segment_continues(const struct build *build, uint32_t gref, uint32_t offset)
+static bool segment_continues(const struct blkfront_build *build, uint32_t gref, uint32_t offset)
 {
 	return build->segments && build->last.gref == gref && offset &&
 	       (build->last.last_sect + 1u) * BLKIF_SECTOR_BYTES == offset;
@@ -167,37 +154,26 @@ static bool segment_continues(const struct build *build, uint32_t gref, uint32_t
 
 /* ---- the three ways, and zeroes: each true, or false when there is no room ---- */
 
-static bool bounce_begin(struct build *build, uint32_t bytes, uint16_t *page)
+static bool bounce_begin(struct blkfront_build *build, struct blkif_request_segment *place,
+			 uint32_t bytes, uint16_t *page)
 {
 	struct blkfront_disk *disk = build->disk;
 
-	*page = blkfront_page_take(disk);
+	*page = place ? blkfront_page_take(disk) : BLKFRONT_NONE;
 	if (*page == BLKFRONT_NONE)
 		return false;
-	if (!segment_add(build, page_gref(disk, *page), 0, bytes)) {
-		blkfront_page_free(disk, *page);
-		return false;
-	}
+	segment_put(build, place, page_gref(disk, *page), 0, bytes);
 	build->fill = disk->pages[*page].page->data;
 	build->fill_used = 0;
 	return true;
 }
 
-static uint32_t bounce_add(struct build *build, struct block_request *request, uint8_t *data,
-			   uint32_t bytes)
+/* Bytes that the last segment has room for, in a page that they begin or that others have begun. */
+static uint32_t bounce_fill(struct blkfront_build *build, struct block_request *request,
+			    uint8_t *data, uint32_t bytes, uint16_t page)
 {
-	struct blkfront_piece *piece;
-	uint16_t page = BLKFRONT_NONE;
+	struct blkfront_piece *piece = piece_add(build, BLKFRONT_PIECE_BOUNCE, request, page);
 
-	if (build->copied >= BUILD_COPY_BYTES)
-		return 0;
-	if (build->fill && build->fill_used < BLKIF_PAGE_BYTES) {
-		bytes = min32(bytes, BLKIF_PAGE_BYTES - build->fill_used);
-		segment_extend(build, bytes);
-	} else if (!bounce_begin(build, bytes, &page)) {
-		return 0;
-	}
-	piece = piece_add(build, BLKFRONT_PIECE_BOUNCE, request, page);
 	piece->memory = data;
 	piece->bounce = build->fill + build->fill_used;
 	piece->bytes = bytes;
@@ -208,11 +184,28 @@ static uint32_t bounce_add(struct build *build, struct block_request *request, u
 	return bytes;
 }
 
+static uint32_t bounce_add(struct blkfront_build *build, struct block_request *request,
+			   uint8_t *data, uint32_t bytes)
+{
+	uint16_t page = BLKFRONT_NONE;
+
+	if (build->copied >= BUILD_COPY_BYTES)
+		return 0;
+	if (build->fill && build->fill_used < BLKIF_PAGE_BYTES) {
+		bytes = min32(bytes, BLKIF_PAGE_BYTES - build->fill_used);
+		segment_extend(build, bytes);
+	} else if (!bounce_begin(build, segment_place(build), bytes, &page)) {
+		return 0;
+	}
+	return bounce_fill(build, request, data, bytes, page);
+}
+
 /*
  * A backend that keeps grants takes each once at a time, so each segment has a page of
  * its own; to others one page of zeroes can be shown as often as Xen lets them map it.
  */
-static uint32_t zeroes_add(struct build *build, struct block_request *request, uint32_t bytes)
+static uint32_t zeroes_add(struct blkfront_build *build, struct block_request *request,
+			   uint32_t bytes)
 {
 	struct blkfront_disk *disk = build->disk;
 	struct blkfront_piece *piece;
@@ -224,7 +217,7 @@ static uint32_t zeroes_add(struct build *build, struct block_request *request, u
 	if (build->zero_gref != IOPAGE_NO_GREF && build->zero_uses++ < GREF_USES_MOST &&
 	    disk->pieces[build->tail].request == request)
 		return segment_add(build, build->zero_gref, 0, bytes) ? bytes : 0;
-	if (!bounce_begin(build, bytes, &page))
+	if (!bounce_begin(build, segment_place(build), bytes, &page))
 		return 0;
 	memset(build->fill, 0, BLKIF_PAGE_BYTES);
 	piece = piece_add(build, BLKFRONT_PIECE_BOUNCE, request, page);
@@ -236,7 +229,7 @@ static uint32_t zeroes_add(struct build *build, struct block_request *request, u
 	return bytes;
 }
 
-static uint32_t own_add(struct build *build, struct block_request *request, uint8_t *data,
+static uint32_t own_add(struct blkfront_build *build, struct block_request *request, uint8_t *data,
 			uint16_t page, uint32_t bytes)
 {
 	struct blkfront_disk *disk = build->disk;
@@ -262,21 +255,35 @@ static uint32_t own_add(struct build *build, struct block_request *request, uint
 	return bytes;
 }
 
-static uint32_t loan_add(struct build *build, struct block_request *request, uint8_t *data)
+/* With a full table of grants nobody would come back to it. */
+static uint32_t loan_refused(struct blkfront_build *build, struct blkif_request_segment *place,
+			     struct block_request *request, uint8_t *data)
+{
+	uint16_t page;
+
+	if (build->copied >= BUILD_COPY_BYTES ||
+	    !bounce_begin(build, place, BLKIF_PAGE_BYTES, &page))
+		return 0;
+	return bounce_fill(build, request, data, BLKIF_PAGE_BYTES, page);
+}
+
+/*
+ * Lent when nothing else can be missing: a backend can find a grant that it was not told of,
+ * and keep it when that is taken back; the request would not know.
+ */
+static uint32_t loan_add(struct blkfront_build *build, struct block_request *request, uint8_t *data)
 {
 	struct blkfront_disk *disk = build->disk;
+	struct blkif_request_segment *place = segment_place(build);
 	struct blkfront_piece *piece;
-	int64_t gref =
-		gnttab_grant_access(disk->backend_id, gnttab_frame_of(data), build->span.write);
+	int64_t gref;
 
+	if (!place)
+		return 0;
+	gref = gnttab_grant_access(disk->backend_id, gnttab_frame_of(data), build->span.write);
 	if (gref < 0)
-		return 0;
-	if (!segment_add(build, (uint32_t)gref, 0, BLKIF_PAGE_BYTES)) {
-		/* Nobody was told of it. */
-		if (gnttab_end_access((uint32_t)gref))
-			blkfront_break(disk, "uses a page that it was not told of");
-		return 0;
-	}
+		return loan_refused(build, place, request, data);
+	segment_put(build, place, (uint32_t)gref, 0, BLKIF_PAGE_BYTES);
 	build->fill = NULL;
 	piece = piece_add(build, BLKFRONT_PIECE_LOAN, request, BLKFRONT_NONE);
 	disk->loans++;
@@ -287,7 +294,7 @@ static uint32_t loan_add(struct build *build, struct block_request *request, uin
 }
 
 /* The page of a buffer of the disk's own that can be used in place, or BLKFRONT_NONE. */
-static uint16_t own_page(const struct build *build, const uint8_t *data)
+static uint16_t own_page(const struct blkfront_build *build, const uint8_t *data)
 {
 	struct blkfront_disk *disk = build->disk;
 	uint16_t index = blkfront_page_of(disk, data);
@@ -307,8 +314,8 @@ static uint16_t own_page(const struct build *build, const uint8_t *data)
 }
 
 /* Bytes of the request from `data` that found room; 0: none. */
-static uint32_t stretch_add(struct build *build, struct block_request *request, uint8_t *data,
-			    uint64_t left)
+static uint32_t stretch_add(struct blkfront_build *build, struct block_request *request,
+			    uint8_t *data, uint64_t left)
 {
 	struct blkfront_disk *disk = build->disk;
 	struct blkfront_memory memory = { .data = data,
@@ -317,7 +324,7 @@ static uint32_t stretch_add(struct build *build, struct block_request *request, 
 	struct blkfront_stretch stretch;
 	uint16_t page;
 
-	if (!two_pieces_are_free(disk))
+	if (!blkfront_build_has_room(disk))
 		return 0;
 	if (!data)
 		return zeroes_add(build, request, (uint32_t)min64(left, BLKIF_PAGE_BYTES));
@@ -337,8 +344,7 @@ static uint32_t stretch_add(struct build *build, struct block_request *request, 
 	}
 }
 
-/* True: all of the request is in this one or earlier ones. */
-static bool request_add(struct build *build, struct block_request *request)
+bool blkfront_build_add(struct blkfront_build *build, struct block_request *request)
 {
 	uint32_t sector_bytes = build->span.sector_bytes;
 
@@ -356,84 +362,7 @@ static bool request_add(struct build *build, struct block_request *request)
 	return true;
 }
 
-/* ---- onto the ring ---- */
-
-static struct blkfront_queue *queue_pick(struct blkfront_disk *disk)
-{
-	for (uint32_t i = 0; i < disk->agreed.queues; i++) {
-		uint32_t n = disk->next_queue + i;
-		struct blkfront_queue *queue =
-			&disk->queues[n < disk->agreed.queues ? n : n - disk->agreed.queues];
-
-		if (ring_free_slots(&queue->producer) && queue->id_count)
-			return queue;
-	}
-	return NULL;
-}
-
-/* Puts the slot on the ring; it is published at the end of the poll. */
-static void slot_put(struct blkfront_queue *queue, uint16_t id, const union blkif_slot *slot,
-		     size_t bytes)
-{
-	uint32_t index;
-
-	if (ring_reserve(&queue->producer, 1, &index)) {
-		blkfront_break(queue->disk, "no slot where there was one");
-		return;
-	}
-	blkif_ring_write(&queue->ring, index, slot, bytes);
-	ring_commit(&queue->producer);
-	queue->shadows[id].under_way = true;
-	queue->disk->under_way++;
-	queue->disk->device.stats.ring_requests++;
-}
-
-static uint16_t id_take(struct blkfront_queue *queue, const struct build *build, uint8_t operation)
-{
-	uint16_t id = queue->ids[--queue->id_count];
-
-	queue->shadows[id].first = build->first;
-	queue->shadows[id].operation = operation;
-	return id;
-}
-
-static uint64_t to_ring_sectors(const struct blkfront_disk *disk, uint64_t sectors)
-{
-	return sectors * (disk->device.geometry.sector_bytes / BLKIF_SECTOR_BYTES);
-}
-
-static void data_put(struct blkfront_queue *queue, struct build *build)
-{
-	struct blkfront_disk *disk = build->disk;
-	uint8_t operation = build->span.write ? BLKIF_OP_WRITE : BLKIF_OP_READ;
-	uint16_t id = id_take(queue, build, operation);
-	uint64_t sector = to_ring_sectors(disk, build->span.sector);
-	struct blkif_request_indirect *indirect = &build->slot.indirect;
-
-	if (build->segments <= BLKIF_MAX_SEGMENTS_PER_REQUEST) {
-		struct blkif_request *request = &build->slot.request;
-
-		request->operation = operation;
-		request->nr_segments = (uint8_t)build->segments;
-		request->handle = (blkif_vdev_t)disk->number;
-		request->id = id;
-		request->sector_number = sector;
-		slot_put(queue, id, &build->slot,
-			 SEGMENT_OFFSET + build->segments * sizeof(request->seg[0]));
-		return;
-	}
-	memset(indirect, 0, sizeof(*indirect));
-	indirect->operation = BLKIF_OP_INDIRECT;
-	indirect->indirect_op = operation;
-	indirect->nr_segments = (uint16_t)build->segments;
-	indirect->handle = (blkif_vdev_t)disk->number;
-	indirect->id = id;
-	indirect->sector_number = sector;
-	memcpy(indirect->indirect_grefs, build->tables, sizeof(build->tables));
-	slot_put(queue, id, &build->slot, sizeof(*indirect));
-}
-
-static void build_begin(struct build *build, struct blkfront_disk *disk)
+void blkfront_build_begin(struct blkfront_build *build, struct blkfront_disk *disk)
 {
 	build->disk = disk;
 	build->first = BLKFRONT_NONE;
@@ -443,239 +372,13 @@ static void build_begin(struct build *build, struct blkfront_disk *disk)
 	build->copied = 0;
 	build->fill = NULL;
 	build->zero_gref = IOPAGE_NO_GREF;
-	memset(&build->slot, 0, SEGMENT_OFFSET);
+	memset(&build->slot, 0, BLKFRONT_SEGMENT_OFFSET);
 }
 
-/* ---- what waits ---- */
-
-static struct block_request *first_waiting(const struct blkfront_disk *disk)
+struct blkfront_piece *blkfront_build_plain(struct blkfront_build *build,
+					    struct block_request *request)
 {
-	return list_is_empty(&disk->waiting)
-		       ? NULL
-		       : list_entry(disk->waiting.next, struct block_request, own.link);
-}
-
-/* The device may have changed since it was submitted. */
-static int request_recheck(const struct blkfront_disk *disk, const struct block_request *request)
-{
-	const struct block_geometry *geometry = &disk->device.geometry;
-
-	if (request->own.error)
-		return request->own.error;
-	if (request->own.planned)
-		return 0;
-	if (request->sector > geometry->sectors ||
-	    request->count > geometry->sectors - request->sector)
-		return -ENOSPC;
-	if (request->op == BLOCK_READ)
-		return 0;
-	if (request->op == BLOCK_FLUSH || (request->flags & BLOCK_FUA))
-		return geometry->flush ? 0 : -EOPNOTSUPP;
-	if (geometry->read_only)
-		return -EROFS;
-	if (request->op == BLOCK_DISCARD &&
-	    !(request->flags & BLOCK_SECURE ? geometry->secure_discard : geometry->discard))
-		return -EOPNOTSUPP;
-	return 0;
-}
-
-/* No more of it is put on a ring; it is reported when what is there has been answered. */
-static void request_fail(struct blkfront_disk *disk, struct block_request *request, int error)
-{
-	list_remove(&request->own.link);
-	request->own.error = error;
-	request->own.planned = request->count;
-	if (request->own.parts)
-		list_push_back(&disk->running, &request->own.link);
-	else
-		blkfront_request_report(disk, request, error);
-}
-
-/* False: it waits for what is before it, or was put among those that are flushed. */
-static bool barrier_passes(struct blkfront_disk *disk, struct block_request *request)
-{
-	if (disk->barrier)
-		return disk->barrier == request;
-	if (!(request->flags & BLOCK_BARRIER))
-		return true;
-	if (disk->under_way || !list_is_empty(&disk->flushing))
-		return false;
-	disk->barrier = request;
-	if (disk->agreed.flush_operation == 0)
-		return true;
-	list_remove(&request->own.link);
-	request->own.progress = BLKFRONT_STEP_BEFORE;
-	list_push_back(&disk->flushing, &request->own.link);
-	return false;
-}
-
-static void to_running(struct blkfront_disk *disk, struct block_request *request)
-{
-	list_remove(&request->own.link);
-	list_push_back(&disk->running, &request->own.link);
-}
-
-/* The next request, if it goes along with what is being built. */
-static struct block_request *next_to_join(const struct build *build)
-{
-	struct block_request *request = first_waiting(build->disk);
-
-	if (!request || build->disk->barrier || !blkfront_plan_joins(&build->span, request) ||
-	    request_recheck(build->disk, request))
-		return NULL;
-	return request;
-}
-
-/* True: something was put on the ring. */
-static bool data_build(struct blkfront_queue *queue, struct block_request *request)
-{
-	struct blkfront_disk *disk = queue->disk;
-	struct build build;
-
-	build_begin(&build, disk);
-	build.span.write = request->op != BLOCK_READ;
-	build.span.sector = request->sector + request->own.planned;
-	build.span.count = 0;
-	build.span.sector_bytes = disk->device.geometry.sector_bytes;
-	for (bool joined = false; request; joined = true) {
-		uint64_t before = build.span.count;
-		bool whole = request_add(&build, request);
-
-		if (joined && build.span.count != before)
-			disk->device.stats.merged++;
-		if (!whole)
-			break;
-		to_running(disk, request);
-		request = next_to_join(&build);
-	}
-	disk->copied += build.copied;
-	disk->device.stats.copied_bytes += build.copied;
-	if (!build.segments)
-		return false;
-	data_put(queue, &build);
-	return true;
-}
-
-static bool discard_build(struct blkfront_queue *queue, struct block_request *request)
-{
-	struct blkfront_disk *disk = queue->disk;
-	struct build build;
-	struct blkif_request_discard *discard = &build.slot.discard;
-
-	if (!two_pieces_are_free(disk))
-		return false;
-	build_begin(&build, disk);
-	(void)piece_add(&build, BLKFRONT_PIECE_PLAIN, request, BLKFRONT_NONE);
-	request->own.planned = request->count;
-	to_running(disk, request);
-	discard->operation = BLKIF_OP_DISCARD;
-	discard->flag = request->flags & BLOCK_SECURE ? BLKIF_DISCARD_SECURE : 0;
-	discard->handle = (blkif_vdev_t)disk->number;
-	discard->id = queue->ids[queue->id_count - 1];
-	discard->sector_number = to_ring_sectors(disk, request->sector);
-	discard->nr_sectors = to_ring_sectors(disk, request->count);
-	slot_put(queue, id_take(queue, &build, BLKIF_OP_DISCARD), &build.slot,
-		 sizeof(build.slot.discard));
-	return true;
-}
-
-/* All flushes that are wanted are one on the ring: it covers what was done before it. */
-static bool flush_build(struct blkfront_queue *queue)
-{
-	struct blkfront_disk *disk = queue->disk;
-	struct build build;
-
-	build_begin(&build, disk);
-	while (!list_is_empty(&disk->flushing) && two_pieces_are_free(disk)) {
-		struct block_request *request =
-			list_entry(disk->flushing.next, struct block_request, own.link);
-
-		piece_add(&build, BLKFRONT_PIECE_PLAIN, request, BLKFRONT_NONE)->bytes =
-			disk->writes;
-		to_running(disk, request);
-		if (build.first != build.tail)
-			disk->device.stats.merged++;
-	}
-	if (build.first == BLKFRONT_NONE)
-		return false;
-	build.slot.request.operation = disk->agreed.flush_operation;
-	build.slot.request.handle = (blkif_vdev_t)disk->number;
-	build.slot.request.id = queue->ids[queue->id_count - 1];
-	slot_put(queue, id_take(queue, &build, disk->agreed.flush_operation), &build.slot,
-		 SEGMENT_OFFSET);
-	return true;
-}
-
-/* The backend has said since then that it flushes nothing. */
-static void flushes_refuse(struct blkfront_disk *disk)
-{
-	struct list *link = list_pop_front(&disk->flushing);
-	struct block_request *request = list_entry(link, struct block_request, own.link);
-
-	if (request->own.progress == BLKFRONT_STEP_BEFORE) {
-		request->own.progress = BLKFRONT_STEP_DATA;
-		list_push_front(&disk->waiting, &request->own.link);
-		return;
-	}
-	blkfront_request_report(disk, request, -EOPNOTSUPP);
-}
-
-static bool request_put(struct blkfront_queue *queue, struct block_request *request)
-{
-	struct blkfront_disk *disk = queue->disk;
-	int error = request_recheck(disk, request);
-
-	if (error) {
-		request_fail(disk, request, error);
-		return true;
-	}
-	if (!barrier_passes(disk, request))
-		return !list_is_empty(&disk->flushing) && disk->barrier == request;
-	switch (request->op) {
-	case BLOCK_FLUSH:
-		list_remove(&request->own.link);
-		request->own.progress = BLKFRONT_STEP_FLUSH;
-		list_push_back(&disk->flushing, &request->own.link);
-		return true;
-	case BLOCK_DISCARD:
-		return discard_build(queue, request);
-	default:
-		return data_build(queue, request);
-	}
-}
-
-/* Flushes go after all others that wait: a run of them is one. */
-static bool flush_is_next(const struct blkfront_disk *disk)
-{
-	const struct block_request *request = first_waiting(disk);
-
-	return !list_is_empty(&disk->flushing) &&
-	       (!request || disk->barrier || request->op != BLOCK_FLUSH);
-}
-
-bool blkfront_pump(struct blkfront_disk *disk)
-{
-	while (disk->connected && !disk->broken) {
-		struct blkfront_queue *queue = queue_pick(disk);
-		struct block_request *request = first_waiting(disk);
-
-		if (!queue || (!request && list_is_empty(&disk->flushing)))
-			return false;
-		if (disk->copied >= BLKFRONT_POLL_COPY_BYTES)
-			return true;
-		if (!flush_is_next(disk)) {
-			if (!request_put(queue, request))
-				return false;
-		} else if (!disk->agreed.flush_operation) {
-			flushes_refuse(disk);
-		} else if (!flush_build(queue)) {
-			return false;
-		}
-		disk->next_queue = (uint32_t)(queue - disk->queues) + 1;
-		if (disk->next_queue >= disk->agreed.queues)
-			disk->next_queue = 0;
-	}
-	return false;
+	return piece_add(build, BLKFRONT_PIECE_PLAIN, request, BLKFRONT_NONE);
 }
 
 /* ---- off the ring ---- */
@@ -706,17 +409,11 @@ static int loan_end(struct blkfront_disk *disk, uint16_t index)
 	return -EBUSY;
 }
 
-static int piece_end(struct blkfront_disk *disk, uint16_t index, int error)
+static int piece_end(struct blkfront_disk *disk, uint16_t index)
 {
 	struct blkfront_piece *piece = &disk->pieces[index];
 
 	switch (piece->kind) {
-	case BLKFRONT_PIECE_BOUNCE:
-		if (!error && piece->memory && piece->request->op == BLOCK_READ) {
-			memcpy(piece->memory, piece->bounce, piece->bytes);
-			disk->copied += piece->bytes;
-		}
-		break;
 	case BLKFRONT_PIECE_OWN:
 		users_leave(disk, piece);
 		break;
@@ -730,6 +427,22 @@ static int piece_end(struct blkfront_disk *disk, uint16_t index, int error)
 	return 0;
 }
 
+/*
+ * All of them before the first page is given back: several requests may share one, and
+ * who is told of his may take it as a buffer at once.
+ */
+static void bounces_read(struct blkfront_disk *disk, uint16_t index)
+{
+	for (; index != BLKFRONT_NONE; index = disk->pieces[index].next) {
+		const struct blkfront_piece *piece = &disk->pieces[index];
+
+		if (piece->kind != BLKFRONT_PIECE_BOUNCE)
+			continue;
+		memcpy(piece->memory, piece->bounce, piece->bytes);
+		disk->copied += piece->bytes;
+	}
+}
+
 void blkfront_shadow_end(struct blkfront_queue *queue, uint16_t id, int error)
 {
 	struct blkfront_disk *disk = queue->disk;
@@ -739,11 +452,13 @@ void blkfront_shadow_end(struct blkfront_queue *queue, uint16_t id, int error)
 	shadow->under_way = false;
 	queue->ids[queue->id_count++] = id;
 	disk->under_way--;
+	if (!error && shadow->operation == BLKIF_OP_READ)
+		bounces_read(disk, index);
 	while (index != BLKFRONT_NONE) {
 		struct blkfront_piece *piece = &disk->pieces[index];
 		struct block_request *request = piece->request;
 		uint16_t next = piece->next;
-		int kept = piece_end(disk, index, error);
+		int kept = piece_end(disk, index);
 
 		if (!kept)
 			blkfront_piece_free(disk, index);
@@ -770,7 +485,7 @@ void blkfront_shadow_drop(struct blkfront_queue *queue, uint16_t id)
 	while (index != BLKFRONT_NONE) {
 		struct block_request *request = disk->pieces[index].request;
 		uint16_t next = disk->pieces[index].next;
-		int kept = piece_end(disk, index, -EIO);
+		int kept = piece_end(disk, index);
 
 		if (!kept)
 			blkfront_piece_free(disk, index);

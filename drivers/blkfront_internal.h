@@ -135,6 +135,7 @@ struct blkfront_disk {
 	uint32_t writes;  /* reported */
 	uint32_t flushed; /* of them, known to be stable */
 	bool doubt;	  /* others were another backend's, and nobody knows what became of them */
+	uint64_t doubted; /* requests up to that number were submitted before anybody was told so */
 
 	struct blkfront_piece *pieces;
 	uint16_t free_piece;
@@ -201,16 +202,19 @@ uint16_t blkfront_page_of(const struct blkfront_disk *disk, const void *p);
 uint16_t blkfront_page_take(struct blkfront_disk *disk);
 void blkfront_page_free(struct blkfront_disk *disk, uint16_t index);
 
-/* ---- blkfront_build.c: requests of the ring, and their pieces ---- */
+/* ---- blkfront_build.c: requests of the ring, and their pieces; see also blkfront_build.h ---- */
 
 void blkfront_pieces_init(struct blkfront_disk *disk, uint32_t count);
-/* Puts what waits on the rings, as far as there is room. True: there is more to do now. */
-bool blkfront_pump(struct blkfront_disk *disk);
 /* Ends a request of the ring: `error` is what the backend said. */
 void blkfront_shadow_end(struct blkfront_queue *queue, uint16_t id, int error);
 /* The same when the connection has ended without an answer. */
 void blkfront_shadow_drop(struct blkfront_queue *queue, uint16_t id);
 void blkfront_piece_free(struct blkfront_disk *disk, uint16_t index);
+
+/* ---- blkfront_pump.c: what goes on the rings next ---- */
+
+/* Puts what waits on the rings, as far as there is room. True: there is more to do now. */
+bool blkfront_pump(struct blkfront_disk *disk);
 
 /* ---- blkfront_ring.c ---- */
 
@@ -219,6 +223,8 @@ bool blkfront_poll(struct loop_source *source, uint32_t budget);
 void blkfront_submit(struct block_device *device, struct block_request *const *requests,
 		     uint32_t count);
 void blkfront_queue_event(void *queue);
+/* Pages or pieces are free that no answer has freed: what waits for them may go on. */
+void blkfront_pages_came(struct blkfront_disk *disk);
 /* For the timer of all disks. */
 uint64_t blkfront_reap_next(const struct blkfront_disk *disk);
 

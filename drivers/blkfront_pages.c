@@ -191,6 +191,7 @@ void blkfront_buffer_free(struct block_device *device, void *buffer, size_t byte
 			      device->name);
 		blkfront_page_free(disk, (uint16_t)i);
 	}
+	blkfront_pages_came(disk);
 }
 
 /* ---- lending ---- */
@@ -207,23 +208,32 @@ int blkfront_page_grant(const struct blkfront_disk *disk, struct iopage *page)
 
 /*
  * Another domain finds zeroes, except in what the user has in a buffer now: what an
- * earlier backend has read or written is not for it.
+ * earlier backend has read or written is not for it. All before the first is lent: what
+ * fails then may be tried again, and is for the same domain.
  */
-int blkfront_pages_grant(struct blkfront_disk *disk)
+static void pages_change_domain(struct blkfront_disk *disk)
 {
-	bool another = disk->pages_domid != disk->backend_id;
-
-	if (another && disk->pages_domid != DOMID_INVALID && disk->writes != disk->flushed)
+	if (disk->pages_domid != DOMID_INVALID && disk->writes != disk->flushed)
 		disk->doubt = true;
 	disk->pages_domid = disk->backend_id;
+	for (uint32_t i = 0; i < disk->page_count; i++) {
+		const struct blkfront_page *page = &disk->pages[i];
+
+		if (!page->lost && page->use == BLKFRONT_PAGE_FREE)
+			memset(page->page->data, 0, IOPAGE_SIZE);
+	}
+}
+
+int blkfront_pages_grant(struct blkfront_disk *disk)
+{
+	if (disk->pages_domid != disk->backend_id)
+		pages_change_domain(disk);
 	for (uint32_t i = 0; i < disk->page_count; i++) {
 		struct blkfront_page *page = &disk->pages[i];
 		int error;
 
 		if (page->lost)
 			continue;
-		if (another && page->use == BLKFRONT_PAGE_FREE)
-			memset(page->page->data, 0, IOPAGE_SIZE);
 		error = blkfront_page_grant(disk, page->page);
 		if (error)
 			return error;
@@ -403,7 +413,9 @@ bool blkfront_lost_find(struct blkfront_disk *disk)
 	bool held = disk_pages_find(disk);
 
 	held |= rings_find(disk);
-	return loans_find(disk) || held;
+	held |= loans_find(disk);
+	blkfront_pages_came(disk);
+	return held;
 }
 
 bool blkfront_lost_any(const struct blkfront_disk *disk)

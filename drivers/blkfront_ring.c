@@ -75,20 +75,25 @@ static void offer_withdraw(struct blkfront_disk *disk, uint8_t operation)
 
 /*
  * What an earlier backend in another domain had written and not flushed may be lost with
- * that domain: the next flush cannot promise it, nor a barrier that it comes after it, and
- * whoever wanted that has to know. A write that must be stable by itself is.
+ * that domain: a flush cannot promise it, nor a barrier that it comes after it, and whoever
+ * wanted that has to know: all that were submitted before one of them was told. A write that
+ * must be stable by itself is.
  */
 static void flush_end(struct blkfront_disk *disk, const struct blkfront_shadow *shadow)
 {
 	bool doubt = disk->doubt;
 
 	disk->flushed = disk->pieces[shadow->first].bytes;
-	for (uint16_t i = shadow->first; doubt && i != BLKFRONT_NONE; i = disk->pieces[i].next) {
+	for (uint16_t i = shadow->first; i != BLKFRONT_NONE; i = disk->pieces[i].next) {
 		struct block_request *request = disk->pieces[i].request;
 
 		if (request->op != BLOCK_FLUSH && !(request->flags & BLOCK_BARRIER))
 			continue;
+		if (!doubt && request->own.number > disk->doubted)
+			continue;
 		request->own.error = -EIO;
+		if (disk->doubt)
+			disk->doubted = disk->submitted;
 		disk->doubt = false;
 	}
 }
@@ -251,6 +256,12 @@ bool blkfront_poll(struct loop_source *source, uint32_t budget)
 uint64_t blkfront_reap_next(const struct blkfront_disk *disk)
 {
 	return disk->connected && disk->reap_ns ? disk->reap_ns : UINT64_MAX;
+}
+
+void blkfront_pages_came(struct blkfront_disk *disk)
+{
+	if (disk->connected && !disk->polling && !list_is_empty(&disk->waiting))
+		loop_schedule(&disk->source);
 }
 
 /*

@@ -34,7 +34,8 @@ static int sectors_check(const struct block_device *device, const struct block_r
 		return request->count || request->data ? -EINVAL : 0;
 	if (!request->count || has_data(request->op) != (request->data != NULL))
 		return -EINVAL;
-	if (has_data(request->op) && request->count > BLOCK_BYTES_MOST / geometry->sector_bytes)
+	if (has_data(request->op) &&
+	    request->count > BLOCK_BYTES_MOST / max32(geometry->sector_bytes, BLOCK_SECTOR_LEAST))
 		return -EINVAL;
 	if (request->sector >= geometry->sectors ||
 	    request->count > geometry->sectors - request->sector)

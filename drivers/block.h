@@ -81,7 +81,8 @@ struct block_geometry {
 	uint32_t physical_sector_bytes; /* a multiple of it; writes of less cost a read */
 	bool read_only, removable, cdrom;
 	bool flush;   /* BLOCK_FLUSH, and so BLOCK_FUA; without it nobody can promise that */
-	bool barrier; /* BLOCK_BARRIER costs no wait */
+	bool barrier; /* it orders by itself, too; BLOCK_BARRIER always waits for what is under way
+		       */
 	bool discard, secure_discard;
 	uint32_t discard_bytes;	    /* granularity; what is smaller may be left as it is */
 	uint32_t discard_alignment; /* bytes from the start to the first such unit */

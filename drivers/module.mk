@@ -11,6 +11,7 @@ drivers_SRCS := \
 	drivers/blkfront_name.c \
 	drivers/blkfront_pages.c \
 	drivers/blkfront_plan.c \
+	drivers/blkfront_pump.c \
 	drivers/blkfront_recover.c \
 	drivers/blkfront_ring.c \
 	drivers/blkif_ring.c \

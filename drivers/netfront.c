@@ -14,6 +14,7 @@
 #define BACKEND_LIMIT_NS 10000000000ull
 #define CLOSE_STEP_NS 10000000ull
 #define LOST_LOOK_NS 500000000ull
+#define CLOSED_LIMIT_NS 1000000000ull
 #define RETRY_NS 100000000ull
 /* A backend that comes, connects, closes and comes again changes its state ten times. */
 #define BACKEND_LOOKS 16u
@@ -160,6 +161,24 @@ static bool backend_is_leaving(struct netfront *front)
 	       bus_read_u64(front->backend, "online", 0) == 0;
 }
 
+/*
+ * A backend that has not seen us Closed yet takes what we write next for the connection of
+ * before, which it may have made anew already from what we had written for that: we would
+ * wait on rings that are not the other's. One that never says Closed is not waited for long.
+ */
+static void backend_wait_closed(struct netfront *front)
+{
+	uint64_t deadline = loop_now_ns() + CLOSED_LIMIT_NS;
+
+	while (!front->closing && backend_is_same(front)) {
+		enum xenbus_state state = backend_state(front);
+
+		if (state == XenbusStateClosed || state == XenbusStateUnknown ||
+		    fiber_event_wait(&front->event, deadline))
+			return;
+	}
+}
+
 static void connect_once(struct netfront *front)
 {
 	int error = backend_find(front);
@@ -189,6 +208,7 @@ static void connect_once(struct netfront *front)
 	netfront_connection_end(front, front->broken ? XenbusStateClosing : XenbusStateClosed);
 	if (bus_state_write(STORE_NO_TRANSACTION, front->directory, XenbusStateClosed))
 		log_line(LOG_DEBUG, front->netdev.name, "its directory is gone");
+	backend_wait_closed(front);
 	/* What failed may fail again, and the store is everybody's. */
 	if (failed && !front->closing)
 		fiber_sleep_until(loop_now_ns() + RETRY_NS);

@@ -18,5 +18,6 @@ int main(void)
 	suite_add_tcase(suite, blkif_hostile_front_life_tests());
 	suite_add_tcase(suite, blkif_hostile_back_tests());
 	suite_add_tcase(suite, blkif_hostile_back_life_tests());
+	suite_add_tcase(suite, blkif_hostile_pages_tests());
 	return unit_run(suite, CK_NORMAL, "");
 }

@@ -387,6 +387,125 @@ START_TEST(a_flush_after_a_backend_died_with_writes_fails_once)
 }
 END_TEST
 
+static struct guest_batch flushes[2];
+
+static void submit_flush(struct guest_batch *flush)
+{
+	flush->disk = &world.clients[0].disks[0];
+	flush->count = 1;
+	flush->entries[0].request = (struct block_request){ .op = BLOCK_FLUSH };
+	blkif_world_submit(&world, 0, flush);
+	host_run_for(world.machine, BLKIF_MS);
+}
+
+/* Who asked before anybody was told relies on it as much as who is told. */
+START_TEST(all_flushes_that_were_under_way_fail_when_one_has_to)
+{
+	struct guest_operation flush = { .op = BLOCK_FLUSH, .disk = &world.clients[0].disks[0] };
+
+	begin(0);
+	attach();
+	add_write(5, 0, 1);
+	blkif_world_submit(&world, 0, &batch);
+	blkif_world_wait_batch(&world, &batch);
+	blkif_script_replace(&script);
+	ck_assert(blkif_world_wait_up(&world, 0, 0, 10 * BLKIF_SECOND));
+	script.silent = true;
+	for (uint32_t i = 0; i < 2; i++) {
+		submit_flush(&flushes[i]);
+		ck_assert_uint_eq(script.unanswered, i + 1);
+	}
+	script.silent = false;
+	for (uint32_t i = 0; i < 2; i++) {
+		blkif_world_wait_batch(&world, &flushes[i]);
+		ck_assert_int_eq(flushes[i].entries[0].error, -EIO);
+	}
+	ck_assert_int_eq(blkif_world_operate(&world, 0, &flush), 0);
+	end();
+}
+END_TEST
+
+/* ---- reports ---- */
+
+#define READS 8u
+
+struct reading {
+	struct block_request requests[READS];
+	struct block_device *device;
+	void *buffer;
+	uint32_t reported;
+};
+
+/* A buffer is empty when it is got, wherever it comes from. */
+static void take_a_buffer(struct block_request *request, int error)
+{
+	struct reading *reading = request->context;
+	struct block_device *device = reading->device;
+
+	ck_assert_int_eq(error, 0);
+	if (!reading->reported++)
+		reading->buffer = device->ops->buffer_alloc(device, SECTOR);
+}
+
+static void read_joined(void *argument)
+{
+	struct reading *reading = argument;
+	struct block_request *requests[READS];
+
+	reading->device = world.clients[0].disks[0].device;
+	for (uint32_t i = 0; i < READS; i++) {
+		reading->requests[i] = (struct block_request){ .op = BLOCK_READ,
+							       .sector = i,
+							       .count = 1,
+							       .data = data + (size_t)i * SECTOR,
+							       .done = take_a_buffer,
+							       .context = reading };
+		requests[i] = &reading->requests[i];
+	}
+	reading->device->ops->submit(reading->device, requests, READS);
+}
+
+static void give_buffer_back(void *argument)
+{
+	struct reading *reading = argument;
+
+	reading->device->ops->buffer_free(reading->device, reading->buffer, SECTOR);
+}
+
+/* Requests that went along in one may have shared a page, which is free too early then. */
+START_TEST(a_buffer_that_is_taken_in_a_report_takes_nothing_of_others)
+{
+	static struct reading reading;
+
+	begin(0);
+	memset(script.contents, 7, READS * SECTOR);
+	attach();
+	host_call(world.clients[0].guest.domain, read_joined, &reading);
+	host_run_for(world.machine, 10 * BLKIF_MS);
+	ck_assert_uint_eq(reading.reported, READS);
+	ck_assert_ptr_nonnull(reading.buffer);
+	for (uint32_t i = 0; i < READS * SECTOR; i++)
+		ck_assert_uint_eq(data[i], 7);
+	host_call(world.clients[0].guest.domain, give_buffer_back, &reading);
+	end();
+}
+END_TEST
+
+/* What a struct had before is nothing to a flush, nor to what it says of a disk that shrank. */
+START_TEST(a_flush_has_no_sector)
+{
+	begin(0);
+	attach();
+	batch.count = 1;
+	batch.entries[0].request =
+		(struct block_request){ .op = BLOCK_FLUSH, .sector = UINT64_MAX };
+	blkif_world_submit(&world, 0, &batch);
+	blkif_world_wait_batch(&world, &batch);
+	ck_assert_int_eq(batch.entries[0].error, 0);
+	end();
+}
+END_TEST
+
 /* Detached with everything unanswered. */
 START_TEST(a_silent_disk_that_goes_reports_each_request_once)
 {
@@ -423,6 +542,9 @@ TCase *blkif_order_tests(void)
 	MODES_TEST_STEPPED(tests, what_was_not_answered_is_issued_again_in_order, 2);
 	MODES_TEST_STEPPED(tests, what_was_answered_is_not_issued_again, 4);
 	MODES_TEST_STEPPED(tests, a_flush_after_a_backend_died_with_writes_fails_once, 1);
+	MODES_TEST_STEPPED(tests, all_flushes_that_were_under_way_fail_when_one_has_to, 1);
+	MODES_TEST_STEPPED(tests, a_buffer_that_is_taken_in_a_report_takes_nothing_of_others, 1);
+	MODES_TEST_STEPPED(tests, a_flush_has_no_sector, 1);
 	MODES_TEST_STEPPED(tests, a_silent_disk_that_goes_reports_each_request_once, 1);
 	return tests;
 }

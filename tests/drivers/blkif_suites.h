@@ -15,3 +15,4 @@ TCase *blkif_hostile_front_tests(void);
 TCase *blkif_hostile_front_life_tests(void);
 TCase *blkif_hostile_back_tests(void);
 TCase *blkif_hostile_back_life_tests(void);
+TCase *blkif_hostile_pages_tests(void);

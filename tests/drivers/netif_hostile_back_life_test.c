@@ -146,6 +146,61 @@ START_TEST(pages_are_posted_again_before_the_ring_is_empty)
 }
 END_TEST
 
+/* ---- a backend that is slow to look ---- */
+
+static void bind_anew(void *argument)
+{
+	struct back_scene *scene = argument;
+
+	hostile_backend_release(&scene->back);
+	hostile_backend_set_state(&scene->back, XenbusStateInitWait);
+}
+
+struct peer_look {
+	struct back_scene *scene;
+	uint32_t state;
+};
+
+static void note_peer_state(void *argument)
+{
+	struct peer_look *look = argument;
+
+	look->state = hostile_backend_peer_state(&look->scene->back);
+}
+
+static uint32_t peer_state(struct back_scene *scene)
+{
+	struct peer_look look = { .scene = scene };
+
+	host_call_fiber_must(scene->attacker, note_peer_state, &look);
+	return look.state;
+}
+
+/*
+ * One that is bound anew connects to what is in the store from before unless it has seen
+ * Closed: nothing new may be there until it has said so itself.
+ */
+START_TEST(a_backend_that_was_bound_anew_has_seen_closed)
+{
+	struct back_scene scene = { 0 };
+
+	back_scene_begin(&scene, HOST_STEPPED, 0);
+	back_scene_connect(&scene);
+	host_call_fiber_must(scene.attacker, bind_anew, &scene);
+	host_run_for(scene.world.machine, 500 * WORLD_MS);
+	ck_assert_uint_eq(peer_state(&scene), XenbusStateClosed);
+	host_call_fiber_must(scene.attacker, say_closed, &scene);
+	host_run_for(scene.world.machine, 50 * WORLD_MS);
+	ck_assert_uint_eq(peer_state(&scene), XenbusStateInitialising);
+	host_call_fiber_must(scene.attacker, back_offer_and_connect, &scene);
+	ck_assert(host_run_until(scene.world.machine, back_victim_is_up, &scene, 5 * WORLD_SECOND));
+	back_victim_sends(&scene, 60);
+	ck_assert_uint_gt(hostile_tx_waiting(&scene.back), 0);
+	host_call(scene.attacker, hostile_backend_release, &scene.back);
+	back_scene_end(&scene);
+}
+END_TEST
+
 /* ---- lies in the store ---- */
 
 static void lie_about_features(void *argument)
@@ -241,6 +296,7 @@ TCase *netif_hostile_back_life_tests(void)
 			   2);
 	MODES_TEST_STEPPED(tests, pages_are_posted_again_before_the_ring_is_empty, 1);
 	MODES_TEST_STEPPED(tests, features_that_are_no_numbers_are_not_there, 4);
+	MODES_TEST_STEPPED(tests, a_backend_that_was_bound_anew_has_seen_closed, 1);
 	MODES_TEST_BY_TURNS(tests, hostile_backend_flaps, 6);
 	MODES_TEST_STEPPED(tests, a_new_backend_finds_nothing_of_what_the_last_was_sent, 1);
 	return tests;
