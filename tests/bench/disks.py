@@ -223,6 +223,7 @@ class DisksTests:
             target = self.memory_make(16)
             for seed, words in enumerate(VARIANTS, 20):
                 self.blktest_start([target], words)
+                self.check_agreed(words)
                 checks = self.selfcheck("xvda")
                 self.fill("xvda", seed, "bs=256K buffers=aligned")
                 self.load("xvda", "rw=randread bs=8K depth=64 ios=300 buffers=unaligned")
@@ -232,6 +233,17 @@ class DisksTests:
         finally:
             self.bench.run("echo 1 >/sys/module/xen_blkback/parameters/max_queues")
             self.disks_end()
+
+    def check_agreed(self, words):
+        """The frontend tells the backend what the words are for."""
+        said = self.bench.run("xenstore-ls /local/domain/"
+                              f"{self.domid('blktest')}/device/vbd/{XVDA}").out
+        persistent = 0 if "persistent=no" in words else 1
+        self.expect(f'feature-persistent = "{persistent}"' in said, "grants kept or not", said)
+        for word, key in (("queues", "multi-queue-num-queues"), ("order", "ring-page-order")):
+            wanted = re.search(rf"{word}=([1-9])", words)
+            self.expect(not wanted or f'{key} = "{wanted.group(1)}"' in said, f"{key}: {words}",
+                        said)
 
     def test_blk_resize(self):
         """A disk that grows while it is used."""
@@ -317,7 +329,10 @@ class DisksTests:
                 found = b.wait_console("blktest", r"^fill: xvda .* errors (\d+)", 60, start)
                 self.expect(found.group(1) == "0", "no error", b.console("blktest")[-1500:])
                 self.verify("xvda", seed, size=32 * MIB // 512)
-            print(f"    issued again: {self.counter('xvda', 'reissued')}", flush=True)
+            again = int(self.counter("xvda", "reissued"))
+            self.expect(again > 0, "requests under way when a backend went",
+                        b.console("blktest")[-1500:])
+            print(f"    issued again: {again}", flush=True)
         finally:
             self.disks_end()
 

@@ -89,6 +89,8 @@ class RamdiskTests:
             self.expect(f"read-only: {int(access == 'ro')}" in text, f"a disk {access}", text)
         if self.blktest:
             self.ramdisk_eight()
+        else:
+            print("    one client alone: --blktest says no kernel for seven more", flush=True)
         b.destroy_these([LINUX, *SMALL])
         wait_for("the RAM disk to let go of all clients",
                  lambda: self.ramdisk_held()[0] == before, 20)

@@ -180,7 +180,8 @@ static void batch_done(struct block_request *request, int error)
 	struct batch_entry *entry = container_of(request, struct batch_entry, request);
 
 	entry->error = error;
-	entry->order = atomic_fetch_add(&batch->reported, 1) + 1;
+	entry->order = atomic_fetch_add(&batch->disk->batch_reports, 1) + 1;
+	atomic_fetch_add(&batch->reported, 1);
 	atomic_fetch_add(&entry->times, 1);
 }
 

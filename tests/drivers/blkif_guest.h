@@ -24,6 +24,7 @@ struct guest_disk {
 	/* written by the guest, read by all */
 	atomic_bool up; /* there, and served */
 	atomic_uint attached, detached, changes;
+	atomic_uint batch_reports;
 	struct blkif_load load;
 	/* filled by collect(), and when it goes */
 	bool there;
@@ -66,7 +67,7 @@ struct guest_operation {
 struct batch_entry {
 	struct block_request request; /* set by the test but for done and context */
 	int error;
-	uint32_t order; /* in which it was reported: 1 is the first */
+	uint32_t order; /* in which it was reported, among those of all batches of its disk */
 	atomic_uint times;
 };
 struct guest_batch {

@@ -62,6 +62,23 @@ static const struct load_shape plain = { .depth = 24,
 					 .fua = 5,
 					 .barriers = 3 };
 
+/* Answers to requests that came after one that had none yet. */
+static uint32_t answered_early(void)
+{
+	uint32_t early = 0, latest = 0;
+
+	for (uint32_t i = script.event_count; i--;) {
+		const struct script_event *event = &script.events[i];
+
+		if (!event->answer)
+			continue;
+		early += latest && event->request > latest;
+		if (!latest || event->request < latest)
+			latest = event->request;
+	}
+	return early;
+}
+
 START_TEST(answers_in_any_order_agree_with_the_model)
 {
 	begin((uint32_t)_i);
@@ -71,6 +88,7 @@ START_TEST(answers_in_any_order_agree_with_the_model)
 	script.offer.barrier = _i & 2 ? "1" : NULL;
 	attach();
 	blkif_world_run(&world, 0, 0, &plain, 1500);
+	ck_assert_uint_gt(answered_early(), 100);
 	end();
 }
 END_TEST
@@ -317,6 +335,7 @@ START_TEST(what_was_answered_is_not_issued_again)
 	for (uint32_t i = 0; i < 50; i++)
 		answered[i] = atomic_load(&batch.entries[i].times) > 0;
 	ck_assert_uint_gt(atomic_load(&batch.reported), 0);
+	ck_assert_uint_lt(atomic_load(&batch.reported), 50);
 	script.event_count = 0;
 	script.silent = false;
 	blkif_script_replace(&script);

@@ -6,6 +6,7 @@
  * virtual clock (_i 0) and on threads (_i 1) where it says no other.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,6 +113,52 @@ static void begin_with(struct blkif_world *world, enum host_mode mode, uint32_t 
 	ck_assert_int_eq(blkif_world_attach(world, 0, 0, 0), 0);
 }
 
+/* What the client wrote of itself; -1: nothing. */
+static int64_t client_said(struct blkif_world *world, const char *key)
+{
+	char directory[128], path[160];
+
+	host_vbd_frontend_path(&world->clients[0].vbds[0], directory, sizeof(directory));
+	snprintf(path, sizeof(path), "%s/%s", directory, key);
+	return host_store_number(world->machine, path);
+}
+
+/* How many requests of the ring it takes to write 32 pages that are copied. */
+static uint64_t slots_of_32_pages(struct blkif_world *world)
+{
+	static uint8_t data[32 * 4096];
+	struct guest_operation operation = { .op = BLOCK_WRITE,
+					     .disk = &world->clients[0].disks[0],
+					     .data = data };
+	const struct guest_disk *disk = blkif_world_look(world, 0, 0);
+	uint64_t before = disk->stats.ring_requests;
+
+	operation.count = sizeof(data) / disk->geometry.sector_bytes;
+	ck_assert_int_eq(blkif_world_operate(world, 0, &operation), 0);
+	return blkif_world_look(world, 0, 0)->stats.ring_requests - before;
+}
+
+/* The two ends use what they were given, and not the least that any two can do. */
+static void assert_chosen(struct blkif_world *world, const struct choice *choice)
+{
+	uint32_t segments = choice->no_indirect || choice->indirect < 11 ? 11 : choice->indirect;
+	bool kept = choice->persistent && !choice->no_persistent;
+	uint64_t rings = (uint64_t)choice->queues << choice->order;
+	uint64_t mapped = host_domain_counters(world->server.domain).mapped;
+
+	ck_assert_int_eq(client_said(world, "multi-queue-num-queues"),
+			 choice->queues > 1 ? (int64_t)choice->queues : -1);
+	ck_assert_int_eq(client_said(world, "ring-page-order"),
+			 choice->order ? (int64_t)choice->order : -1);
+	ck_assert_int_eq(client_said(world, "feature-persistent"), !choice->no_persistent);
+	if (kept)
+		ck_assert_uint_gt(mapped, rings);
+	else
+		ck_assert_uint_eq(mapped, rings);
+	if (!choice->direct)
+		ck_assert_uint_eq(slots_of_32_pages(world), (32 + segments - 1) / segments);
+}
+
 START_TEST(every_choice_of_ring_moves_every_byte)
 {
 	uint32_t variant = (uint32_t)_i % ARRAY_SIZE(choices);
@@ -121,6 +168,7 @@ START_TEST(every_choice_of_ring_moves_every_byte)
 	ck_assert_uint_eq(blkif_world_look(&world, 0, 0)->geometry.sector_bytes,
 			  choices[variant].sector_bytes);
 	blkif_world_run(&world, 0, 0, &blkif_mixed, 500);
+	assert_chosen(&world, &choices[variant]);
 	blkif_world_end_cleanly(&world);
 }
 END_TEST

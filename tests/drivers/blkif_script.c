@@ -354,8 +354,11 @@ void blkif_script_lose_power(struct blkif_script *script)
 	for (uint64_t i = 0; i < script->bytes / BLKIF_SECTOR_BYTES; i++) {
 		uint64_t at = i * BLKIF_SECTOR_BYTES;
 
-		if (script->unstable[i] && draw(script, 2))
-			memcpy(script->contents + at, script->stable + at, BLKIF_SECTOR_BYTES);
+		if (!script->unstable[i] || draw(script, 2))
+			continue;
+		script->lost +=
+			memcmp(script->contents + at, script->stable + at, BLKIF_SECTOR_BYTES) != 0;
+		memcpy(script->contents + at, script->stable + at, BLKIF_SECTOR_BYTES);
 	}
 	flush(script);
 	blkif_script_replace(script);

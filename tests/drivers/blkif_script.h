@@ -47,6 +47,7 @@ struct blkif_script {
 	uint32_t event_count;
 	uint32_t unanswered;
 	uint32_t errors;   /* answered */
+	uint32_t lost;	   /* sectors that went back to what they were, with the power */
 	uint8_t *contents; /* what a read gets */
 	uint8_t *stable;   /* what would be there after a loss of power, at least */
 	uint64_t bytes;
