@@ -127,6 +127,13 @@ static void model_begin(struct bottleneck_flow *flow)
 	flow->model = (struct cubic_model){ .cwnd = window(flow) };
 }
 
+/* Where a rule begins to hold a hair's breadth earlier or later in the model, that goes on. */
+static void settle_tie(struct bottleneck_flow *flow)
+{
+	if (flow->model.tie < 0.01 * flow->model.cwnd_prior)
+		flow->model.w_max = (double)flow->cubic.w_max / BOTTLENECK_MSS;
+}
+
 static void lose(struct bottleneck *link, struct bottleneck_flow *flow)
 {
 	double flight = (double)in_flight(flow) / BOTTLENECK_MSS;
@@ -136,6 +143,7 @@ static void lose(struct bottleneck *link, struct bottleneck_flow *flow)
 			       flow->next * BOTTLENECK_MSS, link->now_ns))
 		return;
 	cubic_model_loss(&flow->model, flight);
+	settle_tie(flow);
 	reno_reduce(flow);
 	flow->reductions++;
 	flow->recovering = true;
@@ -178,6 +186,7 @@ static void see_mark(struct bottleneck *link, struct bottleneck_flow *flow)
 			     flow->next * BOTTLENECK_MSS, link->now_ns) == TCP_CUBIC_ECN_SEEN)
 		return;
 	cubic_model_ecn(&flow->model, flight);
+	settle_tie(flow);
 	flow->reductions++;
 }
 

@@ -67,6 +67,7 @@ static double reduce(struct cubic_model *model, double flight_size)
 {
 	double reduced = fmin(flight_size, model->cwnd) * BETA;
 
+	model->tie = fabs(model->cwnd - model->w_max);
 	model->w_max = model->cwnd < model->w_max ? model->cwnd * (1 + BETA) / 2 : model->cwnd;
 	model->cwnd_prior = model->cwnd;
 	model->ssthresh = fmax(reduced, 2);

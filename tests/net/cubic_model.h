@@ -12,6 +12,7 @@ struct cubic_model {
 	double w_max, k, w_est, t_epoch;
 	double margin; /* how far the last ACK was from where one rule ends and the next begins
 			  (4.3) */
+	double tie;    /* how far the last reduction was from where 4.7 begins to hold */
 	bool in_epoch;
 	bool k_is_0; /* RFC 9438, 4.8 and 4.10 */
 };
