@@ -229,12 +229,19 @@ static uint32_t zeroes_add(struct blkfront_build *build, struct block_request *r
 	return bytes;
 }
 
+static bool own_continues(const struct blkfront_piece *piece, const struct block_request *request,
+			  const uint8_t *data)
+{
+	return piece->request == request && piece->kind == BLKFRONT_PIECE_OWN &&
+	       piece->memory + piece->bytes == data;
+}
+
 static uint32_t own_add(struct blkfront_build *build, struct block_request *request, uint8_t *data,
 			uint16_t page, uint32_t bytes)
 {
 	struct blkfront_disk *disk = build->disk;
-	struct blkfront_piece *piece =
-		build->tail == BLKFRONT_NONE ? NULL : &disk->pieces[build->tail];
+	struct blkfront_piece *piece;
+	uint16_t tail = build->tail;
 	uint32_t offset = (uint32_t)((uintptr_t)data % BLKIF_PAGE_BYTES);
 
 	if (segment_continues(build, page_gref(disk, page), offset))
@@ -244,9 +251,9 @@ static uint32_t own_add(struct blkfront_build *build, struct block_request *requ
 	build->fill = NULL;
 	disk->pages[page].users++;
 	/* A page of descriptors may have come between; then it is another piece. */
-	if (piece && piece->request == request && piece->kind == BLKFRONT_PIECE_OWN &&
-	    &disk->pieces[build->tail] == piece && piece->memory + piece->bytes == data) {
-		piece->bytes += bytes;
+	if (tail != BLKFRONT_NONE && build->tail == tail &&
+	    own_continues(&disk->pieces[tail], request, data)) {
+		disk->pieces[tail].bytes += bytes;
 		return bytes;
 	}
 	piece = piece_add(build, BLKFRONT_PIECE_OWN, request, BLKFRONT_NONE);

@@ -347,24 +347,27 @@ static void close_for_good(struct blkfront_disk *disk)
 }
 
 /* Without it nobody would tell us that the disk is taken away. */
-static void directory_watch(struct blkfront_disk *disk)
+static bool directory_watch(struct blkfront_disk *disk)
 {
-	while (store_watch_add(&disk->directory_watch, disk->directory, &disk->event)) {
-		log_limited(&disk->log_limit, LOG_ERROR, disk->device.name, "%s cannot be watched",
-			    disk->directory);
-		fiber_sleep_until(loop_now_ns() + LOST_LOOK_NS);
-		if (must_end(disk) || !directory_is_there(disk))
-			return;
-	}
+	if (store_watch_add(&disk->directory_watch, disk->directory, &disk->event) == 0)
+		return true;
+	log_limited(&disk->log_limit, LOG_ERROR, disk->device.name, "%s cannot be watched",
+		    disk->directory);
+	fiber_sleep_until(loop_now_ns() + LOST_LOOK_NS);
+	return false;
 }
 
 void blkfront_disk_serve(void *argument)
 {
 	struct blkfront_disk *disk = argument;
+	bool watched = directory_watch(disk);
 
-	directory_watch(disk);
-	while (!must_end(disk) && directory_is_there(disk))
-		connect_once(disk);
+	while (!must_end(disk) && directory_is_there(disk)) {
+		if (watched)
+			connect_once(disk);
+		else
+			watched = directory_watch(disk);
+	}
 	store_watch_remove(&disk->backend_watch);
 	store_watch_remove(&disk->directory_watch);
 	disk->ended = true;

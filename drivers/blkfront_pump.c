@@ -306,7 +306,7 @@ bool blkfront_pump(struct blkfront_disk *disk)
 		if (disk->copied >= BLKFRONT_POLL_COPY_BYTES)
 			return true;
 		if (!flush_is_next(disk)) {
-			if (!request_put(queue, request))
+			if (!request || !request_put(queue, request))
 				return false;
 		} else if (!disk->agreed.flush_operation) {
 			flushes_refuse(disk);
