@@ -81,7 +81,7 @@ $(foreach kind,$(HOSTED_KINDS),$(eval $(call hosted_kind,$(kind))))
 cases_of = $(shell sed -n 's/.*tcase_create("\([^"]*\)").*/\1/p' $(1))
 netif_CASES := $(call cases_of,tests/drivers/netif_*_test.c)
 netif_STEPPED = hostile-queues lost storm
-blkif_STEPPED = order power feature hostile-pages
+blkif_STEPPED = order power feature hostile-pages hostile-front-share
 blkif_CASES := $(call cases_of,tests/drivers/blkif_*_test.c)
 vchan_CASES := $(call cases_of,tests/xen/vchan_*_test.c)
 qrexec_CASES := $(shell sed -n 's/.*_scenes", \(.*\) },/\1/p' tests/xen/qrexec/main.c | tr -d '",')
