@@ -11,7 +11,6 @@ A row is a size, reading or writing, one after the other or at random, and a num
 requests under way at once: `4k-randread-32`. --only measures the rows whose names contain
 WORD, a regular expression. Each is measured twice: so many requests as are under way at
 once, which is what starting costs, and then for a second; the difference is what counts.
-A row that Linux wins is measured again, and the best of each counts.
 
 Each domain has a processor of its own, and dom0 another; instructions are those on the
 domain's. Absolute speeds are those of software emulation; only the ratios mean something.
@@ -38,7 +37,6 @@ DISK_MIB = 256
 LINUX_MIB, OWN_MIB = 512, 800
 ROW_LIMIT = 60
 MODE_SECONDS = 600
-ATTEMPTS = 3
 # Pages that our guest's disk lends to dom0, and the data under way that fit into them; more is
 # copied through them. The grant table would not hold 256 MiB.
 OWN_PAGES, LENT_BYTES = 12288, 32 << 20
@@ -151,30 +149,8 @@ def measure_side(side, counter, row, profiler):
             "guest": (whole.guest - start.guest) / ios, "xen": (whole.xen - start.xen) / ios}
 
 
-def better(one, other):
-    """The best of two measurements: most of the speeds, least of the instructions."""
-    if one is None:
-        return other
-    fast = one if one["iops"] >= other["iops"] else other
-    light = one if one["guest"] + one["xen"] <= other["guest"] + other["xen"] else other
-    return {**fast, "guest": light["guest"], "xen": light["xen"]}
-
-
 def measure_row(sides, counter, row, profiler):
-    found, failed = {}, {}
-    for _ in range(ATTEMPTS):
-        for side in sides:
-            try:
-                found[side.kind] = better(found.get(side.kind),
-                                          measure_side(side, counter, row, profiler))
-            except BenchError as error:
-                failed[side.kind] = error
-        if len(found) == len(sides) and not report_blk.is_slow(found):
-            break
-    for kind, error in failed.items():
-        if kind not in found:
-            raise BenchError(f"{kind}: {error}")
-    return found
+    return {side.kind: measure_side(side, counter, row, profiler) for side in sides}
 
 
 def measure_mode(bench, counter, profiler, arguments, mode, rows):
