@@ -13,8 +13,8 @@ UNIT_SRCS = $(lib_SRCS) $(net_SRCS) xen/store_wire.c xen/qrexec_wire.c xen/qubes
 	tests/unit/panic.c tests/host/relax.c
 # Those of vchan need two guests and are hosted (tests/host.mk).
 UNIT_TESTS = $(sort $(filter-out tests/xen/vchan_%,$(wildcard tests/lib/*_test.c tests/net/*_test.c \
-	tests/xen/*_test.c)) $(wildcard tests/configs/*_test.c tests/configs/firewall/*_test.c \
-	tests/configs/iperf/*_test.c tests/configs/library/*_test.c \
+	tests/xen/*_test.c)) $(wildcard tests/configs/*_test.c tests/configs/blktest/*_test.c \
+	tests/configs/firewall/*_test.c tests/configs/iperf/*_test.c tests/configs/library/*_test.c \
 	tests/configs/ramdisk/*_test.c tests/drivers/blkback_persistent_test.c \
 	tests/drivers/blkback_request_test.c tests/drivers/blkfront_plan_test.c))
 UNIT_HELPERS = $(filter-out %_test.c,$(wildcard tests/lib/*.c tests/net/*.c))
@@ -32,6 +32,8 @@ UNIT_LIBRARY = $(patsubst %.c,$(UNIT_BUILD)/%.o,$(wildcard configs/library/rw_*.
 $(UNIT_BUILD)/bin/configs/firewall/qubes_test: $(UNIT_QUBES)
 $(filter $(UNIT_BUILD)/bin/configs/iperf/%,$(UNIT_PROGRAMS)): $(UNIT_IPERF)
 $(filter $(UNIT_BUILD)/bin/configs/library/%,$(UNIT_PROGRAMS)): $(UNIT_LIBRARY)
+$(filter $(UNIT_BUILD)/bin/configs/blktest/%,$(UNIT_PROGRAMS)): \
+	$(UNIT_BUILD)/bin/configs/blktest/%_test: $(UNIT_BUILD)/configs/blktest/%.o
 $(UNIT_BUILD)/bin/configs/ramdisk/options_test: $(patsubst %.c,$(UNIT_BUILD)/%.o,\
 	configs/ramdisk/options.c drivers/blkback_request.c)
 $(UNIT_BUILD)/bin/drivers/blkback_request_test: $(UNIT_BUILD)/drivers/blkback_request.o
