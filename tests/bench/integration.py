@@ -446,6 +446,15 @@ TESTS = {"boot": BOTH, "selftest": BOTH, "client": BOTH, "stop": BOTH, "mistakes
          "ramdisk": BOTH}
 
 
+def check_names():
+    """Of two parts of the suite with a method of one name, one would call the other's."""
+    found = {}
+    for part in Suite.__mro__[1:-1]:
+        for name in vars(part):
+            if not name.startswith("__") and found.setdefault(name, part) is not part:
+                raise SystemExit(f"{part.__name__} and {found[name].__name__} both have {name}")
+
+
 def run_mode(bench, arguments, mode):
     passed = failed = 0
     for test, modes in TESTS.items():
@@ -496,6 +505,7 @@ def run_mode(bench, arguments, mode):
 
 
 def main():
+    check_names()
     parser = argparse.ArgumentParser()
     parser.add_argument("kernel")
     parser.add_argument("churn")

@@ -187,7 +187,7 @@ class LogDiskTests:
         start = len(b.console("ringwall"))
         b.run(f"xl block-attach ringwall {self.rules_disk()}")
         b.wait_console("ringwall", "rules loaded from xvdb", 20, start)
-        self.answered(True)
+        self.expect_pings(True)
         for text, pattern, answered in (("pass in proto icmp\nblock al\n" + END,
                                          "the rules stay as they were", True),
                                         ("block all\n" + END, "rules loaded from xvdb", False)):
@@ -195,9 +195,9 @@ class LogDiskTests:
             start = len(b.console("ringwall"))
             b.type("ringwall", "rules")
             b.wait_console("ringwall", pattern, 20, start)
-            self.answered(answered)
+            self.expect_pings(answered)
 
-    def answered(self, wanted):
+    def expect_pings(self, wanted):
         out = self.bench.run(f"ping -c 2 -i 0.2 -W 1 {UPLINK_IP}", check=False).out
         self.expect(f" {2 if wanted else 0} received" in out,
                     f"{'answers' if wanted else 'no answer'} to pings", out)
