@@ -196,7 +196,7 @@ TCase *blkif_feature_tests(void)
 {
 	TCase *tests = tcase_create("feature");
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 180);
 	MODES_TEST_STEPPED(tests, what_is_not_offered_is_refused_by_name, 1);
 	MODES_TEST_STEPPED(tests, requests_without_sense_are_refused, 1);
 	MODES_TEST_STEPPED(tests, a_read_only_disk_is_only_read, 2);

@@ -492,7 +492,7 @@ TCase *blkif_hostile_back_life_tests(void)
 {
 	TCase *tests = tcase_create("hostile-back-life");
 
-	tcase_set_timeout(tests, 120);
+	tcase_set_timeout(tests, 240);
 	MODES_TEST_STEPPED(tests, a_disk_that_cannot_be_is_none, (int)ARRAY_SIZE(impossible));
 	MODES_TEST_STEPPED(tests, what_is_nonsense_was_not_said, (int)ARRAY_SIZE(odd));
 	MODES_TEST_STEPPED(tests, a_size_that_cannot_be_ends_the_connection,

@@ -566,7 +566,7 @@ TCase *blkif_hostile_front_life_tests(void)
 {
 	TCase *tests = tcase_create("hostile-front-life");
 
-	tcase_set_timeout(tests, 120);
+	tcase_set_timeout(tests, 240);
 	MODES_TEST_STEPPED(tests, hostile_blkfront_lie, (int)ARRAY_SIZE(lies));
 	MODES_TEST_STEPPED(tests, features_that_are_no_numbers_are_not_asked_for, 1);
 	MODES_TEST_BOTH(tests, hostile_blkfront_with_one_ring_for_two_queues);

@@ -172,7 +172,7 @@ TCase *blkif_hostile_front_share_tests(void)
 {
 	TCase *tests = tcase_create("hostile-front-share");
 
-	tcase_set_timeout(tests, 120);
+	tcase_set_timeout(tests, 240);
 	MODES_TEST_STEPPED(tests, large_requests_on_many_queues_take_no_more_of_the_cpu, 2);
 	MODES_TEST_STEPPED(tests, a_large_discard_is_whole_before_the_next_request, 1);
 	MODES_TEST_STEPPED(tests, a_large_discard_ends_with_its_connection, 1);

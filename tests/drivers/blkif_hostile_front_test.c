@@ -673,7 +673,7 @@ TCase *blkif_hostile_front_tests(void)
 {
 	TCase *tests = tcase_create("hostile-front");
 
-	tcase_set_timeout(tests, 120);
+	tcase_set_timeout(tests, 240);
 	MODES_TEST(tests, hostile_blkfront_attack, MODES_STEPPED ? 0 : 2 * ATTACK_COUNT,
 		   (MODES_STEPPED ? 2 : 3) * ATTACK_COUNT);
 	MODES_TEST_BY_TURNS(tests, hostile_blkfront_at_random, 8);

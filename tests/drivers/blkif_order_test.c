@@ -530,7 +530,7 @@ TCase *blkif_order_tests(void)
 {
 	TCase *tests = tcase_create("order");
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 180);
 	MODES_TEST_STEPPED(tests, answers_in_any_order_agree_with_the_model, 4);
 	MODES_TEST_STEPPED(tests, errors_are_reported_and_nothing_else_is_wrong, 2);
 	MODES_TEST_STEPPED(tests, a_failed_request_fails_alone, 1);

@@ -445,7 +445,7 @@ TCase *blkif_pair_tests(void)
 {
 	TCase *tests = tcase_create("pair");
 
-	tcase_set_timeout(tests, 120);
+	tcase_set_timeout(tests, 240);
 	MODES_TEST_BOTH(tests, a_sector_is_read_as_it_was_written);
 	MODES_TEST_BOTH(tests, random_requests_agree_with_the_model);
 	MODES_TEST_TWICE(tests, every_choice_of_ring_moves_every_byte, (int)ARRAY_SIZE(choices));

@@ -306,7 +306,7 @@ TCase *blkif_power_tests(void)
 {
 	TCase *tests = tcase_create("power");
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 180);
 	MODES_TEST_STEPPED(tests, what_was_promised_is_there_after_a_loss_of_power, 6);
 	return tests;
 }
